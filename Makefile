@@ -1,0 +1,82 @@
+# Stillmotion: the everyday commands. None of them needs an AWS account but `make deploy`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+READY := $(VENV)/.installed
+# SAM builds Python 3.13 functions with the `python3.13` that it finds on PATH.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export SAM_CLI_TELEMETRY := 0
+
+# What `make run` takes. Given on the command line or in the environment, they reach it through the environment.
+IMAGE ?=
+LAST_IMAGE ?=
+PROMPT ?=
+MODEL ?=
+DURATION ?=
+export IMAGE LAST_IMAGE PROMPT MODEL DURATION
+
+# More for the underlying tool: make test ARGS="-k webhook", make deploy ARGS="--guided".
+ARGS ?=
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# pyenv reads .python-version upwards from the working directory and its shims refuse to run where that version is
+# missing; from / they run whatever Python the machine has.
+$(READY): requirements-dev.txt local/bootstrap.py cli/pyproject.toml
+	@cd / && python3 "$(CURDIR)/local/bootstrap.py"
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with Python 3.13 and everything the other commands need
+
+.PHONY: run
+run: $(READY) ## Turn a picture into a clip on a local cloud: IMAGE= LAST_IMAGE= PROMPT= MODEL= DURATION=
+	@exec python -m local.run
+
+.PHONY: local
+local: $(READY) ## Start the local cloud and leave it running
+	@exec python -m local.serve start
+
+.PHONY: local-stop
+local-stop: $(READY) ## End the local cloud
+	@exec python -m local.serve stop
+
+# Tests of the deployed stack share one cloud, so they stay together on one worker.
+.PHONY: test
+test: $(READY) ## Run all tests: unit, integration, end to end
+	@python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## Check style, types and the template; changes nothing
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@python -m local.validate
+
+.PHONY: fmt
+fmt: $(READY) ## Put the code into the project's format
+	@ruff check --fix .
+	@ruff format .
+
+.PHONY: build
+build: $(READY) ## Build the functions and the layer for AWS
+	@sam build
+
+.PHONY: deploy
+deploy: build ## Build and deploy to AWS with your credentials: ARGS="--guided" the first time
+	@sam deploy $(ARGS)
+
+.PHONY: lock
+lock: $(READY) ## Resolve requirements-dev.in into requirements-dev.txt anew
+	@uv pip compile --quiet --universal --upgrade --python-version 3.13 --no-header --no-annotate \
+		requirements-dev.in --output-file requirements-dev.txt
+
+.PHONY: clean
+clean: ## Remove what the commands made, also .venv; clips in out/ stay
+	@if [ -f .local/stack.json ] && [ -x $(VENV)/bin/python ]; then python -m local.serve stop; fi
+	@rm -rf .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage $(VENV)
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
