@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from typing import Optional
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
@@ -17,18 +18,18 @@ LOCK = os.path.join(ROOT, "requirements-dev.txt")
 PROBE = "import sys, venv, ensurepip; print(sys.executable) if sys.version_info[:2] == (3, 13) else sys.exit(1)"
 
 
-def say(text):
+def say(text: str) -> None:
     print("set-up: " + text, file=sys.stderr, flush=True)
 
 
-def run(*command):
+def run(*command: str) -> None:
     """Runs a command with its output on the terminal's error stream; ends with a message when it fails."""
     result = subprocess.run(command, cwd=ROOT, stdout=sys.stderr)
     if result.returncode != 0:
         raise SystemExit("set-up: %s\nfailed with exit code %d." % (" ".join(command), result.returncode))
 
 
-def find_python():
+def find_python() -> Optional[str]:
     """The path of a Python 3.13 that really runs, or None: a pyenv shim may be on PATH and still refuse."""
     for name in ("python3.13", "python3", sys.executable):
         try:
@@ -40,7 +41,7 @@ def find_python():
     return None
 
 
-def pinned(name):
+def pinned(name: str) -> str:
     """The requirement of one package as the lock file states it."""
     with open(LOCK) as lines:
         for line in lines:
@@ -49,7 +50,7 @@ def pinned(name):
     raise SystemExit("set-up: requirements-dev.txt names no version of %s." % name)
 
 
-def venv_is_usable():
+def venv_is_usable() -> bool:
     python = os.path.join(VENV, "bin", "python3.13")
     try:
         return (
@@ -59,7 +60,7 @@ def venv_is_usable():
         return False
 
 
-def make_venv():
+def make_venv() -> None:
     """Makes .venv from the machine's Python 3.13, or from one that uv fetches."""
     if os.path.isdir(VENV):
         say(".venv does not run Python 3.13: making it anew")
@@ -83,7 +84,7 @@ def make_venv():
         shutil.rmtree(helper, ignore_errors=True)
 
 
-def install():
+def install() -> None:
     """Fills .venv with exactly what the lock names, then with the stillmotion command from this checkout."""
     python = os.path.join(VENV, "bin", "python3.13")
     uv = os.path.join(VENV, "bin", "uv")
@@ -96,7 +97,7 @@ def install():
     )
 
 
-def main():
+def main() -> None:
     if sys.version_info < (3, 8):
         raise SystemExit("set-up: Python 3.8 or newer is needed to set things up, this is %s." % sys.version.split()[0])
     os.makedirs(STATE, exist_ok=True)

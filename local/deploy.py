@@ -1,0 +1,82 @@
+"""`sam deploy` into a running local cloud, and what came of it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from local import environment
+from local.build import architecture
+from local.paths import ROOT, TOOLS
+from local.processes import LocalCloudError, run_logged
+from stillmotion_cli.stack import Stack
+
+STACK_NAME = "stillmotion-local"
+DEPLOY_TIMEOUT = 180
+POLL_INTERVAL_SECONDS = 1
+_API_URL = re.compile(r"https?://(?P<api>[a-z0-9]+)\.execute-api\.[^/]+/(?P<stage>[^/]+)")
+
+
+def deploy(built_template: Path, endpoint_url: str, parameters: dict[str, str], folder: Path) -> dict[str, str]:
+    """Deploy the built template with the `local` profile. Returns the stack's outputs."""
+    command = [
+        *[str(TOOLS / "sam"), "deploy", "--template-file", str(built_template)],
+        *["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"],
+        *["--stack-name", STACK_NAME, "--region", environment.REGION, "--no-progressbar"],
+        *["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset"],
+        *["--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())],
+    ]
+    run_logged(command, environment.sam_deploy(endpoint_url, folder), ROOT, folder / "deploy.log", DEPLOY_TIMEOUT)
+    return _outputs(_client(endpoint_url, "cloudformation"))
+
+
+def parameters(endpoint_url: str, simulator_url: str | None) -> dict[str, str]:
+    """The template's parameters for a local cloud; without a simulator ModelGates keeps its real address."""
+    trusted = [endpoint_url] + ([simulator_url] if simulator_url else [])
+    values = {
+        "PollIntervalSeconds": str(POLL_INTERVAL_SECONDS),
+        "Architecture": architecture(),
+        "AwsEndpointUrl": endpoint_url,
+        "TrustedOrigins": ",".join(trusted),
+    }
+    return values | ({"ModelGatesBaseUrl": simulator_url} if simulator_url else {})
+
+
+def describe(outputs: dict[str, str], endpoint_url: str, simulator_url: str | None) -> Stack:
+    """The Stack that the outputs tell of, with the API's address as this machine reaches it."""
+    try:
+        return Stack(
+            api_url=local_api_url(outputs["ApiUrl"], endpoint_url),
+            endpoint_url=endpoint_url,
+            region=environment.REGION,
+            input_bucket=outputs["InputBucketName"],
+            output_bucket=outputs["OutputBucketName"],
+            event_bus_name=outputs["EventBusName"],
+            state_machine_arn=outputs["StateMachineArn"],
+            table_name=outputs["TableName"],
+            simulator_url=simulator_url,
+        )
+    except KeyError as error:
+        raise LocalCloudError(f"The template has no output {error}; it has {', '.join(sorted(outputs))}.") from error
+
+
+def local_api_url(api_url: str, endpoint_url: str) -> str:
+    """The path under which MiniStack serves an API, because names below .localhost do not resolve everywhere."""
+    match = _API_URL.match(api_url)
+    if not match:
+        raise LocalCloudError(f"The template's output ApiUrl is no address of an API: {api_url}")
+    return f"{endpoint_url}/_aws/execute-api/{match['api']}/{match['stage']}"
+
+
+def store_api_key(outputs: dict[str, str], endpoint_url: str, api_key: str) -> None:
+    """Put the ModelGates key where the functions look for it."""
+    secrets = _client(endpoint_url, "secretsmanager")
+    secrets.put_secret_value(SecretId=outputs["ApiKeySecretArn"], SecretString=api_key)
+
+
+def _client(endpoint_url: str, service: str) -> Any:
+    return Stack("", endpoint_url, environment.REGION, "", "", "", "", "", None).client(service)
+
+
+def _outputs(cloudformation: Any) -> dict[str, str]:
+    stack = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}

@@ -1,0 +1,163 @@
+"""`make run`: a picture becomes a clip, on a local cloud that lives only as long as that takes.
+
+Takes IMAGE, LAST_IMAGE, PROMPT, MODEL and DURATION from the environment. With MODELGATES_API_KEY set the real service
+is used. The last line on standard output is JSON: {"id", "status", "output_path", "bytes"}.
+"""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageOps
+from rich.console import Console
+
+from local.clip import psnr, read_clip
+from local.cloud import LocalCloud
+from local.paths import ROOT, SAMPLE
+from local.processes import LocalCloudError, end_on_sigterm
+from stillmotion_cli import generation, pictures
+from stillmotion_cli.client import ApiClient, Job
+from stillmotion_cli.errors import BadInput, CommandError, GenerationFailed
+from stillmotion_cli.main import DEFAULT_MODEL, DEFAULT_WAIT
+from stillmotion_cli.progress import Progress
+from stillmotion_cli.stack import Stack
+
+DEFAULT_PROMPT = "The camera moves slowly through the scene."
+DEFAULT_DURATION = 4
+DEFAULT_RESOLUTION = "720p"
+SIMULATED_WAIT = 180
+MIN_PSNR = 30.0
+
+console = Console(stderr=True, highlight=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the user asked for, checked as far as this machine can."""
+
+    image: Path
+    last_image: Path | None
+    prompt: str
+    model: str
+    duration: int | None
+    resolution: str | None
+    aspect_ratio: str
+
+    @classmethod
+    def from_environment(cls, env: dict[str, str]) -> "Order":
+        """Raise BadInput before anything is started when a picture or a number is unusable."""
+        image = Path(env.get("IMAGE") or SAMPLE)
+        last_image = Path(env["LAST_IMAGE"]) if env.get("LAST_IMAGE") else None
+        model = env.get("MODEL") or DEFAULT_MODEL
+        # What another model offers is for it to say; ours is known to offer these.
+        default = model == DEFAULT_MODEL
+        width, height = _check_picture("IMAGE", image)
+        if last_image:
+            _check_picture("LAST_IMAGE", last_image)
+        return cls(
+            image=image,
+            last_image=last_image,
+            prompt=env.get("PROMPT") or DEFAULT_PROMPT,
+            model=model,
+            duration=_whole_number("DURATION", env.get("DURATION")) or (DEFAULT_DURATION if default else None),
+            resolution=DEFAULT_RESOLUTION if default else None,
+            aspect_ratio="16:9" if width >= height else "9:16",
+        )
+
+
+def _check_picture(name: str, path: Path) -> tuple[int, int]:
+    """The size of a picture as it is looked at. Reads the whole picture, so that a damaged one shows here."""
+    pictures.content_type(path)
+    try:
+        with Image.open(path) as picture:
+            return ImageOps.exif_transpose(picture).size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise BadInput(f"{name}={path} is damaged: {error}. Give a JPEG, PNG or WebP picture that opens.") from error
+
+
+def _whole_number(name: str, text: str | None) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise BadInput(f"{name}={text} is not a whole number of seconds. For example: {name}={DEFAULT_DURATION}")
+    return int(text)
+
+
+def generate(stack: Stack, order: Order) -> Job:
+    """Submit the order through the stack's HTTP API and wait until the job is terminal."""
+    real = stack.simulator_url is None
+    request = generation.build_request(
+        model=order.model,
+        prompt=order.prompt,
+        # The real service cannot fetch from a bucket on this machine.
+        first_frame=pictures.to_address(stack, str(order.image), inline=real),
+        last_frame=pictures.to_address(stack, str(order.last_image), inline=real) if order.last_image else None,
+        duration=order.duration,
+        resolution=order.resolution,
+        aspect_ratio=order.aspect_ratio,
+    )
+    client = ApiClient(stack)
+    with Progress(console) as progress:
+        timeout = DEFAULT_WAIT if real else SIMULATED_WAIT
+        return generation.wait(client, client.submit(request), progress.update, timeout=timeout, interval=0.5)
+
+
+def compare(order: Order, output: Path) -> list[str]:
+    """Print how close the clip's ends are to the pictures. Returns what is not close enough."""
+    clip = read_clip(output)
+    print(f"{output}: {clip.width}x{clip.height}, {clip.seconds:.1f} s, {clip.frames} frames, {clip.codec}")
+    ends = [("first", clip.first, order.image)]
+    ends += [("last", clip.last, order.last_image)] if order.last_image else []
+    faults = []
+    for name, frame, path in ends:
+        with Image.open(path) as picture:
+            likeness = psnr(frame, picture)
+        print(f"The {name} frame against {path}: PSNR {likeness:.1f} dB")
+        if likeness < MIN_PSNR:
+            faults.append(f"The {name} frame is not {path}: PSNR {likeness:.1f} dB, at least {MIN_PSNR:.0f} wanted.")
+    return faults
+
+
+def make_clip(stack: Stack, order: Order, folder: Path) -> int:
+    """The whole job on a running stack. Prints the result line and returns the exit code."""
+    job = generate(stack, order)
+    output, size, faults = None, None, []
+    if job["status"] == "completed":
+        output = folder / f"{job['id']}.mp4"
+        size = generation.download(stack, job, output)
+        faults = compare(order, output)
+    shown = str(output) if output else None
+    print(json.dumps({"id": job["id"], "status": job["status"], "output_path": shown, "bytes": size}), flush=True)
+    generation.require_completed(job)
+    if faults and stack.simulator_url:
+        # A real model may take its liberties; the simulator may not.
+        raise GenerationFailed("\n".join(faults))
+    return 0
+
+
+def main() -> int:
+    """Run the job and return the exit code, with everything torn down."""
+    end_on_sigterm()
+    try:
+        order = Order.from_environment(dict(os.environ))
+        api_key = os.environ.get("MODELGATES_API_KEY") or None
+        if api_key:
+            console.print(
+                "MODELGATES_API_KEY is set: this uses the real ModelGates and spends credits of that key. "
+                "Without it a simulator is used, which costs nothing.",
+                style="bold yellow",
+            )
+        with LocalCloud("run", api_key=api_key, say=lambda text: console.print(text, style="dim")) as cloud:
+            return make_clip(cloud.stack, order, Path(os.path.relpath(ROOT / "out")))
+    except (CommandError, LocalCloudError) as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        return error.exit_code if isinstance(error, CommandError) else 1
+    except KeyboardInterrupt:
+        console.print("Stopped; nothing is left running.", style="yellow")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
