@@ -5,6 +5,7 @@ syntax that Python 3.8 reads. Python 3.13 is taken from the machine where it is 
 """
 
 import fcntl
+import glob
 import os
 import shutil
 import subprocess
@@ -31,7 +32,8 @@ def run(*command: str) -> None:
 
 def find_python() -> Optional[str]:
     """The path of a Python 3.13 that really runs, or None: a pyenv shim may be on PATH and still refuse."""
-    for name in ("python3.13", "python3", sys.executable):
+    pyenv = os.path.join(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv"), "versions", "3.13*")
+    for name in ["python3.13", "python3", sys.executable] + sorted(glob.glob(os.path.join(pyenv, "bin", "python3.13"))):
         try:
             answer = subprocess.run([name, "-c", PROBE], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         except OSError:
@@ -76,7 +78,7 @@ def make_venv() -> None:
         run(sys.executable, "-m", "venv", "--clear", helper)
         run(os.path.join(helper, "bin", "python"), "-m", "pip", "install", "--quiet", pinned("uv"))
         uv = os.path.join(helper, "bin", "uv")
-        run(uv, "python", "install", "--quiet", "3.13")
+        run(uv, "python", "install", "3.13")
         run(uv, "venv", "--quiet", "--seed", "--python", "3.13", VENV)
     except SystemExit as error:
         raise SystemExit("%s\nInstall Python 3.13 (with its venv module), then call make again." % error)
