@@ -33,7 +33,7 @@ def run(*command: str) -> None:
 def find_python() -> Optional[str]:
     """The path of a Python 3.13 that really runs, or None: a pyenv shim may be on PATH and still refuse."""
     pyenv = os.path.join(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv"), "versions", "3.13*")
-    for name in ["python3.13", "python3", sys.executable] + sorted(glob.glob(os.path.join(pyenv, "bin", "python3.13"))):
+    for name in ["python3.13", "python3", sys.executable, *sorted(glob.glob(os.path.join(pyenv, "bin", "python3.13")))]:
         try:
             answer = subprocess.run([name, "-c", PROBE], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         except OSError:
