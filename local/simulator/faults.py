@@ -1,0 +1,180 @@
+"""Faults that a test asks for: where they apply, how often, and what they do."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+PLACES = ("submit", "poll", "content", "storage", "models", "image")
+EFFECTS = (
+    "status",
+    "hang",
+    "delay",
+    "reset",
+    "truncate",
+    "garbage",
+    "html",
+    "accept_then_lose",
+    "redirect",
+    "wrong_type",
+    "empty",
+    "slow",
+    "job",
+)
+FLAGS = ("reset", "garbage", "html", "wrong_type", "empty")
+LOSSES = ("reset", "hang", "unreadable", 500, 502, 504)
+OPTIONS = ("on", "times", "after", "match", "headers", "body")
+FOR_EVER = 3600.0
+
+
+class BadFaultError(ValueError):
+    """A fault cannot be understood; the message names the field."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """One fault: it leaves the first `after` matching requests alone and then hits `times` (None: all) of them."""
+
+    id: int
+    on: str
+    effect: str
+    value: Any
+    times: int | None = 1
+    after: int = 0
+    match: str | None = None
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+    seen: int = 0
+    hits: int = 0
+
+    def meets(self, address: str) -> bool:
+        """Count a request to its place and tell whether the fault may hit it."""
+        if self.match is not None and self.match not in address:
+            return False
+        self.seen += 1
+        return self.seen > self.after and (self.times is None or self.hits < self.times)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fault with `hits`, and with `remaining` (null: for ever)."""
+        return {
+            "id": self.id,
+            "on": self.on,
+            self.effect: self.value,
+            "times": self.times,
+            "after": self.after,
+            "match": self.match,
+            "hits": self.hits,
+            "remaining": None if self.times is None else self.times - self.hits,
+        }
+
+
+class Faults:
+    """The faults in force; of several that may hit a request the oldest does."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._made = 0
+
+    def add(self, spec: Mapping[str, Any]) -> Fault:
+        """Put a fault in force; raises BadFaultError."""
+        self._made += 1
+        fault = parse(self._made, spec)
+        self._faults.append(fault)
+        return fault
+
+    def take(self, place: str, address: str) -> Fault | None:
+        """Return the fault that hits a request to this place, and count the hit."""
+        # Every fault counts every request, so that `after` means the same whatever else is in force.
+        ready = [fault for fault in self._faults if fault.on == place and fault.meets(address)]
+        if not ready:
+            return None
+        ready[0].hits += 1
+        return ready[0]
+
+    def clear(self) -> None:
+        """Take all faults back."""
+        self._faults.clear()
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return all faults, oldest first."""
+        return [fault.as_json() for fault in self._faults]
+
+
+def parse(number: int, spec: object) -> Fault:
+    """Make a fault from its JSON; raises BadFaultError naming the field that is wrong."""
+    if not isinstance(spec, Mapping):
+        raise BadFaultError("a fault must be an object")
+    if unknown := sorted(set(spec) - {*EFFECTS, *OPTIONS}):
+        raise BadFaultError(f"'{unknown[0]}' is not a field of a fault")
+    effect = _effect(spec)
+    on = spec.get("on")
+    if on not in PLACES:
+        raise BadFaultError(f"'on' must be one of {', '.join(PLACES)}")
+    _check_place(on, effect)
+    status = spec.get("status", 302 if effect == "redirect" else 200)
+    return Fault(
+        id=number,
+        on=on,
+        effect=effect,
+        value=_value(effect, spec[effect]),
+        times=_count(spec, "times", 1),
+        after=_count(spec, "after", 0) or 0,
+        match=spec.get("match"),
+        status=_value("status", status),
+        headers={str(name): str(value) for name, value in (spec.get("headers") or {}).items()},
+        body=spec.get("body"),
+    )
+
+
+def _effect(spec: Mapping[str, Any]) -> str:
+    effects = [name for name in EFFECTS if name in spec]
+    if len(effects) == 2 and set(effects) == {"redirect", "status"}:
+        return "redirect"
+    if len(effects) != 1:
+        raise BadFaultError(f"a fault needs exactly one of {', '.join(EFFECTS)}; there are {len(effects)}")
+    return effects[0]
+
+
+def _check_place(on: str, effect: str) -> None:
+    if effect == "job" and on != "poll":
+        raise BadFaultError("'job' is for polls only")
+    if effect == "accept_then_lose" and on != "submit":
+        raise BadFaultError("'accept_then_lose' is for submits only")
+
+
+def _count(spec: Mapping[str, Any], name: str, default: int) -> int | None:
+    value = spec.get(name, default)
+    if value is None and name == "times":
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise BadFaultError(f"'{name}' must be a whole number of 0 or more")
+    return value
+
+
+def _value(effect: str, value: Any) -> Any:
+    if effect in FLAGS:
+        return _checked(value is True, effect, "true", value)
+    if effect == "status":
+        is_status = isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599
+        return _checked(is_status, effect, "an HTTP status from 200 to 599", value)
+    if effect == "accept_then_lose":
+        loss = "reset" if value is True else value
+        return _checked(loss in LOSSES, effect, f"one of {', '.join(map(str, LOSSES))}", loss)
+    if effect == "redirect":
+        return _checked(isinstance(value, str) and value != "", effect, "an address", value)
+    if effect == "job":
+        return _checked(isinstance(value, dict), effect, "an object", value)
+    if effect == "hang" and (value is None or value is True):
+        return FOR_EVER
+    return _checked(_is_amount(value), effect, "a number of 0 or more", value)
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 and math.isfinite(value)
+
+
+def _checked(holds: bool, effect: str, wanted: str, value: Any) -> Any:
+    if not holds:
+        raise BadFaultError(f"'{effect}' must be {wanted}")
+    return value

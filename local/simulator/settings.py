@@ -1,0 +1,128 @@
+"""What can be set about the simulator, and how a change is checked."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+ENDINGS = ("failed", "cancelled", "expired")
+
+
+class UnknownSettingError(ValueError):
+    """A setting has an unknown name or a value that it cannot take; `name` says which."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"setting '{name}': {problem}")
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that a test or a user may set; each job keeps the settings of its submit for timing and outcome."""
+
+    api_key: str = "mg-local-key"
+    # Timing
+    seconds_pending: float = 0.5
+    seconds_to_ready: float = 2.0
+    polls_to_ready: int | None = None
+    complete_on_submit: bool = False
+    # Outcome
+    outputs: int = 1
+    output_ttl_seconds: float = 86_400.0
+    fail_with: dict[str, str] | None = None
+    credits_usd: float | None = None
+    moderation_word: str | None = "forbidden-word"
+    clip: str = "full"
+    pad_to_bytes: int | None = None
+    # Shape of answers
+    submit_status: int = 202
+    relative_polling_url: bool = False
+    unsigned_urls: bool = True
+    signed_urls: bool = True
+    content_redirect: bool = False
+    ranges: bool = True
+    storage_head: bool = False
+    strict_fields: bool = True
+    # Images
+    http_images: str = "loopback"
+    image_timeout_seconds: float = 10.0
+    image_max_bytes: int = 30 * 1024 * 1024
+    # Webhooks
+    webhooks: bool = True
+    signing_secret: str | None = None
+    webhook_copies: int = 1
+    webhook_attempts: int = 3
+    webhook_backoff_seconds: float = 0.2
+    webhook_timeout_seconds: float = 5.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all settings as a JSON object."""
+        return asdict(self)
+
+
+type Rule = tuple[Callable[[Any], bool], str]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_ending(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) <= {"status", "error"}
+        and value.get("status") in ENDINGS
+        and isinstance(value.get("error", ""), str)
+    )
+
+
+def _optional(rule: Rule) -> Rule:
+    check, wanted = rule
+    return (lambda value: value is None or check(value)), f"{wanted} or null"
+
+
+def _one_of(*values: object) -> Rule:
+    return (lambda value: value in values and not isinstance(value, bool)), f"one of {', '.join(map(str, values))}"
+
+
+NUMBER: Rule = (_is_number, "a number of 0 or more")
+COUNT: Rule = (_is_count, "a whole number of 1 or more")
+TEXT: Rule = (_is_text, "a string that is not empty")
+FLAG: Rule = ((lambda value: isinstance(value, bool)), "true or false")
+
+SPECIAL: dict[str, Rule] = {
+    "polls_to_ready": _optional(COUNT),
+    "fail_with": _optional((_is_ending, 'an object {"status": "failed|cancelled|expired", "error": "..."}')),
+    "credits_usd": _optional(NUMBER),
+    "moderation_word": _optional(TEXT),
+    "clip": _one_of("full", "tiny"),
+    "pad_to_bytes": _optional(COUNT),
+    "submit_status": _one_of(200, 202),
+    "http_images": _one_of("loopback", "any", "never"),
+    "signing_secret": _optional(TEXT),
+}
+BY_TYPE: dict[object, Rule] = {float: NUMBER, int: COUNT, str: TEXT, bool: FLAG}
+RULES: dict[str, Rule] = {
+    field.name: SPECIAL[field.name] if field.name in SPECIAL else BY_TYPE[field.type] for field in fields(Settings)
+}
+
+
+def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    """Return the settings with some of them changed.
+
+    Raises UnknownSettingError, naming the setting, for an unknown name or a value of the wrong kind.
+    """
+    for name, value in changes.items():
+        if name not in RULES:
+            raise UnknownSettingError(name, f"there is no such setting; there are {', '.join(sorted(RULES))}")
+        check, wanted = RULES[name]
+        if not check(value):
+            raise UnknownSettingError(name, f"must be {wanted}")
+    return replace(settings, **changes)
