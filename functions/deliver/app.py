@@ -1,0 +1,21 @@
+"""Deliver: the workflow's Deliver state."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from stillmotion import wiring, workflow
+from stillmotion.settings import DeliverSettings, load
+from stillmotion.telemetry import logger, metrics, tracer
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+@workflow.task
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Bring the video home: ``{"id": …}``; answers the workflow's result."""
+    return wiring.delivery(load(DeliverSettings, os.environ)).deliver(event["id"]).result()

@@ -1,0 +1,22 @@
+"""Poll: the workflow's Poll state."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from stillmotion import wiring, workflow
+from stillmotion.settings import ProviderSettings, load
+from stillmotion.telemetry import logger, metrics, tracer
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+@workflow.task
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Ask ModelGates once: ``{"id", "polls": number of this poll, "interval": seconds between two}``."""
+    polled = wiring.polling(load(ProviderSettings, os.environ)).poll(event["id"], event["polls"])
+    return polled.for_machine(event["interval"])

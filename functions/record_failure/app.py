@@ -1,0 +1,23 @@
+"""RecordFailure: the workflow's RecordFailure state."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from stillmotion import wiring, workflow
+from stillmotion.settings import StoreSettings, load
+from stillmotion.telemetry import logger, metrics, tracer
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+@workflow.task
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Put the failure on record: ``{"state": the execution's state, "execution_arn": …}``; answers error and cause."""
+    settings = load(StoreSettings, os.environ)
+    ended = workflow.Ended(event["state"], event["execution_arn"])
+    return workflow.record_failure(ended, wiring.job_store(settings), wiring.failures(settings))

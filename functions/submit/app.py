@@ -1,0 +1,77 @@
+"""SubmitApi, behind ``POST /videos``, and SubmitTask, the workflow's Submit state: one job of work, two doors."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from stillmotion import wiring, workflow
+from stillmotion.api import answer, caller, idempotency_key, new_api
+from stillmotion.front_door import FrontDoor
+from stillmotion.job import derived_job_id, new_job_id
+from stillmotion.job_store import get_job
+from stillmotion.machine_input import MachineInput
+from stillmotion.request import VideoRequest, parse_request
+from stillmotion.settings import SubmitApiSettings, SubmitSettings, load
+from stillmotion.submission import NOT_ACCEPTED, Origin
+from stillmotion.telemetry import logger, metrics, tracer
+
+app = new_api()
+
+
+@app.post("/videos")
+@tracer.capture_method(capture_response=False)
+def create_video(request: VideoRequest) -> Response[str]:
+    """Validate the request, submit it, start its workflow: 202 with the job's record."""
+    settings = load(SubmitApiSettings, os.environ)
+    event = app.current_event
+    owner = caller(event.raw_event["requestContext"]["identity"])
+    key = idempotency_key(event.headers)
+    job_id = new_job_id() if key is None else derived_job_id("http", owner or "", key)
+    arn = settings.state_machine_arn
+    door = FrontDoor(
+        wiring.submission(settings),
+        wiring.failures(settings),
+        lambda job: workflow.start(wiring.state_machine(), arn, job),
+    )
+    origin = Origin({"type": "http"}, owner, workflow.execution_arn(arn, job_id))
+    taken = door.take(request, job_id, origin, app.lambda_context.get_remaining_time_in_millis() / 1000)
+    headers = {"Location": f"/videos/{taken.job.id}"}
+    if taken.replayed:
+        return answer(200, taken.job.public(), headers | {"Idempotent-Replayed": "true"})
+    return answer(202, taken.job.public(), headers)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+def api_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return app.resolve(event, context)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False)
+@workflow.task
+def task_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Submit what an execution was started with: ``{"input", "execution_arn", "interval", "attempt", "attempts"}``."""
+    settings = load(SubmitSettings, os.environ)
+    submission = wiring.submission(settings)
+    started = MachineInput(event["input"], event["execution_arn"])
+    job_id = started.job_id()
+    try:
+        if started.handed_over is not None:
+            job = get_job(wiring.job_store(settings), job_id)
+        else:
+            origin = Origin(started.source, execution_arn=started.execution_arn)
+            job = submission.accept(parse_request(started.request), job_id, origin).job
+        if job.execution_arn != started.execution_arn:
+            return workflow.duplicate(job)
+        return workflow.for_machine(submission.submit(job), event["interval"])
+    except NOT_ACCEPTED as error:
+        if event["attempt"] >= event["attempts"]:
+            raise
+        return workflow.not_accepted(job_id, error, event["attempt"])

@@ -1,0 +1,59 @@
+"""What the rest of the account hears: events on the stack's bus, never before the thing they tell of is true."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from stillmotion.errors import StorageFailed
+from stillmotion.job import SCHEMA_VERSION, Job
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+
+SOURCE = "stillmotion"
+SUBMITTED = "Video Generation Submitted"
+COMPLETED = "Video Generation Completed"
+FAILED = "Video Generation Failed"
+
+
+class EventSink(Protocol):
+    """Where events go."""
+
+    def send(self, detail_type: str, job: Job) -> None:
+        """Tell of a job.
+
+        Raises:
+            StorageFailed: the bus did not take the event.
+        """
+
+
+class EventBus:
+    """Events on one EventBridge bus; the detail is the job record's public part, ``schema_version`` first."""
+
+    def __init__(self, events: EventBridgeClient, bus_name: str) -> None:
+        self._events = events
+        self._bus_name = bus_name
+
+    def send(self, detail_type: str, job: Job) -> None:
+        detail = json.dumps({"schema_version": SCHEMA_VERSION} | job.public(), ensure_ascii=False)
+        try:
+            answer = self._events.put_events(
+                Entries=[
+                    {
+                        "Source": SOURCE,
+                        "DetailType": detail_type,
+                        "Detail": detail,
+                        "EventBusName": self._bus_name,
+                        "Resources": [job.execution_arn] if job.execution_arn else [],
+                    }
+                ]
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise StorageFailed(f"EventBridge did not take '{detail_type}' ({type(error).__name__}).") from error
+        # PutEvents answers 200 also when it refused an entry.
+        if answer["FailedEntryCount"]:
+            code = answer["Entries"][0].get("ErrorCode", "unknown")
+            raise StorageFailed(f"EventBridge refused '{detail_type}' ({code}).")

@@ -1,0 +1,106 @@
+"""Ending a job without a video: on record and on the bus, once, whatever went wrong."""
+
+from __future__ import annotations
+
+from stillmotion.errors import (
+    DownloadFailed,
+    GenerationCancelled,
+    GenerationExpired,
+    GenerationFailed,
+    InternalError,
+    JobStateConflict,
+    PollingTimedOut,
+    StillmotionError,
+    SubmitOutcomeUnknown,
+)
+from stillmotion.events import FAILED, EventSink
+from stillmotion.job import STATUS_OF_ERROR, TERMINAL, Job, JobError, Status, now
+from stillmotion.job_store import JobStore, get_job
+from stillmotion.provider_job import Outcome
+from stillmotion.telemetry import count, logger
+
+
+class Failures:
+    """The use case of ending a job, over its ports."""
+
+    def __init__(self, store: JobStore, events: EventSink) -> None:
+        self._store = store
+        self._events = events
+
+    def record(self, job_id: str, error: StillmotionError) -> Job:
+        """End the job with this error and send the event. A job that has ended already keeps its end.
+
+        Raises:
+            JobNotFound, StorageFailed: may be tried again.
+        """
+        job = get_job(self._store, job_id)
+        if not job.terminal:
+            job = self._end(job, _as_the_record_tells(job, error))
+        if job.status is not Status.COMPLETED and job.announced_at is None:
+            self._events.send(FAILED, job)
+            job = self._store.update(job.id, expected={job.status}, announced_at=now())
+        return job
+
+    def refuse(self, job: Job, error: StillmotionError) -> Job:
+        """Put a request on record that was refused before it became a job, and send the event."""
+        self._store.create(job)
+        return self.record(job.id, error)
+
+    def _end(self, job: Job, error: StillmotionError) -> Job:
+        status = STATUS_OF_ERROR.get(error.code, Status.FAILED)
+        try:
+            job = self._store.update(
+                job.id,
+                expected=set(Status) - TERMINAL,
+                status=status,
+                error=JobError.model_validate(error.as_record()),
+                completed_at=now(),
+            )
+        except JobStateConflict:
+            return get_job(self._store, job.id)
+        logger.warning("job ended without a video", extra={"job_id": job.id, "code": error.code, "status": status})
+        count("JobsFailed", model=job.model, code=error.code)
+        if status is Status.SUBMIT_UNKNOWN:
+            count("SubmitOutcomesUnknown")
+        return job
+
+
+def generation_error(outcome: Outcome, said: str | None) -> StillmotionError:
+    """The error for a terminal outcome of the provider other than ``completed``."""
+    words = f": {said}" if said else ", without saying why"
+    if outcome is Outcome.CANCELLED:
+        return GenerationCancelled(
+            f"ModelGates cancelled the generation{words}. Submit the request again if it is still wanted.",
+            provider_message=said,
+        )
+    if outcome is Outcome.EXPIRED:
+        return GenerationExpired(
+            f"The generation exceeded its time at ModelGates{words}. Submit the request again.", provider_message=said
+        )
+    return GenerationFailed(
+        f"ModelGates could not generate the video{words}. Change the prompt or the image; the same request is likely "
+        "to fail again.",
+        provider_message=said,
+    )
+
+
+def polling_timed_out(polls: int) -> PollingTimedOut:
+    """The error when all polls are used up."""
+    return PollingTimedOut(
+        f"The job was accepted by ModelGates and was not finished after {polls} polls. It may still finish: do not "
+        "submit it again, resume it."
+    )
+
+
+def _as_the_record_tells(job: Job, error: StillmotionError) -> StillmotionError:
+    """What a step that died without a word means, by how far the job had got."""
+    if not isinstance(error, InternalError):
+        return error
+    if job.status is Status.SUBMITTING:
+        return SubmitOutcomeUnknown(
+            f"{error.detail} It died while submitting, so ModelGates may have accepted the job. It is not sent again; "
+            "look it up in the ModelGates account and settle the job by hand."
+        )
+    if job.status is Status.DELIVERING:
+        return DownloadFailed(f"{error.detail} The video is finished at ModelGates: resume the job soon.")
+    return error

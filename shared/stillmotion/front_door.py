@@ -1,0 +1,89 @@
+"""A request from a caller who waits for the answer: taken on, submitted at once where possible, then handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stillmotion.errors import StillmotionError, StorageFailed, SubmitInProgress
+from stillmotion.failure import Failures
+from stillmotion.job import Job, Status
+from stillmotion.request import VideoRequest
+from stillmotion.submission import LEASE_SECONDS, NOT_ACCEPTED, Origin, Submission
+from stillmotion.telemetry import count, logger
+
+SUBMIT_SECONDS = 18.0
+"""What a submit may take at worst (connect, send, read the answer, record it); with less left it is queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The job that stands for a request; ``replayed`` when an earlier request made it."""
+
+    job: Job
+    replayed: bool
+
+
+class NotTaken(Exception):
+    """The job is on record, and ended at once; ``error`` says why."""
+
+    def __init__(self, job_id: str, error: StillmotionError) -> None:
+        super().__init__(error.detail)
+        self.job_id = job_id
+        self.error = error
+
+
+class FrontDoor:
+    """The use case behind ``POST /videos``.
+
+    Args:
+        start: starts the execution that goes on with a job; idempotent by the job's id.
+    """
+
+    def __init__(self, submission: Submission, failures: Failures, start: Callable[[Job], str]) -> None:
+        self._submission = submission
+        self._failures = failures
+        self._start = start
+
+    def take(self, request: VideoRequest, job_id: str, origin: Origin, seconds_left: float) -> Taken:
+        """Answer with a job for this request.
+
+        A throttled or unreachable provider is no failure: the job is ``queued`` and the workflow submits it.
+
+        Raises:
+            StillmotionError: the request was refused, nothing is on record.
+            NotTaken: the job ended at once, as the error says.
+        """
+        accepted = self._submission.accept(request, job_id, origin)
+        job = accepted.job
+        if accepted.replayed:
+            if _stands_still(job):
+                self._hand_over(job)
+            return Taken(job, replayed=True)
+        if seconds_left >= SUBMIT_SECONDS:
+            job = self._submit(job)
+        self._hand_over(job)
+        return Taken(job, replayed=False)
+
+    def _submit(self, job: Job) -> Job:
+        try:
+            return self._submission.submit(job)
+        except (*NOT_ACCEPTED, SubmitInProgress) as error:
+            logger.info("queued", extra={"job_id": job.id, "code": error.code})
+            return job
+        except StillmotionError as error:
+            self._failures.record(job.id, error)
+            raise NotTaken(job.id, error) from error
+
+    def _hand_over(self, job: Job) -> None:
+        try:
+            self._start(job)
+        except StorageFailed as error:
+            # The job is on record and perhaps paid: the answer must not invite a second try with another key.
+            logger.error("execution not started", extra={"job_id": job.id, "reason": error.detail})
+            count("ExecutionsNotStarted")
+
+
+def _stands_still(job: Job) -> bool:
+    """Whether a job may have lost its execution: nothing has moved for longer than a hand-over takes."""
+    return job.status in (Status.QUEUED, Status.IN_PROGRESS) and job.polls == 0 and job.age_seconds > LEASE_SECONDS

@@ -1,0 +1,161 @@
+"""The table of jobs: the source of truth for what was submitted and how far it got.
+
+Every change is conditional on the status it starts from, so two of anything at once cannot both win, and a
+terminal record is never overwritten by something that comes late.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import BaseModel
+
+from stillmotion.errors import JobNotFound, JobStateConflict, StorageFailed
+from stillmotion.job import Job, Status, now
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+
+class JobStore(Protocol):
+    """Where job records live."""
+
+    def create(self, job: Job) -> bool:
+        """Write a new record; ``False`` when one with this id is already there."""
+
+    def find(self, job_id: str) -> Job | None:
+        """The record as last written, or ``None``."""
+
+    def update(self, job_id: str, *, expected: Collection[Status], **changes: Any) -> Job:
+        """Change fields of a record that is in one of the expected states and return the new record.
+
+        Raises:
+            JobStateConflict: it is in another state.
+        """
+
+
+def get_job(store: JobStore, job_id: str) -> Job:
+    """The record, or :class:`JobNotFound`."""
+    job = store.find(job_id)
+    if job is None:
+        raise _not_found(job_id)
+    return job
+
+
+def get_owned_job(store: JobStore, job_id: str, caller: str | None) -> Job:
+    """The record if the caller may see it: it made the job, or nobody in particular did. Else :class:`JobNotFound`."""
+    job = get_job(store, job_id)
+    if job.owner is not None and job.owner != caller:
+        raise _not_found(job_id)
+    return job
+
+
+def _not_found(job_id: str) -> JobNotFound:
+    return JobNotFound(f"There is no job '{job_id}'. Check the id; records are kept for a limited time.")
+
+
+class DynamoJobStore:
+    """Job records in DynamoDB, one item a job, partition key ``id``, consistent reads."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def create(self, job: Job) -> bool:
+        with _storage("write"):
+            try:
+                self._table.put_item(Item=_item(job), ConditionExpression="attribute_not_exists(id)")
+            except ClientError as error:
+                if _conditional(error):
+                    return False
+                raise
+        return True
+
+    def find(self, job_id: str) -> Job | None:
+        with _storage("read"):
+            item = self._table.get_item(Key={"id": job_id}, ConsistentRead=True).get("Item")
+        return None if item is None else _job(item)
+
+    def update(self, job_id: str, *, expected: Collection[Status], **changes: Any) -> Job:
+        fields = _stored(changes | {"updated_at": now()})
+        names = {f"#{field}": field for field in fields} | {"#status": "status"}
+        values = {f":{field}": value for field, value in fields.items()}
+        states = {f":from{at}": str(status) for at, status in enumerate(expected)}
+        with _storage("update"):
+            try:
+                answer = self._table.update_item(
+                    Key={"id": job_id},
+                    UpdateExpression="SET " + ", ".join(f"#{field} = :{field}" for field in fields),
+                    ConditionExpression=f"#status IN ({', '.join(states)})",
+                    ExpressionAttributeNames=names,
+                    ExpressionAttributeValues=values | states,
+                    ReturnValues="ALL_NEW",
+                )
+            except ClientError as error:
+                if _conditional(error):
+                    raise self._conflict(job_id, expected) from None
+                raise
+        return _job(answer["Attributes"])
+
+    def _conflict(self, job_id: str, expected: Collection[Status]) -> JobStateConflict:
+        job = self.find(job_id)
+        state = "gone" if job is None else job.status
+        return JobStateConflict(f"Job '{job_id}' is {state}, not {' or '.join(expected)}: something else was first.")
+
+
+@contextmanager
+def _storage(action: str) -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise StorageFailed(
+            f"DynamoDB did not {action} the job record ({_reason(error)}). Try again; check the table and the role."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+
+
+def _conditional(error: ClientError) -> bool:
+    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+
+
+_AS_TEXT = frozenset({"request", "error"})
+"""Fields kept as JSON text: callers' numbers and strings may be anything JSON allows, DynamoDB's may not."""
+
+
+def _item(job: Job) -> dict[str, Any]:
+    return _stored(job.model_dump(mode="json", exclude_none=True))
+
+
+def _stored(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Field values as DynamoDB takes them: no floats, and the caller's own documents as text."""
+    plain = {name: _dump(value) for name, value in fields.items()}
+    texts = {name: json.dumps(plain.pop(name)) for name in _AS_TEXT & plain.keys()}
+    numbers: dict[str, Any] = json.loads(json.dumps(plain), parse_float=Decimal)
+    return numbers | texts
+
+
+def _dump(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_none=True)
+    return [_dump(part) for part in value] if isinstance(value, list) else value
+
+
+def _job(item: Mapping[str, Any]) -> Job:
+    return Job.model_validate(
+        {name: json.loads(value) if name in _AS_TEXT else _plain(value) for name, value in item.items()}
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list) else value

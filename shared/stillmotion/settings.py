@@ -1,0 +1,85 @@
+"""Each function's settings: read from the environment once, at the start, failing loudly by the variable's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from stillmotion.addresses import origin
+
+
+class MissingSetting(Exception):
+    """An environment variable that a function needs is not set or not of its kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """What every function needs: the table and the bus."""
+
+    table_name: str
+    event_bus_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobsSettings(StoreSettings):
+    """For the read side of the API; callers are told to come back after ``poll_interval_seconds``."""
+
+    poll_interval_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings(StoreSettings):
+    """What functions that talk to ModelGates need. ``trusted_origins`` are comma-separated origins."""
+
+    modelgates_base_url: str
+    api_key_secret_arn: str
+    trusted_origins: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitSettings(ProviderSettings):
+    """For submitting."""
+
+    input_bucket: str
+    image_transport: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitApiSettings(SubmitSettings):
+    """For submitting behind the API, which starts the workflow itself."""
+
+    state_machine_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverSettings(ProviderSettings):
+    """For delivering."""
+
+    output_bucket: str
+
+
+def load[T](kind: type[T], environment: Mapping[str, str]) -> T:
+    """Settings of this kind, each field from the variable of its name in capitals.
+
+    Raises:
+        MissingSetting: a variable is not set, or not a number where one is needed.
+    """
+    values: dict[str, Any] = {}
+    for field in fields(kind):  # type: ignore[arg-type]
+        name = field.name.upper()
+        if name not in environment:
+            raise MissingSetting(f"The environment variable {name} is not set: {kind.__name__} needs it.")
+        value = environment[name]
+        if field.type == "int":
+            if not value.isdigit():
+                raise MissingSetting(f"The environment variable {name} is '{value}', not a whole number.")
+            values[field.name] = int(value)
+        else:
+            values[field.name] = value
+    return kind(**values)
+
+
+def origins(listed: str) -> frozenset[str]:
+    """The origins in a comma-separated list, in canonical form."""
+    return frozenset(origin(part.strip()) for part in listed.split(",") if part.strip())

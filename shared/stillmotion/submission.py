@@ -1,0 +1,189 @@
+"""Taking a request on, and submitting it at most once.
+
+The record is written, under a condition, before the paid call and completed after it:
+
+    queued ──claim──▶ submitting ──accepted──▶ in_progress
+       ▲                  │ certainly not accepted, may be sent again
+       └──────────────────┘
+                          └─ anything else ends the job; a lost answer as submit_unknown
+
+Whoever finds a record in ``submitting`` cannot know whether the call was made, and so never makes it again: while
+the claim is younger than any function may run, somebody is at it; after that, the outcome is unknown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import time
+from typing import Any, NoReturn
+
+from stillmotion.capabilities import ModelCatalogue, check
+from stillmotion.errors import (
+    Fault,
+    IdempotencyConflict,
+    ProviderThrottled,
+    ProviderUnavailable,
+    StorageFailed,
+    SubmitInProgress,
+    SubmitOutcomeUnknown,
+)
+from stillmotion.events import SUBMITTED, EventSink
+from stillmotion.images import Images
+from stillmotion.job import Job, ProviderState, Status, Usage, now
+from stillmotion.job_store import JobStore, get_job
+from stillmotion.modelgates import ModelGates
+from stillmotion.provider_job import ProviderJob
+from stillmotion.request import VideoRequest, parse_request
+from stillmotion.telemetry import count, logger
+
+RECORD_DAYS = 90
+LEASE_SECONDS = 90.0
+"""How long a claim on the paid call can be alive: longer than the time-out of any function that makes it."""
+NOT_ACCEPTED = (ProviderThrottled, ProviderUnavailable)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asked for a job and through which door."""
+
+    source: Mapping[str, Any]
+    owner: str | None = None
+    execution_arn: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A job on record; ``replayed`` when it was there before."""
+
+    job: Job
+    replayed: bool = False
+
+
+class Submission:
+    """The use case of submitting, over its ports."""
+
+    def __init__(
+        self, store: JobStore, provider: ModelGates, catalogue: ModelCatalogue, images: Images, events: EventSink
+    ) -> None:
+        self._store = store
+        self._provider = provider
+        self._catalogue = catalogue
+        self._images = images
+        self._events = events
+
+    def accept(self, request: VideoRequest, job_id: str, origin: Origin) -> Accepted:
+        """Check a request against everything that can be known for free, and put it on record as ``queued``.
+
+        The same id with the same request gives the job that is already there.
+
+        Raises:
+            UnknownModel, UnsupportedByModel, ImageNotUsable: it cannot work as asked.
+            IdempotencyConflict: the id belongs to another request.
+            ProviderUnavailable, StorageFailed: it could not be checked or recorded.
+        """
+        fingerprint = request_hash(request)
+        earlier = self._store.find(job_id)
+        if earlier is not None:
+            return _replay(earlier, fingerprint)
+        check(request, self._catalogue.find(request.model))
+        self._images.check(request)
+        settled = self._images.settle(request, job_id)
+        moment = now()
+        job = Job(
+            id=job_id,
+            status=Status.QUEUED,
+            request=settled.as_given(),
+            request_hash=fingerprint,
+            source=dict(origin.source),
+            owner=origin.owner,
+            metadata=request.metadata,
+            execution_arn=origin.execution_arn,
+            created_at=moment,
+            updated_at=moment,
+            expires_at=int(time()) + RECORD_DAYS * 86400,
+        )
+        if not self._store.create(job):
+            return _replay(get_job(self._store, job_id), fingerprint)
+        logger.info("job accepted", extra={"job_id": job_id, "model": job.model, "source": job.source})
+        return Accepted(job)
+
+    def submit(self, job: Job) -> Job:
+        """Make the paid call for a queued job; a job that was submitted before is answered as it is.
+
+        Raises:
+            ProviderThrottled, ProviderUnavailable: certainly not accepted; the job is ``queued`` again.
+            SubmitInProgress: another call is at it.
+            SubmitOutcomeUnknown: it may have been accepted; the caller records that.
+            ProviderRejected, ProviderUnauthorized, ProviderOutOfCredits, ImageNotUsable: final; the caller records it.
+        """
+        if job.status is Status.SUBMITTING:
+            _refuse_to_repeat(job)
+        if job.status is not Status.QUEUED:
+            return job
+        body = self._images.sendable(parse_request(job.request)).body()
+        self._store.update(job.id, expected={Status.QUEUED}, status=Status.SUBMITTING)
+        try:
+            accepted = self._provider.submit(body)
+        except NOT_ACCEPTED:
+            self._store.update(job.id, expected={Status.SUBMITTING}, status=Status.QUEUED)
+            raise
+        # The id is worth money: it is in the log before anything else can go wrong.
+        logger.info("provider accepted", extra={"job_id": job.id, "provider_job_id": accepted.id})
+        count("PaidSubmits", model=job.model)
+        submitted = self._record(job, accepted)
+        self._announce(submitted)
+        return submitted
+
+    def _record(self, job: Job, accepted: ProviderJob) -> Job:
+        try:
+            return self._store.update(
+                job.id,
+                expected={Status.SUBMITTING},
+                status=Status.IN_PROGRESS,
+                provider=ProviderState(
+                    job_id=accepted.id,
+                    generation_id=accepted.generation_id,
+                    status=accepted.status,
+                    polling_url=accepted.polling_url,
+                    error=accepted.error,
+                ),
+                usage=Usage(cost_usd=accepted.cost_usd),
+            )
+        except StorageFailed as error:
+            raise SubmitOutcomeUnknown(
+                f"ModelGates accepted job '{job.id}' as '{accepted.id}', but that could not be recorded. It is not "
+                "sent again; settle the job by hand with this id."
+            ) from error
+
+    def _announce(self, job: Job) -> None:
+        try:
+            self._events.send(SUBMITTED, job)
+        except StorageFailed as error:  # a paid job is not given up for want of a notice
+            logger.warning("event not sent", extra={"job_id": job.id, "event": SUBMITTED, "reason": error.detail})
+
+
+def _refuse_to_repeat(job: Job) -> NoReturn:
+    if job.age_seconds < LEASE_SECONDS:
+        raise SubmitInProgress(f"Job '{job.id}' is being submitted by somebody else at this moment. Look again soon.")
+    raise SubmitOutcomeUnknown(
+        f"An earlier attempt to submit job '{job.id}' died on the way, so it may have been accepted. It is not sent "
+        "again; look it up in the ModelGates account and settle the job by hand."
+    )
+
+
+def request_hash(request: VideoRequest) -> str:
+    """SHA-256 of the request in canonical JSON: equal requests have equal hashes, whatever their key order."""
+    canonical = json.dumps(request.as_given(), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _replay(job: Job, fingerprint: str) -> Accepted:
+    if job.request_hash != fingerprint:
+        raise IdempotencyConflict(
+            f"This idempotency key was used for another request (job '{job.id}'). Use a new key for a new request.",
+            faults=[Fault("#", "differs from the request that this idempotency key was first used with")],
+        )
+    return Accepted(job, replayed=True)

@@ -1,0 +1,131 @@
+"""The real ports behind the use cases, made once for each warm Lambda.
+
+Tests make the use cases with ports of their own; nothing but the functions imports this.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.config import Config
+
+from stillmotion.capabilities import ModelCatalogue
+from stillmotion.delivery import Delivery
+from stillmotion.errors import ProviderUnauthorized
+from stillmotion.events import EventBus
+from stillmotion.failure import Failures
+from stillmotion.fetch import GuardedClient
+from stillmotion.images import Images
+from stillmotion.job_store import DynamoJobStore
+from stillmotion.modelgates import ModelGates
+from stillmotion.polling import Polling
+from stillmotion.settings import DeliverSettings, ProviderSettings, StoreSettings, SubmitSettings, origins
+from stillmotion.submission import Submission
+from stillmotion.transfer import VideoStore
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+KEY_CACHE_SECONDS = 300
+_QUICK = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+_BULK = Config(
+    connect_timeout=3,
+    read_timeout=60,
+    retries={"mode": "standard", "total_max_attempts": 4},
+    signature_version="s3v4",
+)
+
+
+class SecretApiKey:
+    """The API key from Secrets Manager: the plain secret string, or JSON with a field ``api_key``.
+
+    Cached for 5 minutes, so a rotated key is seen soon, and at once after a 401.
+    """
+
+    def __init__(self, secret_arn: str) -> None:
+        self._secret_arn = secret_arn
+        self._provider = SecretsProvider(boto_config=_QUICK)
+
+    def get(self, *, refresh: bool = False) -> str:
+        try:
+            secret = self._provider.get(self._secret_arn, max_age=KEY_CACHE_SECONDS, force_fetch=refresh)
+        except GetParameterError:
+            secret = None
+        key = _key_of(secret)
+        if not key:
+            raise ProviderUnauthorized(
+                "There is no ModelGates API key in the stack's secret (output ApiKeySecretArn). Put it there with "
+                "'aws secretsmanager put-secret-value'; nothing was submitted."
+            )
+        return key
+
+
+def _key_of(secret: object) -> str:
+    text = secret.strip() if isinstance(secret, str) else ""
+    if text.startswith("{"):
+        try:
+            return str(json.loads(text).get("api_key", "")).strip()
+        except ValueError:
+            return ""
+    return text
+
+
+@cache
+def client(service: str, config: Config = _QUICK) -> Any:
+    """One boto3 client for each service; the endpoint is ``AWS_ENDPOINT_URL`` where that is set."""
+    return boto3.client(service, config=config)  # type: ignore[call-overload]
+
+
+@cache
+def job_store(settings: StoreSettings) -> DynamoJobStore:
+    return DynamoJobStore(boto3.resource("dynamodb", config=_QUICK).Table(settings.table_name))
+
+
+@cache
+def event_bus(settings: StoreSettings) -> EventBus:
+    return EventBus(client("events"), settings.event_bus_name)
+
+
+@cache
+def guarded(trusted_origins: str) -> GuardedClient:
+    return GuardedClient(origins(trusted_origins))
+
+
+@cache
+def provider(settings: ProviderSettings) -> ModelGates:
+    key = SecretApiKey(settings.api_key_secret_arn)
+    return ModelGates(settings.modelgates_base_url, key, guarded(settings.trusted_origins))
+
+
+@cache
+def submission(settings: SubmitSettings) -> Submission:
+    gates = provider(settings)
+    inline = settings.image_transport == "inline"
+    images = Images(client("s3", _BULK), settings.input_bucket, guarded(settings.trusted_origins), inline=inline)
+    return Submission(job_store(settings), gates, ModelCatalogue(gates.models), images, event_bus(settings))
+
+
+@cache
+def polling(settings: ProviderSettings) -> Polling:
+    return Polling(job_store(settings), provider(settings))
+
+
+@cache
+def delivery(settings: DeliverSettings) -> Delivery:
+    videos = VideoStore(client("s3", _BULK), settings.output_bucket)
+    return Delivery(job_store(settings), provider(settings), videos, event_bus(settings))
+
+
+@cache
+def failures(settings: StoreSettings) -> Failures:
+    return Failures(job_store(settings), event_bus(settings))
+
+
+def state_machine() -> SFNClient:
+    found: SFNClient = client("stepfunctions")
+    return found

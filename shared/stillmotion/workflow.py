@@ -1,0 +1,135 @@
+"""Where the domain meets the state machine: starting executions, and errors that keep their facts on the way."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
+
+from stillmotion.errors import StillmotionError, StorageFailed, from_workflow
+from stillmotion.failure import Failures, generation_error, polling_timed_out
+from stillmotion.job import Job
+from stillmotion.job_store import JobStore
+from stillmotion.machine_input import MachineInput
+from stillmotion.provider_job import Outcome, classify
+from stillmotion.telemetry import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+def start(machine: SFNClient, machine_arn: str, job: Job) -> str:
+    """Start the job's execution, named by the job's id; one that runs already is the one that was wanted.
+
+    Returns:
+        The execution's ARN.
+
+    Raises:
+        StorageFailed: Step Functions did not take it.
+    """
+    outcome = str(classify(job.provider.status or ""))
+    handed_over = {"job": {"id": job.id, "submitted": job.provider.job_id is not None, "outcome": outcome}}
+    try:
+        answer = machine.start_execution(stateMachineArn=machine_arn, name=job.id, input=json.dumps(handed_over))
+        return answer["executionArn"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ExecutionAlreadyExists":
+            return execution_arn(machine_arn, job.id)
+        raise StorageFailed(
+            f"Step Functions did not start job '{job.id}' ({error.response['Error']['Code']})."
+        ) from error
+    except BotoCoreError as error:
+        raise StorageFailed(f"Step Functions did not start job '{job.id}' ({type(error).__name__}).") from error
+
+
+def execution_arn(machine_arn: str, name: str) -> str:
+    """The ARN of a standard execution by its machine's ARN and its name."""
+    return f"{machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+
+
+def for_machine(job: Job, interval: int) -> dict[str, Any]:
+    """What the Submit state hands on: ids and the outcome so far, never a body. ``interval`` is in seconds."""
+    outcome = classify(job.provider.status or "")
+    return {"id": job.id, "outcome": str(outcome), "wait_seconds": interval}
+
+
+def duplicate(first: Job) -> dict[str, Any]:
+    """What the Submit state answers when another execution has this job: the first job's id."""
+    return {"id": first.id, "outcome": "duplicate", "wait_seconds": 0}
+
+
+def not_accepted(job_id: str, error: StillmotionError, attempt: int) -> dict[str, Any]:
+    """What the Submit state answers when it may be sent again later, and in how many seconds.
+
+    Backoff doubles from 15 s to 10 min with up to a quarter of jitter, and is never shorter than ``Retry-After``.
+    """
+    backoff = min(15.0 * 2 ** (attempt - 1), 600.0) * (1 + random.random() / 4)  # noqa: S311 - spreads load, hides nothing
+    return {"id": job_id, "outcome": "not_accepted", "wait_seconds": math.ceil(max(backoff, error.retry_after or 0.0))}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The state of an execution that ends without a video, and the execution's ARN."""
+
+    state: Mapping[str, Any]
+    execution_arn: str
+
+    @property
+    def started(self) -> MachineInput:
+        return MachineInput(self.state["input"], self.execution_arn)
+
+    def error(self, job: Job | None) -> StillmotionError:
+        """Why: a caught error, the provider's terminal status, or no polls left."""
+        caught = self.state.get("error")
+        if caught is not None:
+            return from_workflow(str(caught.get("Error", "")), str(caught.get("Cause", "")))
+        outcome = classify(self.state["job"]["outcome"])
+        if outcome is Outcome.WAITING:
+            return polling_timed_out(self.state["polls"]["count"])
+        return generation_error(outcome, None if job is None else job.provider.error)
+
+
+def record_failure(ended: Ended, store: JobStore, failures: Failures) -> dict[str, Any]:
+    """End the execution's own job, or put a refused request on record; answers ``error`` and ``cause`` for Fail."""
+    started = ended.started
+    job = _own_job(ended, store)
+    if job is None:
+        job = failures.refuse(started.refused(), ended.error(None))
+    else:
+        job = failures.record(job.id, ended.error(job))
+    told = ended.error(job).as_record() if job.error is None else job.error.model_dump(exclude_none=True)
+    return {"error": told["code"], "cause": json.dumps({"id": job.id} | told, ensure_ascii=False)}
+
+
+def _own_job(ended: Ended, store: JobStore) -> Job | None:
+    """The job that this execution works on; one of another execution with the same key is not touched."""
+    try:
+        job_id = ended.state["job"]["id"] if "job" in ended.state else ended.started.job_id()
+    except StillmotionError:
+        return None
+    job = store.find(job_id)
+    return job if job is not None and job.execution_arn == ended.execution_arn else None
+
+
+type Task = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
+
+
+def task(handler: Task) -> Task:
+    """A workflow task's handler: its errors go to the state machine as JSON, and their causes only to the log."""
+
+    @functools.wraps(handler)
+    def wrapped(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        try:
+            return handler(event, context)
+        except StillmotionError as error:
+            logger.warning("task failed", extra={"code": error.code, "detail": error.detail})
+            raise error.for_workflow() from None
+
+    return wrapped
