@@ -15,7 +15,7 @@ BUILDS = STATE / "builds"
 BUILD_TIMEOUT = 300
 KEPT = 3
 ATTEMPTS = 3
-_INPUTS = ("functions", "shared", "workflows")
+_INPUTS = ("functions", "layers", "shared", "workflows")
 
 
 def architecture() -> str:

@@ -38,7 +38,10 @@ def parameters(endpoint_url: str, simulator_url: str | None) -> dict[str, str]:
         "AwsEndpointUrl": endpoint_url,
         "TrustedOrigins": ",".join(trusted),
     }
-    return values | ({"ModelGatesBaseUrl": simulator_url} if simulator_url else {})
+    if simulator_url:
+        return values | {"ModelGatesBaseUrl": simulator_url}
+    # The real ModelGates cannot fetch from a bucket on this machine.
+    return values | {"ImageTransport": "inline"}
 
 
 def describe(outputs: dict[str, str], endpoint_url: str, simulator_url: str | None) -> Stack:

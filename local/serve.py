@@ -91,7 +91,7 @@ def stop() -> int:
         return 0
     with suppress(ProcessLookupError):
         os.kill(holder[0], signal.SIGTERM)
-    if not _wait_until_gone(STOP_TIMEOUT):
+    if not _wait_until_gone(holder[0], STOP_TIMEOUT):
         with suppress(ProcessLookupError):
             os.kill(holder[0], signal.SIGKILL)
         for group in holder[1:]:
@@ -172,12 +172,21 @@ def _holder() -> list[int]:
         return []
 
 
-def _wait_until_gone(timeout: float) -> bool:
+def _wait_until_gone(process_id: int, timeout: float) -> bool:
+    """Whether the supervisor has let go of the lock and ended within the time."""
     deadline = time.monotonic() + timeout
-    while _holder():
+    while _holder() or _is_alive(process_id):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.1)
+    return True
+
+
+def _is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
     return True
 
 

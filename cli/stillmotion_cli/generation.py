@@ -73,6 +73,8 @@ def require_completed(job: Job) -> Job:
 
 def download(stack: Stack, job: Job, target: Path) -> int:
     """Store the job's first video at `target`, which appears only once it is complete. Returns its bytes."""
+    if not job.get("video"):
+        raise GenerationFailed(f"{job['id']} is {job['status']}, but its record names no stored video.")
     video = job["video"][0]
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".stillmotion-") as folder:
