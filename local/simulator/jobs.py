@@ -15,9 +15,8 @@ from local.simulator.validation import Plan
 
 LOG = logging.getLogger(__name__)
 
-# How long an answer waits for a clip that should be ready, before it says that the job goes on.
-PATIENCE_SECONDS = 5.0
-LONG_PATIENCE_SECONDS = 120.0
+# How long the answer to the nth poll waits for the clip: it must not say anything but that the job has ended.
+NTH_POLL_PATIENCE_SECONDS = 120.0
 DEFAULT_FAILURE = "The provider could not generate this video."
 DATA_URL_SHOWN = 48
 
@@ -148,7 +147,7 @@ class JobBook:
         """
         due = job.release.is_set() or (not job.waits_for_polls and self._clock.now() >= job.ready_at)
         if job.ending is None and due:
-            patience = LONG_PATIENCE_SECONDS if job.waits_for_polls else PATIENCE_SECONDS
+            patience = NTH_POLL_PATIENCE_SECONDS if job.waits_for_polls else job.settings.render_patience_seconds
             try:
                 await asyncio.wait_for(job.finished.wait(), patience)
             except TimeoutError:
@@ -168,6 +167,9 @@ class JobBook:
         """Forget all jobs and stop their work."""
         for task in self._tasks:
             task.cancel()
+        # Whoever waits for a job that will not end now need not wait on.
+        for job in self._jobs.values():
+            job.finished.set()
         self._jobs.clear()
 
     async def _release_in_time(self, job: Job) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 from functools import lru_cache
+from threading import Lock
 
 import numpy as np
 from PIL import Image
@@ -27,11 +28,18 @@ PALETTES = (
 )
 RIDGES = 4
 GRAIN = 2.5
+_PAINTING = Lock()
+
+
+def picture(name: str, ending: str, width: int, height: int) -> bytes:
+    """Return a picture as a file: the landscape of this name in the format of this ending, of this size in pixels."""
+    # One at a time: a hundred requests for the same picture should paint it once, not fill the memory with it.
+    with _PAINTING:
+        return _painted(name, ending, width, height)
 
 
 @lru_cache(maxsize=64)
-def picture(name: str, ending: str, width: int, height: int) -> bytes:
-    """Return a picture as a file: the landscape of this name in the format of this ending, of this size in pixels."""
+def _painted(name: str, ending: str, width: int, height: int) -> bytes:
     file = io.BytesIO()
     options = {"quality": 90} if ending in ("jpg", "jpeg", "webp") else {}
     landscape(name, width, height).save(file, FORMATS[ending], **options)

@@ -1,6 +1,5 @@
 """The HTTP server: routes, faults in front of them, errors in the API's own JSON."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -88,8 +87,9 @@ async def _documented_errors(request: web.Request, handler: Responder) -> web.St
     except web.HTTPException as refusal:
         headers = {name: value for name, value in refusal.headers.items() if name == "Allow"}
         return web.json_response(error_document(refusal.status), status=refusal.status, headers=headers)
-    except (ConnectionError, asyncio.CancelledError):
-        raise
+    except ConnectionError:
+        # The client has gone in the middle of an answer; there is nobody left to tell.
+        return effects.reset(request)
     # The last line of defence: whatever breaks in here is answered as the API answers its own failures.
     except Exception:
         LOG.exception("%s %s failed", request.method, request.path)

@@ -16,6 +16,8 @@ from tests.unit.simulator.conftest import Client, frame
 
 SAMPLE = Path(__file__).parents[3] / "local" / "assets" / "sample.jpg"
 GOOD_PSNR = 35.0
+# States no durations, so one second will do.
+SHORT = "google/veo-3.1-fast"
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def test_clip_starts_and_ends_with_its_pictures(sim: Simulator, client: Client) 
 
 def test_clip_of_a_first_picture_moves_away_from_it(client: Client) -> None:
     inline = f"data:image/jpeg;base64,{base64.b64encode(SAMPLE.read_bytes()).decode()}"
-    clip, frames = rendered(client, aspect_ratio="9:16", frame_images=[frame(inline)])
+    clip, frames = rendered(client, model=SHORT, duration=1, aspect_ratio="9:16", frame_images=[frame(inline)])
     wanted = fit(Image.open(SAMPLE), 720, 1280)
     assert (frames[0].width, frames[0].height) == (720, 1280)
     assert psnr(frames[0].to_ndarray(format="rgb24"), wanted) >= GOOD_PSNR
@@ -77,7 +79,7 @@ def test_clip_of_a_first_picture_moves_away_from_it(client: Client) -> None:
 
 
 def test_clip_of_a_last_picture_ends_on_it(sim: Simulator, client: Client) -> None:
-    _, frames = rendered(client, frame_images=[frame(sim.image_url("end.png"), "last_frame")])
+    _, frames = rendered(client, model=SHORT, duration=1, frame_images=[frame(sim.image_url("end.png"), "last_frame")])
     wanted = fit(picture(client, "end.png"), 1280, 720)
     assert psnr(frames[-1].to_ndarray(format="rgb24"), wanted) >= GOOD_PSNR
     assert psnr(frames[0].to_ndarray(format="rgb24"), wanted) < GOOD_PSNR
@@ -115,16 +117,17 @@ def test_rendering_is_the_same_in_another_simulator(client: Client) -> None:
 @pytest.mark.parametrize(
     ("fields", "size"),
     [
-        ({"model": "openai/sora-2-pro", "size": "1792x1024"}, (1792, 1024)),
-        ({"model": "bytedance/seedance-2.0", "resolution": "480p", "aspect_ratio": "21:9"}, (1120, 480)),
-        ({"model": "bytedance/seedance-2.0", "resolution": "480p"}, (854, 480)),
-        ({"model": "google/veo-3.1-fast", "size": "641x361"}, (640, 360)),
+        ({"size": "1792x1024"}, (1792, 1024)),
+        ({"size": "641x361"}, (640, 360)),
+        ({"resolution": "480p", "aspect_ratio": "21:9"}, (1120, 480)),
+        ({"resolution": "480p"}, (854, 480)),
+        ({}, (1280, 720)),
     ],
 )
 def test_clip_has_the_size_asked_for(client: Client, fields: dict, size: tuple[int, int]) -> None:
-    _, frames = rendered(client, duration=4, **fields)
+    _, frames = rendered(client, model=SHORT, duration=1, **fields)
     assert (frames[0].width, frames[0].height) == size
-    assert len(frames) == 4 * FPS
+    assert len(frames) == FPS
 
 
 def test_every_frame_size_is_even() -> None:
@@ -156,3 +159,30 @@ def test_fit_covers_crops_turns_and_flattens() -> None:
     halves.save(file, "PNG", exif=exif)
     turned = fit(Image.open(file), 4, 16)
     assert (turned.getpixel((2, 1)), turned.getpixel((2, 14))) == ((255, 0, 0), (0, 0, 255))
+
+
+def test_closing_does_not_wait_for_a_clip_to_be_finished() -> None:
+    with Simulator(seconds_to_ready=0) as sim:
+        Client(sim).accepted(model="bytedance/seedance-2.0", resolution="1080p", duration=12)
+        time.sleep(0.2)
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 1.5
+
+
+def test_job_goes_on_while_its_clip_is_being_made(sim: Simulator, client: Client) -> None:
+    sim.settings(render_patience_seconds=0.01, seconds_pending=0)
+    job = client.accepted(duration=4)
+    assert client.poll(job)["status"] == "in_progress"
+
+
+def test_a_renderer_that_breaks_fails_the_job(
+    sim: Simulator, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr("local.simulator.studio.render", broken)
+    job = client.poll(client.accepted())
+    assert job["status"] == "failed"
+    assert "MemoryError" in job["error"]
+    assert "could not be rendered" in caplog.text

@@ -156,5 +156,6 @@ def test_moderation_refuses_a_word(sim: Simulator, client: Client) -> None:
 
 def test_a_body_over_fifty_mebibytes_is_too_large(client: Client) -> None:
     body = b'{"model": "x", "prompt": "' + b"a" * (50 * 1024 * 1024) + b'"}'
-    answer = client.call("POST", "/api/v1/videos", body)
-    assert (answer.status, answer.json()["error"]["code"]) == (413, 413)
+    for headers in ({}, {"Transfer_Encoding": "chunked"}):
+        answer = client.call("POST", "/api/v1/videos", body, **headers)
+        assert (answer.status, answer.json()["error"]["code"]) == (413, 413)
