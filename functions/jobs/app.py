@@ -12,13 +12,12 @@ from stillmotion import wiring
 from stillmotion.api import answer, caller, new_api
 from stillmotion.job_store import get_owned_job
 from stillmotion.settings import JobsSettings, load
-from stillmotion.telemetry import logger, metrics, tracer
+from stillmotion.telemetry import entry_point
 
 app = new_api()
 
 
 @app.get("/videos/<video_id>")
-@tracer.capture_method(capture_response=False)
 def show_video(video_id: str) -> Response[str]:
     """The job's record; with ``Retry-After`` (seconds) while it may still change."""
     settings = load(JobsSettings, os.environ)
@@ -28,8 +27,6 @@ def show_video(video_id: str) -> Response[str]:
     return answer(200, job.public(), headers)
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
+@entry_point
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return app.resolve(event, context)

@@ -9,12 +9,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring, workflow
 from stillmotion.settings import StoreSettings, load
-from stillmotion.telemetry import logger, metrics, tracer
+from stillmotion.telemetry import entry_point
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
+@entry_point
 @workflow.task
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Put the failure on record: ``{"state": the execution's state, "execution_arn": …}``; answers error and cause."""

@@ -17,13 +17,12 @@ from stillmotion.machine_input import MachineInput
 from stillmotion.request import VideoRequest, parse_request
 from stillmotion.settings import SubmitApiSettings, SubmitSettings, load
 from stillmotion.submission import NOT_ACCEPTED, Origin
-from stillmotion.telemetry import logger, metrics, tracer
+from stillmotion.telemetry import entry_point
 
 app = new_api()
 
 
 @app.post("/videos")
-@tracer.capture_method(capture_response=False)
 def create_video(request: VideoRequest) -> Response[str]:
     """Validate the request, submit it, start its workflow: 202 with the job's record."""
     settings = load(SubmitApiSettings, os.environ)
@@ -45,16 +44,12 @@ def create_video(request: VideoRequest) -> Response[str]:
     return answer(202, taken.job.public(), headers)
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
+@entry_point
 def api_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return app.resolve(event, context)
 
 
-@logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False)
+@entry_point
 @workflow.task
 def task_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Submit what an execution was started with: ``{"input", "execution_arn", "interval", "attempt", "attempts"}``."""

@@ -7,11 +7,13 @@ same log: no call, no cost until read.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.tracing.base import BaseProvider
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 NAMESPACE = "Stillmotion"
 
@@ -38,8 +40,19 @@ def _tracer() -> Tracer:
 
 
 logger = Logger(service="stillmotion")
-metrics = Metrics(namespace=NAMESPACE, service="stillmotion")
 tracer = _tracer()
+
+type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
+
+
+def entry_point(handler: Handler) -> Handler:
+    """A Lambda handler whose log lines carry the invocation's ids and whose run is a trace segment.
+
+    Neither events nor answers are logged or traced: both may hold signed links.
+    """
+    traced = tracer.capture_lambda_handler(handler, capture_response=False)
+    logged: Handler = logger.inject_lambda_context(traced, clear_state=True)
+    return logged
 
 
 def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count, **dimensions: str) -> None:

@@ -6,7 +6,7 @@ import functools
 import json
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from stillmotion.job import Job
 from stillmotion.job_store import JobStore
 from stillmotion.machine_input import MachineInput
 from stillmotion.provider_job import Outcome, classify
-from stillmotion.telemetry import logger
+from stillmotion.telemetry import Handler, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -118,10 +118,7 @@ def _own_job(ended: Ended, store: JobStore) -> Job | None:
     return job if job is not None and job.execution_arn == ended.execution_arn else None
 
 
-type Task = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
-
-
-def task(handler: Task) -> Task:
+def task(handler: Handler) -> Handler:
     """A workflow task's handler: its errors go to the state machine as JSON, and their causes only to the log."""
 
     @functools.wraps(handler)

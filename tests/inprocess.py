@@ -1,0 +1,276 @@
+"""Stillmotion in one process: moto's AWS running the real state machine, the real handlers, and the simulator.
+
+Lambda invocations of the state machine are routed to the handlers with JSON in between, as Lambda does it. Waits and
+retry pauses are written down instead of waited for.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+from moto import mock_aws
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+
+from local.simulator import Simulator
+from stillmotion import wiring
+from tests.template import ROOT, definition, function_environment
+
+ACCOUNT, REGION = "123456789012", "eu-central-1"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/stillmotion"
+CALLER = f"arn:aws:iam::{ACCOUNT}:user/alice"
+VALUES = {
+    "JobTable": "jobs",
+    "EventBus": "events",
+    "InputBucket": "pictures",
+    "OutputBucket": "clips",
+    "ApiKeySecret": "modelgates-key",
+    "GenerateVideoStateMachine": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:generate-video",
+}
+HANDLERS = {
+    "SubmitApiFunction": ("submit", "api_handler"),
+    "SubmitTaskFunction": ("submit", "task_handler"),
+    "PollFunction": ("poll", "handler"),
+    "DeliverFunction": ("deliver", "handler"),
+    "RecordFailureFunction": ("record_failure", "handler"),
+    "JobsFunction": ("jobs", "handler"),
+}
+TERMINAL = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
+
+
+@dataclass
+class Context:
+    """A Lambda context with what the handlers and Powertools read of it."""
+
+    function_name: str = "stillmotion"
+    memory_limit_in_mb: int = 512
+    aws_request_id: str = "00000000-0000-0000-0000-000000000000"
+    seconds: float = 28.0
+    invoked_function_arn: str = field(default=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:stillmotion")
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
+
+
+class Crash(BaseException):
+    """The process dies at this point: no handler of ours may catch it."""
+
+
+class Cloud:
+    """One stack in one process. ``waits`` are the seconds of the Wait states, ``pauses`` those of retries."""
+
+    def __init__(self, simulator: Simulator, *, poll_interval: int, max_polls: int) -> None:
+        self.simulator = simulator
+        self.waits: list[int] = []
+        self.pauses: list[float] = []
+        self.invocations: list[tuple[str, dict[str, Any]]] = []
+        self.poll_interval, self.max_polls = poll_interval, max_polls
+        self.values = VALUES | {
+            "ModelGatesBaseUrl": simulator.url,
+            "TrustedOrigins": simulator.url,
+            "ImageTransport": "inline",
+            "PollIntervalSeconds": str(poll_interval),
+        }
+        self._modules: dict[str, ModuleType] = {}
+
+    def set_up(self) -> None:
+        """Make the stack's resources in moto."""
+        boto3.client("dynamodb").create_table(
+            TableName="jobs",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        )
+        for bucket in ("pictures", "clips"):
+            boto3.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        boto3.client("secretsmanager").create_secret(Name="modelgates-key", SecretString=self.simulator.api_key)
+        self._listen()
+        arns = {f"{name}Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}" for name in HANDLERS}
+        numbers = {"PollIntervalSeconds": str(self.poll_interval), "MaxPollAttempts": str(self.max_polls)}
+        machine = definition(**arns, **numbers)
+        boto3.client("stepfunctions").create_state_machine(
+            name="generate-video", definition=json.dumps(machine), roleArn=ROLE
+        )
+
+    def _listen(self) -> None:
+        events, sqs = boto3.client("events"), boto3.client("sqs")
+        events.create_event_bus(Name="events")
+        queue = sqs.create_queue(QueueName="heard")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        events.put_rule(Name="all", EventBusName="events", EventPattern=json.dumps({"source": ["stillmotion"]}))
+        events.put_targets(Rule="all", EventBusName="events", Targets=[{"Id": "queue", "Arn": arn}])
+        self._queue = queue
+
+    def events(self) -> list[dict[str, Any]]:
+        """Every event heard on the bus since the last call, oldest first."""
+        sqs, heard = boto3.client("sqs"), []
+        while messages := sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                heard.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+        return heard
+
+    def invoke(self, function: str, event: Any, context: Context | None = None) -> Any:
+        """Call a function's handler as Lambda does: JSON in, JSON out, errors raised."""
+        folder, handler = HANDLERS[function]
+        event = json.loads(json.dumps(event))
+        self.invocations.append((function, event))
+        answer = getattr(self._module(folder), handler)(event, context or Context())
+        return json.loads(json.dumps(answer))
+
+    def _module(self, folder: str) -> ModuleType:
+        if folder not in self._modules:
+            spec = importlib.util.spec_from_file_location(f"app_{folder}", ROOT / "functions" / folder / "app.py")
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            self._modules[folder] = module
+        return self._modules[folder]
+
+    def http(
+        self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, caller: str = CALLER
+    ) -> tuple[int, dict[str, str], Any]:
+        """One HTTP call, as API Gateway hands it to the function behind the route."""
+        event = api_event(method, path, body, headers=headers, caller=caller)
+        answer = self.invoke("SubmitApiFunction" if method == "POST" else "JobsFunction", event)
+        found = {name: values[0] for name, values in answer.get("multiValueHeaders", {}).items()}
+        return answer["statusCode"], found | answer.get("headers", {}), json.loads(answer["body"])
+
+    def start(self, request: Any, name: str | None = None) -> str:
+        """Start an execution with a request as input; its ARN."""
+        given = {"name": name} if name else {}
+        machine = VALUES["GenerateVideoStateMachine"]
+        return boto3.client("stepfunctions").start_execution(
+            stateMachineArn=machine, input=json.dumps(request), **given
+        )["executionArn"]
+
+    def finish(self, execution_arn: str, seconds: float = 60.0) -> dict[str, Any]:
+        """The execution's description once it has ended."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = boto3.client("stepfunctions").describe_execution(executionArn=execution_arn)
+            if found["status"] in TERMINAL:
+                return found
+            time.sleep(0.01)
+        raise AssertionError(f"{execution_arn} is still running after {seconds} s")
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """The job's record as ``GET /videos/{id}`` shows it."""
+        status, _, body = self.http("GET", f"/videos/{job_id}")
+        assert status == 200, body
+        return body
+
+    def states(self, execution_arn: str) -> list[str]:
+        """The names of the states that the execution entered, in order."""
+        pages = boto3.client("stepfunctions").get_paginator("get_execution_history")
+        history = [event for page in pages.paginate(executionArn=execution_arn) for event in page["events"]]
+        return [event["stateEnteredEventDetails"]["name"] for event in history if "stateEnteredEventDetails" in event]
+
+
+def api_event(
+    method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, caller: str = CALLER
+) -> dict[str, Any]:
+    """An API Gateway proxy event (REST API, Lambda proxy integration, IAM authorizer)."""
+    sent = {"Content-Type": "application/json", "Host": "api.example.com"} | (headers or {})
+    parts = path.strip("/").split("/")
+    return {
+        "resource": "/videos" if len(parts) == 1 else "/videos/{id}",
+        "path": path,
+        "httpMethod": method,
+        "headers": sent,
+        "multiValueHeaders": {name: [value] for name, value in sent.items()},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": {"id": parts[1]} if len(parts) > 1 else None,
+        "stageVariables": None,
+        "requestContext": {
+            "accountId": ACCOUNT,
+            "apiId": "api",
+            "httpMethod": method,
+            "identity": {"accountId": ACCOUNT, "userArn": caller, "sourceIp": "203.0.113.7"},
+            "path": f"/v1{path}",
+            "requestId": "11111111-1111-1111-1111-111111111111",
+            "resourcePath": path,
+            "stage": "v1",
+        },
+        "body": body if isinstance(body, str) or body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
+@contextmanager
+def cloud(simulator: Simulator, *, poll_interval: int = 30, max_polls: int = 60) -> Iterator[Cloud]:
+    """A stack for the length of the block, with fresh resources and nothing remembered from the last."""
+    stack = Cloud(simulator, poll_interval=poll_interval, max_polls=max_polls)
+    environment = {"AWS_DEFAULT_REGION": REGION, "POWERTOOLS_TRACE_DISABLED": "true", "POWERTOOLS_DEV": "false"}
+    for function in HANDLERS:
+        environment |= function_environment(function, stack.values) | {"POWERTOOLS_TRACE_DISABLED": "true"}
+    lock = threading.Lock()
+
+    def invoke(parameters: dict[str, Any], region: str, state_credentials: Any) -> dict[str, Any]:
+        function = parameters["FunctionName"].rsplit(":", 1)[1]
+        # One warm Lambda serves one call at a time; Powertools' logger and metrics count on that.
+        with lock:
+            try:
+                payload = stack.invoke(function, json.loads(parameters["Payload"]))
+                return {"StatusCode": 200, "Payload": payload, "ExecutedVersion": "$LATEST"}
+            except Crash as crash:
+                return _failed("Runtime.ExitError", str(crash))
+            except Exception as error:
+                return _failed(type(error).__name__, str(error), traceback.format_tb(error.__traceback__))
+
+    def wait(self: WaitFunction, env: Any, wait_seconds: int) -> None:
+        stack.waits.append(wait_seconds)
+
+    mocked = mock_aws(
+        config={"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}},
+    )
+    with (
+        patch.dict(os.environ, environment),
+        mocked,
+        patch.object(lambda_eval_utils, "_invoke_lambda_function", invoke),
+        patch.object(WaitFunction, "_wait_interval", wait),
+        patch.object(retrier_decl, "time", _Pauses(stack.pauses)),
+    ):
+        forget()
+        stack.set_up()
+        try:
+            yield stack
+        finally:
+            forget()
+
+
+def forget() -> None:
+    """Empty what a warm Lambda keeps."""
+    for made in vars(wiring).values():
+        if hasattr(made, "cache_clear"):
+            made.cache_clear()
+
+
+def _failed(kind: str, message: str, stack_trace: list[str] | None = None) -> dict[str, Any]:
+    payload = {"errorMessage": message, "errorType": kind, "stackTrace": stack_trace or []}
+    return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": payload}
+
+
+class _Pauses:
+    """Stands in for :mod:`time` where only ``sleep`` is used, and writes down what was asked for."""
+
+    def __init__(self, pauses: list[float]) -> None:
+        self._pauses = pauses
+
+    def sleep(self, seconds: float) -> None:
+        self._pauses.append(seconds)

@@ -1,0 +1,74 @@
+"""The SAM template as tests read it: parsed with its intrinsics, and each function's environment worked out."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+DEFINITION = ROOT / "workflows" / "generate_video.asl.json"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which ``!Ref X`` reads ``{"Ref": "X"}`` and ``!Name X`` reads ``{"Fn::Name": X}``."""
+
+
+def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _intrinsic)
+
+
+@cache
+def template() -> dict[str, Any]:
+    """The whole template."""
+    loaded: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), _Loader)
+    return loaded
+
+
+def resources(kind: str) -> dict[str, dict[str, Any]]:
+    """Properties of every resource of a type, by logical id."""
+    return {
+        name: found.get("Properties", {}) for name, found in template()["Resources"].items() if found["Type"] == kind
+    }
+
+
+def function_environment(function: str, values: dict[str, str]) -> dict[str, str]:
+    """The environment a function is deployed with, on AWS, where ``values`` are what its references come to."""
+    declared = {
+        **template()["Globals"]["Function"]["Environment"]["Variables"],
+        **resources("AWS::Serverless::Function")[function].get("Environment", {}).get("Variables", {}),
+    }
+    known = {name: str(p["Default"]) for name, p in template()["Parameters"].items() if "Default" in p} | values
+    found = {name: _value(value, known) for name, value in declared.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _value(value: Any, known: dict[str, str]) -> str | None:
+    if isinstance(value, dict) and "Fn::If" in value:
+        local, there = value["Fn::If"][0] == "IsLocal", value["Fn::If"][2]
+        assert local, value
+        return _value(there, known)
+    if isinstance(value, dict) and "Ref" in value:
+        return None if value["Ref"] == "AWS::NoValue" else known[value["Ref"]]
+    return str(value)
+
+
+def definition(**substitutions: str) -> dict[str, Any]:
+    """The state machine's definition with its placeholders filled in as the deployment fills them."""
+    text = re.sub(r"\$\{(\w+)\}", lambda match: substitutions[match[1]], DEFINITION.read_text())
+    filled: dict[str, Any] = json.loads(text)
+    return filled
