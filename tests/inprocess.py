@@ -12,6 +12,7 @@ import os
 import threading
 import time
 import traceback
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -152,11 +153,9 @@ class Cloud:
 
     def start(self, request: Any, name: str | None = None) -> str:
         """Start an execution with a request as input; its ARN."""
-        given = {"name": name} if name else {}
-        machine = VALUES["GenerateVideoStateMachine"]
-        return boto3.client("stepfunctions").start_execution(
-            stateMachineArn=machine, input=json.dumps(request), **given
-        )["executionArn"]
+        machine, name = VALUES["GenerateVideoStateMachine"], name or str(uuid.uuid4())
+        client = boto3.client("stepfunctions")
+        return client.start_execution(stateMachineArn=machine, input=json.dumps(request), name=name)["executionArn"]
 
     def finish(self, execution_arn: str, seconds: float = 60.0) -> dict[str, Any]:
         """The execution's description once it has ended."""
