@@ -62,6 +62,8 @@ def ministack(port: int, folder: Path) -> dict[str, str]:
             "S3_DATA_DIR": str(folder / "s3"),
             "GATEWAY_PORT": str(port),
             "BIND_HOST": "127.0.0.1",
+            # Roles and policies are enforced; the credentials `test` are the account's root.
+            "AUTH": "true",
             "MINISTACK_REGION": REGION,
             "DOCKER_HOST": f"unix://{folder / 'no-docker.sock'}",
             "IOT_MTLS_ENABLED": "0",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+import boto3
 import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -26,12 +27,13 @@ class ApiClient:
     def __init__(
         self,
         stack: Stack,
+        session: boto3.Session | None = None,
         http: urllib3.PoolManager | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._base = stack.api_url.rstrip("/")
         self._region = stack.region
-        self._session = stack.session()
+        self._session = session or stack.session()
         self._http = http or urllib3.PoolManager(timeout=TIMEOUT, retries=False)
         self._sleep = sleep
 

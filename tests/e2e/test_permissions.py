@@ -1,0 +1,64 @@
+"""Who may call the API: the local cloud checks signatures and policies of everybody but its root."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import boto3
+import pytest
+from stillmotion_cli.client import ApiClient
+from stillmotion_cli.errors import ApiProblem
+from stillmotion_cli.stack import Stack
+
+from tests.e2e.support import Caller
+
+USER = "caller"
+
+
+@pytest.fixture
+def user(stack: Stack) -> Iterator[Callable[[str], tuple[str, str]]]:
+    """Makes an IAM user that may do one thing with the API; answers its access key and secret."""
+    iam = stack.client("iam")
+
+    def make(action: str) -> tuple[str, str]:
+        iam.create_user(UserName=USER)
+        statement = {"Effect": "Allow", "Action": action, "Resource": "arn:aws:execute-api:*:*:*/v1/*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_user_policy(UserName=USER, PolicyName="api", PolicyDocument=policy)
+        key = iam.create_access_key(UserName=USER)["AccessKey"]
+        return key["AccessKeyId"], key["SecretAccessKey"]
+
+    yield make
+    for key in iam.list_access_keys(UserName=USER)["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName=USER, AccessKeyId=key["AccessKeyId"])
+    iam.delete_user_policy(UserName=USER, PolicyName="api")
+    iam.delete_user(UserName=USER)
+
+
+def _client(stack: Stack, key: str, secret: str) -> ApiClient:
+    session = boto3.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name=stack.region)
+    return ApiClient(stack, session)
+
+
+def test_a_user_who_may_invoke_the_api_gets_through(user: Callable[[str], tuple[str, str]], caller: Caller) -> None:
+    job = _client(caller.stack, *user("execute-api:Invoke")).submit(caller.request())
+    assert job["id"].startswith("vid_")
+
+
+def test_a_user_without_that_permission_is_forbidden(user: Callable[[str], tuple[str, str]], caller: Caller) -> None:
+    with pytest.raises(ApiProblem) as refusal:
+        _client(caller.stack, *user("execute-api:ManageConnections")).submit(caller.request())
+    assert refusal.value.status == 403
+
+
+def test_a_wrong_signature_is_forbidden(user: Callable[[str], tuple[str, str]], caller: Caller) -> None:
+    key, _ = user("execute-api:Invoke")
+    with pytest.raises(ApiProblem) as refusal:
+        _client(caller.stack, key, "not the secret").submit(caller.request())
+    assert refusal.value.status == 403
+
+
+def test_a_job_of_somebody_else_is_not_found(user: Callable[[str], tuple[str, str]], caller: Caller) -> None:
+    job = caller.client.submit(caller.request())
+    with pytest.raises(ApiProblem) as refusal:
+        _client(caller.stack, *user("execute-api:Invoke")).job(job["id"])
+    assert refusal.value.status == 404
