@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 import boto3
 import pytest
+
 from stillmotion_cli.client import ApiClient
 from stillmotion_cli.errors import ApiProblem
 from stillmotion_cli.stack import Stack
-
 from tests.e2e.support import Caller
 
 USER = "caller"
