@@ -62,6 +62,8 @@ def _value(value: Any, known: dict[str, str]) -> str | None:
         local, there = value["Fn::If"][0] == "IsLocal", value["Fn::If"][2]
         assert local, value
         return _value(there, known)
+    if isinstance(value, dict) and "Fn::GetAtt" in value:
+        return known[value["Fn::GetAtt"].split(".")[0]]
     if isinstance(value, dict) and "Ref" in value:
         return None if value["Ref"] == "AWS::NoValue" else known[value["Ref"]]
     return str(value)

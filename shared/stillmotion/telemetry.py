@@ -1,4 +1,4 @@
-"""Logger, metrics and tracer, one of each for all functions.
+"""Logging, metrics and tracing, the same for all functions.
 
 Log lines are JSON with ids and never hold bodies, keys or presigned links. Metrics are CloudWatch EMF lines in the
 same log: no call, no cost until read.
@@ -12,35 +12,12 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
-from aws_lambda_powertools.tracing.base import BaseProvider
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 NAMESPACE = "Stillmotion"
 
 
-class _NoTrace(BaseProvider):
-    """Stands in where tracing is switched off, so that the X-Ray SDK (0.2 s of start-up) is not even imported."""
-
-    def in_subsegment(self, name: Any = None, **kwargs: Any) -> Any: ...
-
-    def in_subsegment_async(self, name: Any = None, **kwargs: Any) -> Any: ...
-
-    def put_annotation(self, key: Any, value: Any) -> None: ...
-
-    def put_metadata(self, key: Any, value: Any, namespace: Any = "default") -> None: ...
-
-    def patch(self, modules: Any) -> None: ...
-
-    def patch_all(self) -> None: ...
-
-
-def _tracer() -> Tracer:
-    off = os.environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in ("1", "true")
-    return Tracer(disabled=True, auto_patch=False, provider=_NoTrace()) if off else Tracer(patch_modules=("botocore",))
-
-
 logger = Logger(service="stillmotion")
-tracer = _tracer()
 
 type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
@@ -50,9 +27,16 @@ def entry_point(handler: Handler) -> Handler:
 
     Neither events nor answers are logged or traced: both may hold signed links.
     """
-    traced = tracer.capture_lambda_handler(handler, capture_response=False)
-    logged: Handler = logger.inject_lambda_context(traced, clear_state=True)
+    logged: Handler = logger.inject_lambda_context(_traced(handler), clear_state=True)
     return logged
+
+
+def _traced(handler: Handler) -> Handler:
+    """The handler under X-Ray; where that is switched off, its SDK (0.2 s of start-up) is not even imported."""
+    if os.environ.get("POWERTOOLS_TRACE_DISABLED", "").lower() in ("1", "true"):
+        return handler
+    traced: Handler = Tracer(patch_modules=("botocore",)).capture_lambda_handler(handler, capture_response=False)
+    return traced
 
 
 def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count, **dimensions: str) -> None:

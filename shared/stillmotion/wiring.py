@@ -26,6 +26,7 @@ from stillmotion.modelgates import ModelGates
 from stillmotion.polling import Polling
 from stillmotion.settings import DeliverSettings, ProviderSettings, StoreSettings, SubmitSettings, origins
 from stillmotion.submission import Submission
+from stillmotion.telemetry import logger
 from stillmotion.transfer import VideoStore
 
 if TYPE_CHECKING:
@@ -54,13 +55,14 @@ class SecretApiKey:
     def get(self, *, refresh: bool = False) -> str:
         try:
             secret = self._provider.get(self._secret_arn, max_age=KEY_CACHE_SECONDS, force_fetch=refresh)
-        except GetParameterError:
+        except GetParameterError as error:
+            logger.warning("the API key could not be read", extra={"reason": str(error)})
             secret = None
         key = _key_of(secret)
         if not key:
             raise ProviderUnauthorized(
-                "There is no ModelGates API key in the stack's secret (output ApiKeySecretArn). Put it there with "
-                "'aws secretsmanager put-secret-value'; nothing was submitted."
+                "The stack's secret (output ApiKeySecretArn) holds no ModelGates API key, or cannot be read. Put the key "
+                "there with 'aws secretsmanager put-secret-value'; the function's log says more. Nothing was submitted."
             )
         return key
 
