@@ -35,6 +35,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
+from urllib.parse import quote
+
+MAX_CARRIED_CHARACTERS = 20_000
+"""Of an error on its way through a state machine, where a cause is cut off at 32,768 (*AWS Step Functions quotas*)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,8 @@ class Fault:
 
 def pointer(*parts: object) -> str:
     """The JSON pointer to a place in the request, as a URI fragment (RFC 6901)."""
-    return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+    escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+    return "#" + "".join("/" + quote(part, safe="~!$&'()*+,;=:@?", errors="replace") for part in escaped)
 
 
 class StillmotionError(Exception):
@@ -95,7 +100,10 @@ class StillmotionError(Exception):
     def for_workflow(self) -> Self:
         """The same error whose text is its record as JSON, so that a state machine carries every fact of it."""
         carried = type(self)(self.detail)
-        carried.args = (json.dumps(self.as_record(), ensure_ascii=False),)
+        record = self.as_record()
+        while len(json.dumps(record)) > MAX_CARRIED_CHARACTERS and record.get("faults"):
+            record["faults"].pop()
+        carried.args = (json.dumps(record, ensure_ascii=False),)
         return carried
 
 
@@ -253,5 +261,5 @@ def from_workflow(error: str, cause: str) -> StillmotionError:
         carried = json.loads(message)
         faults = [Fault(**fault) for fault in carried.get("faults", ())]
         return kind(carried["message"], faults=faults, provider_message=carried.get("provider_message"))
-    except (ValueError, KeyError, TypeError):
-        return kind(cause or kind.title)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return kind(f"{kind.title}. Look at the execution's history and the function's log.")
