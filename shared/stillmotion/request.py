@@ -7,10 +7,13 @@ itself, in :mod:`stillmotion.capabilities`.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from stillmotion.addresses import MAX_URL_CHARACTERS, shown_address
 from stillmotion.errors import Fault, InvalidRequest, pointer
@@ -25,6 +28,13 @@ MAX_PROMPT_CHARACTERS = 10_000
 MAX_METADATA_PAIRS = 20
 MAX_FREE_FORM_BYTES = 16 * 1024
 MAX_INPUT_REFERENCES = 16
+MAX_FAULTS = 30
+MAX_SHOWN_CHARACTERS = 80
+PATTERNS = {
+    "size": "must be WIDTHxHEIGHT in pixels, for example 1280x720",
+    "metadata": "must consist of letters, digits, spaces and _ . : / -",
+}
+"""What a pattern asks for, by the field that has one."""
 URL_SCHEMES = ("https://", "s3://", "data:")
 
 
@@ -110,19 +120,9 @@ class VideoRequest(_Strict):
     session_id: str | None = Field(default=None, max_length=256)
     user: str | None = Field(default=None, max_length=256)
     trace: dict[str, Any] | None = None
-    upscale_factor: float | None = Field(default=None, gt=0)
+    upscale_factor: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     creativity: int | None = None
     metadata: dict[MetadataKey, MetadataValue] = Field(default_factory=dict, max_length=MAX_METADATA_PAIRS)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_callback(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and "callback_url" in data:
-            raise ValueError(
-                "callback_url is not taken: listen for 'Video Generation Completed' and 'Video Generation Failed' "
-                "on the stack's event bus instead"
-            )
-        return data
 
     @field_validator("provider", "trace")
     @classmethod
@@ -139,16 +139,23 @@ class VideoRequest(_Strict):
 
     @model_validator(mode="after")
     def _whole(self) -> VideoRequest:
+        faults = list(self._contradictions())
+        if faults:
+            raise PydanticCustomError("contradiction", "fields contradict each other", {"faults": faults})
+        return self
+
+    def _contradictions(self) -> Iterator[Fault]:
         frames = [frame.frame_type for frame in self.frame_images or ()]
         if len(frames) != len(set(frames)):
-            raise ValueError(f"frame_images holds two images of type {frames[0]}: give at most one of each frame_type")
+            detail = f"is {frames[1]} a second time: give at most one image of each frame_type"
+            yield Fault("#/frame_images/1/frame_type", detail, given=frames[1])
         if self.size is not None and (self.resolution or self.aspect_ratio):
-            raise ValueError("size is given together with resolution or aspect_ratio: give either size or the others")
+            detail = "is given together with resolution or aspect_ratio: give either size or the others"
+            yield Fault("#/size", detail, given=self.size)
         if self.prompt is None and not frames and not self.input_references and self.previous_job_id is None:
-            raise ValueError(
-                "prompt is missing: give a prompt, or frame_images for a model that animates an image alone"
+            yield Fault(
+                "#/prompt", "is missing: give a prompt, or frame_images for a model that animates an image alone"
             )
-        return self
 
     def body(self) -> dict[str, Any]:
         """The JSON body for ``POST /videos`` of ModelGates, without ``metadata``, addresses still as given."""
@@ -193,33 +200,68 @@ def parse_request(data: Any) -> VideoRequest:
 
 
 def invalid_request(errors: Iterable[Mapping[str, Any]], *, strip: int = 0) -> InvalidRequest:
-    """One :class:`InvalidRequest` from pydantic's error list; ``strip`` leading parts of each location are dropped."""
-    faults = [_fault(error, tuple(error["loc"])[strip:]) for error in errors]
+    """One :class:`InvalidRequest` from pydantic's error list; ``strip`` leading parts of each location are dropped.
+
+    Of more than 30 faults the first 30 are told: the answer has to fit into a workflow's state.
+    """
+    found = [fault for error in errors for fault in _faults(error, tuple(error["loc"])[strip:])]
+    faults, left = found[:MAX_FAULTS], len(found) - MAX_FAULTS
     told = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults)
-    return InvalidRequest(f"{told}. Correct this and send the request again; nothing was submitted.", faults=faults)
+    more = f"; and {left} more" if left > 0 else ""
+    return InvalidRequest(
+        f"{told}{more}. Correct this and send the request again; nothing was submitted.", faults=faults
+    )
 
 
-def _fault(error: Mapping[str, Any], location: tuple[Any, ...]) -> Fault:
+def _faults(error: Mapping[str, Any], location: tuple[Any, ...]) -> list[Fault]:
     kind, message = str(error["type"]), str(error["msg"])
     context = error.get("ctx") or {}
-    if location[:1] == ("input_references",):
-        # A discriminated union adds the tag of its branch behind the index; the caller's document has no such level.
-        location = location[:2] + location[3:]
+    location, given = _place(location), error.get("input")
     where = pointer(*location)
+    if kind == "contradiction":
+        return list(context["faults"])
     if kind == "extra_forbidden":
-        allowed = _fields_at(location)
-        return Fault(
-            where, f"is not a known field; known are {', '.join(allowed)}" if allowed else "is not a known field"
-        )
-    if kind == "missing":
-        return Fault(where, "is missing: it is required")
+        return [_unknown_field(where, location)]
+    if kind in ("missing", "union_tag_not_found"):
+        tag = "/type" if kind == "union_tag_not_found" else ""
+        return [Fault(where + tag, "is missing: it is required")]
     if kind == "literal_error":
-        return Fault(where, f"must be one of {context.get('expected')}", given=_short(error.get("input")))
+        return [_not_listed(where, given, str(context["expected"]))]
+    if kind == "union_tag_invalid":
+        return [_not_listed(f"{where}/type", context["tag"], str(context["expected_tags"]))]
+    if kind == "string_pattern_mismatch":
+        return [Fault(where, PATTERNS[str(location[0])], given=_short(given))]
     if kind == "json_invalid":
-        return Fault("#", f"the body is not JSON: {context.get('error', message)}")
+        return [Fault("#", f"the body is not JSON: {context.get('error', message)}")]
     detail = message.removeprefix("Value error, ")
-    given = error.get("input")
-    return Fault(where, detail[:1].lower() + detail[1:], given=None if isinstance(given, Mapping) else _short(given))
+    shown = None if isinstance(given, Mapping) else _short(given)
+    return [Fault(where, detail[:1].lower() + detail[1:], given=shown)]
+
+
+def _place(location: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Where in the caller's document: without the levels that pydantic adds, and names of any length cut short."""
+    if location[:1] == ("input_references",):
+        location = location[:2] + location[3:]  # the tag of the union's branch stands behind the index
+    if location[-1:] == ("[key]",):
+        location = location[:-1]
+    return tuple(_short(part) if isinstance(part, str) else part for part in location)
+
+
+def _unknown_field(where: str, location: tuple[Any, ...]) -> Fault:
+    if location == ("callback_url",):
+        return Fault(
+            where,
+            "is not taken: listen for 'Video Generation Completed' and 'Video Generation Failed' on the stack's event "
+            "bus instead",
+        )
+    known = _fields_at(location)
+    if not known:
+        return Fault(where, "is not a known field")
+    return Fault(where, f"is not a known field; known are {', '.join(known)}", allowed=known)
+
+
+def _not_listed(where: str, given: Any, expected: str) -> Fault:
+    return Fault(where, f"must be one of {expected}", given=_short(given), allowed=re.findall(r"'([^']*)'", expected))
 
 
 def _fields_at(location: tuple[Any, ...]) -> list[str]:
@@ -230,9 +272,14 @@ def _fields_at(location: tuple[Any, ...]) -> list[str]:
     return []
 
 
-def _short(value: Any, limit: int = 80) -> Any:
-    """What was given, fit to repeat."""
+def _short(value: Any) -> Any:
+    """What was given, fit to be repeated as JSON: no image data, no query string, no great length."""
     if isinstance(value, str):
-        shown = shown_address(value) if value.lower().startswith(("http", "data:", "s3:")) else value
-        return shown if len(shown) <= limit else f"{shown[:limit]}… ({len(value):,} characters)"
+        text = value.strip().encode(errors="replace").decode()
+        shown = shown_address(text) if "://" in text or text[:5].lower() == "data:" else text
+        if len(shown) <= MAX_SHOWN_CHARACTERS:
+            return shown
+        return f"{shown[:MAX_SHOWN_CHARACTERS]}… ({len(value):,} characters)"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return value if isinstance(value, int | float | bool | None) else type(value).__name__
