@@ -28,10 +28,11 @@ help: ## Show this list
 # pyenv reads .python-version upwards from the working directory and its shims refuse to run where that version is
 # missing; from / they run whatever Python the machine has.
 $(READY): requirements-dev.txt local/bootstrap.py cli/pyproject.toml
-	@cd / && python3 "$(CURDIR)/local/bootstrap.py"
+	@cd / && $$(command -v python3 || command -v python3.13 || echo python3) "$(CURDIR)/local/bootstrap.py"
 
 .PHONY: setup
 setup: $(READY) ## Make .venv with Python 3.13 and everything the other commands need
+	@echo "$(VENV) is ready."
 
 .PHONY: run
 run: $(READY) ## Turn a picture into a clip on a local cloud: IMAGE= LAST_IMAGE= PROMPT= MODEL= DURATION=

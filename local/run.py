@@ -48,7 +48,7 @@ class Order:
     @classmethod
     def from_environment(cls, env: dict[str, str]) -> "Order":
         """Raise BadInput before anything is started when a picture or a number is unusable."""
-        image = Path(env.get("IMAGE") or SAMPLE)
+        image = Path(env.get("IMAGE") or os.path.relpath(SAMPLE))
         last_image = Path(env["LAST_IMAGE"]) if env.get("LAST_IMAGE") else None
         model = env.get("MODEL") or DEFAULT_MODEL
         # What another model offers is for it to say; ours is known to offer these.
