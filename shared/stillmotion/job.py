@@ -20,6 +20,7 @@ from stillmotion.addresses import shown_address
 
 SCHEMA_VERSION = "1"
 ID_PREFIX = "vid_"
+RECORD_DAYS = 90
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -141,6 +142,11 @@ class Job(_Part):
 def now() -> str:
     """The time of day as the record writes it: ISO-8601, UTC, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def record_expiry() -> int:
+    """When a record made now may be forgotten, in unix seconds."""
+    return int(time.time()) + RECORD_DAYS * 86400
 
 
 def new_job_id() -> str:

@@ -7,15 +7,18 @@ Either ``{"job": {"id": …, "submitted": …}}``, handed over by the API, or a 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stillmotion.addresses import shown_address
 from stillmotion.errors import Fault, InvalidRequest
-from stillmotion.job import Job, Status, derived_job_id, now
+from stillmotion.job import Job, Status, derived_job_id, now, record_expiry
 
 MAX_KEPT_BYTES = 32 * 1024
 MAX_KEY_CHARACTERS = 256
+_ADDRESS = re.compile(r"data:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class MachineInput:
         key = self.data.get("idempotency_key") if isinstance(self.data, Mapping) else None
         if key is None:
             return self.own_id
-        if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY_CHARACTERS:
+        if not _is_key(key):
             detail = f"must be a string of 1 to {MAX_KEY_CHARACTERS} characters"
             raise InvalidRequest(
                 f"idempotency_key {detail}. Nothing was submitted.", faults=[Fault("#/idempotency_key", detail)]
@@ -78,11 +81,31 @@ class MachineInput:
             execution_arn=self.execution_arn,
             created_at=moment,
             updated_at=moment,
+            expires_at=record_expiry(),
         )
 
 
+def _is_key(key: Any) -> bool:
+    # Half a surrogate pair is a character of JSON, but of no encoding.
+    return isinstance(key, str) and 0 < len(key) <= MAX_KEY_CHARACTERS and key == key.encode(errors="replace").decode()
+
+
 def _kept(request: Any) -> dict[str, Any]:
-    """As much of a refused request as fits a record."""
-    if not isinstance(request, Mapping) or len(json.dumps(request)) > MAX_KEPT_BYTES:
+    """As much of a refused request as fits a record: nobody has checked it, so it may be anything."""
+    try:
+        kept = _repeatable(request)
+        fits = isinstance(kept, dict) and len(json.dumps(kept)) <= MAX_KEPT_BYTES
+    except RecursionError:
         return {}
-    return dict(request)
+    return kept if fits else {}
+
+
+def _repeatable(value: Any) -> Any:
+    """A JSON value without image data and without the query strings of addresses, wherever they stand in it."""
+    if isinstance(value, Mapping):
+        return {name: _repeatable(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_repeatable(part) for part in value]
+    if isinstance(value, str) and _ADDRESS.match(value.strip()):
+        return shown_address(value.strip())
+    return value

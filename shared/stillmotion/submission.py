@@ -16,30 +16,31 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from time import time
 from typing import Any, NoReturn
 
 from stillmotion.capabilities import ModelCatalogue, check
 from stillmotion.errors import (
     Fault,
     IdempotencyConflict,
+    JobStateConflict,
     ProviderThrottled,
     ProviderUnavailable,
+    StillmotionError,
     StorageFailed,
     SubmitInProgress,
     SubmitOutcomeUnknown,
 )
 from stillmotion.events import SUBMITTED, EventSink
 from stillmotion.images import Images
-from stillmotion.job import Job, ProviderState, Status, Usage, now
+from stillmotion.job import Job, ProviderState, Status, Usage, now, record_expiry
 from stillmotion.job_store import JobStore, get_job
 from stillmotion.modelgates import ModelGates
 from stillmotion.provider_job import ProviderJob
 from stillmotion.request import VideoRequest, parse_request
 from stillmotion.telemetry import count, logger
 
-RECORD_DAYS = 90
 LEASE_SECONDS = 90.0
 """How long a claim on the paid call can be alive: longer than the time-out of any function that makes it."""
 NOT_ACCEPTED = (ProviderThrottled, ProviderUnavailable)
@@ -103,10 +104,13 @@ class Submission:
             execution_arn=origin.execution_arn,
             created_at=moment,
             updated_at=moment,
-            expires_at=int(time()) + RECORD_DAYS * 86400,
+            expires_at=record_expiry(),
         )
         if not self._store.create(job):
-            return _replay(get_job(self._store, job_id), fingerprint)
+            held = get_job(self._store, job_id)
+            # The very same record is our own, written by a try whose answer was lost.
+            if held != job:
+                return _replay(held, fingerprint)
         logger.info("job accepted", extra={"job_id": job_id, "model": job.model, "source": job.source})
         return Accepted(job)
 
@@ -119,17 +123,37 @@ class Submission:
             SubmitOutcomeUnknown: it may have been accepted; the caller records that.
             ProviderRejected, ProviderUnauthorized, ProviderOutOfCredits, ImageNotUsable: final; the caller records it.
         """
-        if job.status is Status.SUBMITTING:
+        if job.status is Status.QUEUED:
+            body = self._images.sendable(parse_request(job.request)).body()
+            if self._claim(job):
+                return self._pay(job, body)
+            job = get_job(self._store, job.id)
+        if job.status in (Status.QUEUED, Status.SUBMITTING):
             _refuse_to_repeat(job)
-        if job.status is not Status.QUEUED:
-            return job
-        body = self._images.sendable(parse_request(job.request)).body()
-        self._store.update(job.id, expected={Status.QUEUED}, status=Status.SUBMITTING)
+        return job
+
+    def _claim(self, job: Job) -> bool:
+        """Whether this call, of all that try, is the one to make the paid call."""
+        try:
+            self._store.update(job.id, expected={Status.QUEUED}, status=Status.SUBMITTING)
+        except JobStateConflict:
+            return False
+        return True
+
+    def _pay(self, job: Job, body: Mapping[str, Any]) -> Job:
         try:
             accepted = self._provider.submit(body)
         except NOT_ACCEPTED:
-            self._store.update(job.id, expected={Status.SUBMITTING}, status=Status.QUEUED)
+            with suppress(JobStateConflict):  # given back already, or ended by somebody else
+                self._store.update(job.id, expected={Status.SUBMITTING}, status=Status.QUEUED)
             raise
+        except StillmotionError:
+            raise
+        except Exception as error:  # nobody planned for it, so nobody knows how far the call got
+            raise SubmitOutcomeUnknown(
+                f"Submitting job '{job.id}' died of {type(error).__name__}, so ModelGates may have accepted it. It is "
+                "not sent again; look it up in the ModelGates account and settle the job by hand."
+            ) from error
         # The id is worth money: it is in the log before anything else can go wrong.
         logger.info("provider accepted", extra={"job_id": job.id, "provider_job_id": accepted.id})
         count("PaidSubmits", model=job.model)
@@ -138,6 +162,15 @@ class Submission:
         return submitted
 
     def _record(self, job: Job, accepted: ProviderJob) -> Job:
+        try:
+            return self._write(job, accepted)
+        except Exception as error:  # whatever it is: this job is paid
+            raise SubmitOutcomeUnknown(
+                f"ModelGates accepted job '{job.id}' as '{accepted.id}', but that could not be recorded. It is not "
+                "sent again; settle the job by hand with this id."
+            ) from error
+
+    def _write(self, job: Job, accepted: ProviderJob) -> Job:
         try:
             return self._store.update(
                 job.id,
@@ -152,11 +185,11 @@ class Submission:
                 ),
                 usage=Usage(cost_usd=accepted.cost_usd),
             )
-        except StorageFailed as error:
-            raise SubmitOutcomeUnknown(
-                f"ModelGates accepted job '{job.id}' as '{accepted.id}', but that could not be recorded. It is not "
-                "sent again; settle the job by hand with this id."
-            ) from error
+        except JobStateConflict:
+            held = get_job(self._store, job.id)
+            if held.provider.job_id != accepted.id:
+                raise
+            return held  # written by a try whose answer was lost
 
     def _announce(self, job: Job) -> None:
         try:
@@ -166,7 +199,7 @@ class Submission:
 
 
 def _refuse_to_repeat(job: Job) -> NoReturn:
-    if job.age_seconds < LEASE_SECONDS:
+    if job.status is Status.QUEUED or job.age_seconds < LEASE_SECONDS:
         raise SubmitInProgress(f"Job '{job.id}' is being submitted by somebody else at this moment. Look again soon.")
     raise SubmitOutcomeUnknown(
         f"An earlier attempt to submit job '{job.id}' died on the way, so it may have been accepted. It is not sent "
