@@ -68,12 +68,21 @@ class FrontDoor:
     def _submit(self, job: Job) -> Job:
         try:
             return self._submission.submit(job)
-        except (*NOT_ACCEPTED, SubmitInProgress) as error:
+        except (*NOT_ACCEPTED, SubmitInProgress, StorageFailed) as error:
+            # The workflow goes on by what the record says, also where the record could not be changed just now.
             logger.info("queued", extra={"job_id": job.id, "code": error.code})
             return job
         except StillmotionError as error:
-            self._failures.record(job.id, error)
+            self._end(job, error)
             raise NotTaken(job.id, error) from error
+
+    def _end(self, job: Job, error: StillmotionError) -> None:
+        try:
+            self._failures.record(job.id, error)
+        except StorageFailed as failed:
+            # The caller hears how the job ended, not "try again": that could pay twice. The workflow makes up the rest.
+            logger.error("end not recorded", extra={"job_id": job.id, "code": error.code, "reason": failed.detail})
+            self._hand_over(job)
 
     def _hand_over(self, job: Job) -> None:
         try:
@@ -86,4 +95,5 @@ class FrontDoor:
 
 def _stands_still(job: Job) -> bool:
     """Whether a job may have lost its execution: nothing has moved for longer than a hand-over takes."""
-    return job.status in (Status.QUEUED, Status.IN_PROGRESS) and job.polls == 0 and job.age_seconds > LEASE_SECONDS
+    early = job.status in (Status.QUEUED, Status.SUBMITTING, Status.IN_PROGRESS)
+    return early and job.polls == 0 and job.age_seconds > LEASE_SECONDS
