@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 
+MAX_KEY_BYTES = 2048
+"""Of a partition key (*Amazon DynamoDB constraints*)."""
+
+
 class JobStore(Protocol):
     """Where job records live."""
 
@@ -76,6 +80,8 @@ class DynamoJobStore:
         return True
 
     def find(self, job_id: str) -> Job | None:
+        if not 0 < len(job_id.encode(errors="replace")) <= MAX_KEY_BYTES:
+            return None
         with _storage("read"):
             item = self._table.get_item(Key={"id": job_id}, ConsistentRead=True).get("Item")
         return None if item is None else _job(item)

@@ -72,7 +72,7 @@ def load[T](kind: type[T], environment: Mapping[str, str]) -> T:
             raise MissingSetting(f"The environment variable {name} is not set: {kind.__name__} needs it.")
         value = environment[name]
         if field.type == "int":
-            if not value.isdigit():
+            if not value.isdecimal():
                 raise MissingSetting(f"The environment variable {name} is '{value}', not a whole number.")
             values[field.name] = int(value)
         else:
