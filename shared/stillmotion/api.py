@@ -10,7 +10,10 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
-from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.event_handler.openapi.exceptions import (
+    RequestUnsupportedContentType,
+    RequestValidationError,
+)
 
 from stillmotion.errors import InternalError, InvalidRequest, StillmotionError
 from stillmotion.front_door import NotTaken
@@ -23,16 +26,35 @@ _ASSUMED_ROLE = re.compile(r"^arn:(?P<partition>[^:]+):sts::(?P<account>\d+):ass
 
 def new_api() -> APIGatewayRestResolver:
     """A resolver with request validation, on which every error is a problem document."""
-    app = APIGatewayRestResolver(enable_validation=True)
+    app = APIGatewayRestResolver(enable_validation=True, json_body_deserializer=_json)
+
+    def refuse_body(error: RequestValidationError | RequestUnsupportedContentType) -> Response[str]:
+        if not _is_json(app.current_event.headers):
+            detail = "The body is read as JSON only. Send it with the header Content-Type: application/json."
+            return _answer_status(415, detail)
+        return answer_problem(invalid_request(error.errors(), strip=1))
 
     app.exception_handler(Exception)(_unplanned)
     app.exception_handler(ServiceError)(lambda error: _answer_status(error.status_code, str(error.msg)))
     app.exception_handler(StillmotionError)(answer_problem)
     app.exception_handler(NotTaken)(lambda failed: answer_problem(failed.error, job_id=failed.job_id))
-    app.exception_handler(RequestValidationError)(
-        lambda error: answer_problem(invalid_request(error.errors(), strip=1))
-    )
+    app.exception_handler([RequestValidationError, RequestUnsupportedContentType])(refuse_body)
     return app
+
+
+def _json(text: str) -> Any:
+    """JSON whatever it holds: what Python will not read (deep nesting, numbers of thousands of digits) is no JSON."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise json.JSONDecodeError("it is nested too deeply or holds a number that is too long", "", 0) from error
+
+
+def _is_json(headers: Mapping[str, str]) -> bool:
+    given = headers.get("Content-Type", "").split(";")[0].strip().lower()
+    return given in ("", "application/json")
 
 
 def answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response[str]:

@@ -233,6 +233,8 @@ def _faults(error: Mapping[str, Any], location: tuple[Any, ...]) -> list[Fault]:
         return [Fault(where, PATTERNS[str(location[0])], given=_short(given))]
     if kind == "json_invalid":
         return [Fault("#", f"the body is not JSON: {context.get('error', message)}")]
+    if kind in ("model_attributes_type", "model_type", "dict_type"):
+        return [Fault(where, "must be a JSON object", given=_short(given))]
     detail = message.removeprefix("Value error, ")
     shown = None if isinstance(given, Mapping) else _short(given)
     return [Fault(where, detail[:1].lower() + detail[1:], given=shown)]
