@@ -8,6 +8,7 @@ Source of the ranges: the IANA special-purpose registries, as Python's :mod:`ipa
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ Resolver = Callable[[str, int], Iterable[str]]
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 MAX_URL_CHARACTERS = 8192
+_SECRET_END = re.compile(r"[?#].*", re.DOTALL)
+_QUERY = re.compile(r"(?<=\S)\?[^\s\"'<>?=]*=[^\s\"'<>]*")
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
+_CREDENTIALS = re.compile(r"^([^/]*//)[^/]*@")
 
 
 class ForbiddenAddress(Exception):
@@ -80,12 +85,17 @@ def origin(url: str) -> str:
 
 
 def shown_address(url: str) -> str:
-    """An address fit to be repeated in messages, records and events: no image data, and no query string, which may
-    hold a signature."""
+    """An address fit to be repeated in messages, records and events: no image data, and no query string, fragment,
+    user name or password, which may be secrets."""
     if url[:5].lower() == "data:":
         return url[:40] + "…"
-    address, query, _ = url.partition("?")
-    return address[:500] + ("?…" if query else "")
+    address = _CREDENTIALS.sub(r"\1…@", _SECRET_END.sub("", url))
+    return address[:500] + ("?…" if "?" in url else "")
+
+
+def without_queries(text: str) -> str:
+    """A text of somebody else's, with the query strings of the addresses in it cut off: they may hold signatures."""
+    return _QUERY.sub("?…", text)
 
 
 def is_public(ip: str) -> bool:
@@ -116,11 +126,15 @@ def _split(url: str) -> tuple[str, str, int, str]:
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".")
         host = host if host.isascii() else host.encode("idna").decode()
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        port = (443 if parts.scheme == "https" else 80) if parts.port is None else parts.port
     except ValueError:
         raise ForbiddenAddress("it is not a valid address") from None
+    if port == 0:
+        raise ForbiddenAddress("port 0 is no port")
     if not host:
         raise ForbiddenAddress("it names no host")
+    if _HOST.fullmatch(host) is None:  # also what is a space or a percent sign only once it is normalised
+        raise ForbiddenAddress("its host is not a host name")
     if parts.username is not None or parts.password is not None:
         raise ForbiddenAddress("it holds a user name or password")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
