@@ -69,7 +69,7 @@ class GuardedClient:
                 if answer.status not in REDIRECTS or max_redirects == 0:
                     yield answer
                     return
-                url = urljoin(url, answer.headers.get("Location", ""))
+                url = redirected(url, answer)
             if hop == max_redirects:
                 raise FetchFailed(f"more than {max_redirects} redirects")
 
@@ -87,6 +87,18 @@ class GuardedClient:
                 yield answer
             finally:
                 answer.close()
+
+
+def redirected(url: str, answer: Answer) -> str:
+    """The address a redirect leads to, not checked yet.
+
+    Raises:
+        FetchFailed: it names none.
+    """
+    try:
+        return urljoin(url, answer.headers["Location"])
+    except (KeyError, ValueError):
+        raise FetchFailed("a redirect to nowhere") from None
 
 
 def _pool(target: Target, timeout: urllib3.Timeout) -> urllib3.HTTPConnectionPool:

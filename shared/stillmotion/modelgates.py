@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from email.utils import parsedate_to_datetime
-from time import time
+from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPException
 from typing import Any, NoReturn, Protocol
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import urllib3
+from pydantic import ValidationError
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
@@ -23,27 +23,24 @@ from stillmotion.capabilities import VideoModel
 from stillmotion.errors import (
     DownloadFailed,
     GenerationExpired,
-    ProviderOutOfCredits,
     ProviderRejected,
     ProviderThrottled,
     ProviderUnauthorized,
     ProviderUnavailable,
     StillmotionError,
-    SubmitOutcomeUnknown,
 )
-from stillmotion.fetch import REDIRECTS, FetchFailed, GuardedClient, UnresolvedHost
+from stillmotion.fetch import REDIRECTS, FetchFailed, GuardedClient, UnresolvedHost, redirected
+from stillmotion.provider_answers import decoded, retry_after, submitted, unknown
 from stillmotion.provider_job import ProviderJob, read_job
 
 API_PATH = "/api/v1"
 MAX_JSON_BYTES = 8 * 2**20
 MAX_SUBMIT_BYTES = 50 * 2**20
-MAX_RETRY_AFTER_SECONDS = 3600.0
 MAX_CONTENT_REDIRECTS = 3
 QUERY_TIMEOUT = urllib3.Timeout(connect=3.0, read=8.0)
 CONTENT_TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
 SUBMIT_CONNECT_SECONDS, SUBMIT_READ_SECONDS = 3.0, 12.0
 _JSON = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "stillmotion"}
-_NOT_ACCEPTED = frozenset({400, 401, 402, 403, 404, 405, 406, 409, 410, 411, 413, 414, 415, 421, 422, 431})
 
 
 class ApiKey(Protocol):
@@ -79,9 +76,10 @@ class ModelGates:
         if status != 200 or not isinstance(listed, list):
             raise ProviderUnavailable(
                 f"ModelGates did not give its model list (HTTP {status}). Nothing was submitted; try again.",
-                retry_after=_retry_after(headers),
+                retry_after=retry_after(headers),
             )
-        return [VideoModel.model_validate(entry) for entry in listed if isinstance(entry, Mapping) and "id" in entry]
+        models = [_model(entry) for entry in listed if isinstance(entry, Mapping)]
+        return [model for model in models if model is not None]
 
     def submit(self, body: Mapping[str, Any]) -> ProviderJob:
         """Start paid work, with one request that is sent at most once for every time it is certainly not accepted.
@@ -99,7 +97,7 @@ class ModelGates:
         status, headers, raw = self._post_once(payload, self._key.get())
         if status == 401:  # refused for certain, so this one call may be made again with a rotated key
             status, headers, raw = self._post_once(payload, self._key.get(refresh=True))
-        return _submitted(status, headers, raw)
+        return submitted(status, headers, raw)
 
     def job(self, job_id: str, polling_url: str | None = None) -> ProviderJob:
         """The job as it stands. Its ``polling_url`` is used only when it lies under the API root.
@@ -109,10 +107,7 @@ class ModelGates:
             ProviderUnauthorized: 401, also with the key read afresh.
             ProviderUnavailable: anything else that is not a job.
         """
-        url = f"{self._root}/videos/{quote(job_id, safe='')}"
-        if polling_url is not None:
-            whole = urljoin(self._root + "/", polling_url)
-            url = whole if self._owns(whole) else url
+        url = self._own(polling_url) or f"{self._root}/videos/{quote(job_id, safe='')}"
         status, headers, data = self._get_json(url, self._authorization())
         if status == 401:
             status, headers, data = self._get_json(url, self._authorization(refresh=True))
@@ -120,9 +115,7 @@ class ModelGates:
         if job is not None:
             return job
         if status in (429, 503):
-            raise ProviderThrottled(
-                f"ModelGates asks to poll later (HTTP {status}).", retry_after=_retry_after(headers)
-            )
+            raise ProviderThrottled(f"ModelGates asks to poll later (HTTP {status}).", retry_after=retry_after(headers))
         if status == 401:
             raise ProviderUnauthorized("ModelGates does not accept the API key. Put the right key into the secret.")
         raise ProviderUnavailable(f"ModelGates gave no job for this poll (HTTP {status}).")
@@ -131,19 +124,19 @@ class ModelGates:
     def content(
         self, job: ProviderJob, index: int, headers: Mapping[str, str] | None = None
     ) -> Iterator[urllib3.BaseHTTPResponse]:
-        """The open answer (200 or 206) with one output's bytes.
+        """The open answer with one output's bytes: 200, or 206 where ``headers`` ask for a range.
 
         Raises:
             GenerationExpired: 404 or 410, the provider no longer holds it.
             DownloadFailed: anything else; may be tried again.
         """
-        url = f"{self._root}/videos/{quote(job.id, safe='')}/content?index={index}"
-        if index < len(job.unsigned_urls):
-            whole = urljoin(self._root + "/", job.unsigned_urls[index])
-            url = whole if self._owns(whole) else url
+        given = job.unsigned_urls[index] if index < len(job.unsigned_urls) else None
+        url = self._own(given) or f"{self._root}/videos/{quote(job.id, safe='')}/content?index={index}"
+        # Part of a file that was not asked for as such would be stored as the whole of it.
+        good = (200, 206) if "Range" in (headers or {}) else (200,)
         try:
             with self._open_content(url, headers or {}) as answer:
-                if answer.status not in (200, 206):
+                if answer.status not in good:
                     _refuse_content(answer.status)
                 yield answer
         except (HTTPError, FetchFailed, UnresolvedHost, ForbiddenAddress, OSError) as error:
@@ -154,11 +147,11 @@ class ModelGates:
 
     @contextmanager
     def _open_content(self, url: str, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
-        refreshed = False
-        for _ in range(MAX_CONTENT_REDIRECTS + 2):
+        refreshed, redirects = False, MAX_CONTENT_REDIRECTS
+        while True:
             with ExitStack() as stack:
                 if not self._owns(url):
-                    yield stack.enter_context(self._guarded.get(url, headers, max_redirects=MAX_CONTENT_REDIRECTS))
+                    yield stack.enter_context(self._guarded.get(url, headers, max_redirects=redirects))
                     return
                 answer = self._pool.request(
                     "GET",
@@ -171,12 +164,11 @@ class ModelGates:
                 stack.callback(answer.close)
                 if answer.status == 401 and not refreshed:
                     refreshed = True
-                elif answer.status in REDIRECTS:
-                    url = urljoin(url, answer.headers.get("Location", ""))
+                elif answer.status in REDIRECTS and redirects:
+                    url, redirects = redirected(url, answer), redirects - 1
                 else:
                     yield answer
                     return
-        raise FetchFailed("too many redirects")
 
     def _post_once(self, payload: bytes, key: str) -> tuple[int, Mapping[str, str], bytes]:
         """One POST on a connection of its own: a kept-alive one may be dead, which is only seen after sending."""
@@ -194,10 +186,11 @@ class ModelGates:
                     connection.sock.settimeout(SUBMIT_READ_SECONDS)
                 headers = _JSON | {"Authorization": f"Bearer {key}", "Connection": "close"}
                 path = f"{urlsplit(self._root).path}/videos"
-                connection.request("POST", path, body=payload, headers=headers, preload_content=False)
+                with suppress(BrokenPipeError):  # refused before all was read: the refusal is there to be read
+                    connection.request("POST", path, body=payload, headers=headers, preload_content=False)
                 answer = connection.getresponse()
-            except (HTTPError, OSError, ValueError) as error:
-                _unknown(f"the answer was lost ({type(error).__name__})")
+            except (HTTPError, HTTPException, OSError, ValueError) as error:
+                unknown(f"the answer was lost ({type(error).__name__})")
             return answer.status, answer.headers, _read_leniently(answer)
         finally:
             connection.close()
@@ -207,30 +200,52 @@ class ModelGates:
             answer = self._pool.request(
                 "GET", url, headers=_JSON | dict(headers), redirect=False, preload_content=False
             )
-            try:
+            with answer:  # a connection with an unread rest is not used again
                 raw = answer.read(MAX_JSON_BYTES)
-            finally:
-                answer.release_conn()
-        except (HTTPError, OSError) as error:
+        except (HTTPError, HTTPException, OSError) as error:
             raise ProviderUnavailable(
                 f"ModelGates gave no answer ({type(error).__name__}). This was only a query; it is asked again."
             ) from None
-        try:
-            return answer.status, answer.headers, json.loads(raw)
-        except ValueError:
-            return answer.status, answer.headers, None
+        return answer.status, answer.headers, decoded(raw)
 
     def _authorization(self, *, refresh: bool = False) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._key.get(refresh=refresh)}"}
 
+    def _own(self, given: str | None) -> str | None:
+        """An address that ModelGates gave (absolute, or relative to the base address) if it is under the API root."""
+        if not given:
+            return None
+        try:
+            url = urljoin(self._root.removesuffix(API_PATH) + "/", given)
+        except ValueError:
+            return None
+        return url if self._owns(url) else None
+
     def _owns(self, url: str) -> bool:
         """Whether an address lies under the API root, whatever it dresses up as."""
         try:
-            path = unquote(urlsplit(url).path)
+            path = _unquoted(urlsplit(url).path)
             same = origin(url) == origin(self._root)
         except (ForbiddenAddress, ValueError):
             return False
         return same and path.startswith(urlsplit(self._root).path + "/") and ".." not in path
+
+
+def _unquoted(path: str) -> str:
+    """A path as the last of several servers may read it, each of which decodes it once more."""
+    while (plain := unquote(path)) != path:
+        path = plain
+    return path
+
+
+def _model(entry: Mapping[str, Any]) -> VideoModel | None:
+    """One entry of the model list. A capability of an unexpected shape counts as not stated: it says nothing to us,
+    and must not take the other models away."""
+    try:
+        return VideoModel.model_validate(entry)
+    except ValidationError as error:
+        odd = {str(fault["loc"][0]) for fault in error.errors()}
+    return None if "id" in odd else VideoModel.model_validate({k: v for k, v in entry.items() if k not in odd})
 
 
 def _connection(root: str) -> HTTPConnection:
@@ -244,53 +259,8 @@ def _read_leniently(answer: urllib3.BaseHTTPResponse) -> bytes:
     """The body, or nothing: a refusal stays one when its reason breaks off, and a 2xx without a job is unknown."""
     try:
         return answer.read(MAX_JSON_BYTES)
-    except (HTTPError, OSError, ValueError):
+    except (HTTPError, HTTPException, OSError, ValueError):
         return b""
-
-
-def _submitted(status: int, headers: Mapping[str, str], raw: bytes) -> ProviderJob:
-    try:
-        data = json.loads(raw)
-    except ValueError:
-        data = None
-    if 200 <= status < 300:
-        job = read_job({"status": "pending", **data} if isinstance(data, Mapping) else None)
-        return job if job is not None else _unknown(f"HTTP {status} without a job in it")
-    said = _provider_message(data)
-    wait = _retry_after(headers)
-    if status == 429:
-        raise ProviderThrottled(
-            "ModelGates asks to slow down. Nothing was submitted.", provider_message=said, retry_after=wait
-        )
-    if status == 503:
-        raise ProviderUnavailable(
-            "ModelGates is not available. Nothing was submitted.", provider_message=said, retry_after=wait
-        )
-    if status == 401:
-        raise ProviderUnauthorized(
-            "ModelGates does not accept the API key. Put the right key into the stack's secret; nothing was submitted.",
-            provider_message=said,
-        )
-    if status == 402:
-        raise ProviderOutOfCredits(
-            "The ModelGates account has no credits left. Top it up and send the request again; nothing was submitted.",
-            provider_message=said,
-        )
-    if status in _NOT_ACCEPTED or status in REDIRECTS:
-        raise ProviderRejected(
-            f"ModelGates refused the request (HTTP {status}): {said or 'no reason given'}. "
-            "This is final: change the request; nothing was submitted.",
-            provider_message=said,
-        )
-    _unknown(f"HTTP {status}", said)
-
-
-def _unknown(what: str, said: str | None = None) -> NoReturn:
-    raise SubmitOutcomeUnknown(
-        f"ModelGates may or may not have accepted the job: {what}. It is not sent again, so that it is never paid "
-        "for twice; look it up in the ModelGates account and settle the job by hand.",
-        provider_message=said,
-    )
 
 
 def _refuse_content(status: int) -> NoReturn:
@@ -300,23 +270,3 @@ def _refuse_content(status: int) -> NoReturn:
         )
     error: type[StillmotionError] = ProviderUnauthorized if status == 401 else DownloadFailed
     raise error(f"The content address answered HTTP {status}. The output is still at the provider; it is tried again.")
-
-
-def _provider_message(data: Any) -> str | None:
-    error = data.get("error") if isinstance(data, Mapping) else None
-    message = error.get("message") if isinstance(error, Mapping) else error
-    return message[:2000] if isinstance(message, str) else None
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    value = headers.get("Retry-After")
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time()
-        except (TypeError, ValueError):
-            return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS) if seconds == seconds else None

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from stillmotion.addresses import without_queries
+
+MAX_TEXT_CHARACTERS = 8192
+MAX_MESSAGE_CHARACTERS = 2000
+MAX_COST_USD = 1e6
+
 
 class Outcome(StrEnum):
     """What a provider status means for us."""
@@ -57,32 +63,46 @@ class ProviderJob:
         return max(len(self.unsigned_urls), len(self.urls), 1)
 
 
+def sentence(error: Any) -> str | None:
+    """What an ``error`` says in words: it is an object with a ``message``, or the message itself. Word for word, but
+    for the query strings of addresses: it may repeat a signed link to an image."""
+    if isinstance(error, Mapping):
+        error = error.get("message")
+    return without_queries(error)[:MAX_MESSAGE_CHARACTERS] if isinstance(error, str) else None
+
+
 def read_job(data: Any, job_id: str | None = None) -> ProviderJob | None:
     """The job in a decoded answer, or ``None`` when it is not one (no id, no status)."""
     if not isinstance(data, Mapping):
         return None
-    found, status = data.get("id") or job_id, data.get("status")
-    if not isinstance(found, str) or not isinstance(status, str):
+    found, status = _text(data.get("id")) or job_id, _text(data.get("status"))
+    if found is None or status is None:
         return None
-    usage = data.get("usage")
-    cost = usage.get("cost") if isinstance(usage, Mapping) else None
     return ProviderJob(
         id=found,
         status=status,
         generation_id=_text(data.get("generation_id")),
         polling_url=_text(data.get("polling_url")),
-        error=_text(data.get("error")),
+        error=sentence(data.get("error")),
         unsigned_urls=_texts(data.get("unsigned_urls")),
         urls=_texts(data.get("urls")),
-        cost_usd=float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) and cost >= 0 else None,
+        cost_usd=_cost(data.get("usage")),
     )
 
 
 def _text(value: Any) -> str | None:
-    if isinstance(value, Mapping):  # an error object where the guide promises a sentence
-        value = value.get("message")
-    return value if isinstance(value, str) else None
+    # Longer than any id, status or address; a record has to hold it (400 KB, Amazon DynamoDB quotas).
+    return value if isinstance(value, str) and 0 < len(value) <= MAX_TEXT_CHARACTERS else None
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(part for part in value if isinstance(part, str)) if isinstance(value, list) else ()
+    # What is no text keeps its place: the position is the output's number.
+    return tuple(_text(part) or "" for part in value) if isinstance(value, list) else ()
+
+
+def _cost(usage: Any) -> float | None:
+    cost = usage.get("cost") if isinstance(usage, Mapping) else None
+    if not isinstance(cost, int | float) or isinstance(cost, bool):
+        return None
+    # JSON of Python knows NaN, infinity and whole numbers of any length; the record does not.
+    return float(cost) if 0 <= cost <= MAX_COST_USD else None
