@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as DeadlineExceeded
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from stillmotion.addresses import shown_address
 from stillmotion.errors import Fault, ImageNotUsable, StorageFailed
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 PROBE_BYTES = 64
 PROBE_DEADLINE_SECONDS = 10.0
 MAX_MEDIA_BYTES = 30 * 2**20
-_DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w=.+-]+)*;base64,", re.IGNORECASE)
+_DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w=.+-]+)*;base64,", re.IGNORECASE | re.ASCII)
 _EXTENSIONS = {"image/jpeg": "jpg", "image/svg+xml": "svg", "audio/mpeg": "mp3", "video/quicktime": "mov"}
 _SIGNATURES = (
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -93,7 +94,8 @@ class Images:
         pool = ThreadPoolExecutor(max_workers=len(media))
         try:
             probes = [pool.submit(self._fault, one) for one in media]
-            faults = [_in_time(one, probe) for one, probe in zip(media, probes, strict=True)]
+            deadline = monotonic() + PROBE_DEADLINE_SECONDS  # one for all of them: they run at the same time
+            faults = [_in_time(one, probe, deadline) for one, probe in zip(media, probes, strict=True)]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
         found = [fault for fault in faults if fault is not None]
@@ -122,7 +124,7 @@ class Images:
         """The request as ModelGates can use it: ``s3://`` addresses as presigned links or inline. Never recorded."""
         links = {}
         for one in _media(request):
-            if one.url.startswith("s3://"):
+            if one.url[:5].lower() == "s3://":
                 links[one.pointer] = self._inline(one) if self._inline_media else self._presign(one)
         return request.with_media(links) if links else request
 
@@ -162,6 +164,8 @@ class Images:
         try:
             answer = self._s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{PROBE_BYTES - 1}")
             head = answer["Body"].read(PROBE_BYTES)
+        except ParamValidationError:
+            raise _Unusable("is not of the form s3://bucket/key") from None
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500 or code == "SlowDown":
@@ -169,7 +173,7 @@ class Images:
             raise _Unusable(f"cannot be read from S3 ({code}): upload it, or let this stack's role read it") from None
         except BotoCoreError as error:
             raise StorageFailed(f"S3 did not answer for an image ({type(error).__name__}). Try again.") from error
-        content_type = _sniff(head) or answer.get("ContentType", "")
+        content_type = _sniff(head) or answer.get("ContentType", "").lower()
         _check_kind(one, content_type)
         size = int(answer.get("ContentRange", "/0").rsplit("/", 1)[1])
         if size > MAX_MEDIA_BYTES:
@@ -185,7 +189,12 @@ class Images:
     def _inline(self, one: Media) -> str:
         content_type = self._settled_type(one)
         bucket, key = _s3_address(one.url)
-        data = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        try:
+            data = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        except (ClientError, BotoCoreError) as error:
+            raise StorageFailed(
+                f"S3 did not give an image ({type(error).__name__}). Try again; nothing was submitted."
+            ) from error
         return f"data:{content_type};base64,{base64.b64encode(data).decode()}"
 
     def _settled_type(self, one: Media) -> str:
@@ -212,9 +221,9 @@ def _media(request: VideoRequest) -> Sequence[Media]:
     return [Media(pointer, url) for pointer, url in request.media()]
 
 
-def _in_time(one: Media, probe: Future[Fault | None]) -> Fault | None:
+def _in_time(one: Media, probe: Future[Fault | None], deadline: float) -> Fault | None:
     try:
-        return probe.result(timeout=PROBE_DEADLINE_SECONDS)
+        return probe.result(timeout=max(deadline - monotonic(), 0.0))
     except DeadlineExceeded:
         detail = f"did not answer within {PROBE_DEADLINE_SECONDS:.0f} s"
         return Fault(one.pointer, detail, given=shown_address(one.url))
@@ -247,7 +256,7 @@ def _sniff(head: bytes) -> str | None:
 
 
 def _s3_address(url: str) -> tuple[str, str]:
-    bucket, _, key = url.removeprefix("s3://").partition("/")
+    bucket, _, key = url[len("s3://") :].partition("/")
     if not bucket or not key:
         raise _Unusable("is not of the form s3://bucket/key")
     return bucket, key
