@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from stillmotion.errors import DownloadFailed, NotAVideo, StorageFailed
 from stillmotion.job import StoredVideo
+from stillmotion.telemetry import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -119,7 +120,9 @@ class VideoStore:
                 "the delivery can be resumed."
             )
         announced = answer.headers.get("Content-Length", "")
-        length = int(announced) if announced.isdigit() else None
+        if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+            announced = ""  # the length of the packed bytes, which are unpacked as they are read
+        length = int(announced) if announced.isascii() and announced.isdigit() else None
         if length is not None:
             self._check_size(length)
         return _Expected(content_type, length)
@@ -129,19 +132,19 @@ class VideoStore:
         total = 0
         while True:
             part = _read_full(answer, self._part_bytes)
-            if total == 0:
+            last, total = len(part) < self._part_bytes, total + len(part)
+            # Before the look at the first bytes: what broke off early may be a video the next time.
+            if last and expected.length is not None and total != expected.length:
+                raise DownloadFailed(
+                    f"The video ended after {total:,} of {expected.length:,} bytes. The download is tried again."
+                )
+            if total == len(part):
                 _check_head(part)
-            total += len(part)
             self._check_size(total)
             digest.update(part)
-            if len(part) < self._part_bytes:
-                break
             yield part
-        if expected.length is not None and total != expected.length:
-            raise DownloadFailed(
-                f"The video ended after {total:,} of {expected.length:,} bytes. The download is tried again."
-            )
-        yield part
+            if last:
+                return
 
     def _multipart(
         self, first: bytes, rest: Iterator[bytes], key: str, content_type: str, metadata: Mapping[str, str]
@@ -155,9 +158,16 @@ class VideoStore:
                 Bucket=self._bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": completed}
             )
         except BaseException:
-            self._s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
+            self._abort(key, upload)
             raise
         return size
+
+    def _abort(self, key: str, upload: str) -> None:
+        try:
+            self._s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
+        except (ClientError, BotoCoreError) as error:
+            # What made the upload fail is the thing to tell; the bucket's lifecycle rule takes the parts away.
+            logger.warning("parts left behind", extra={"key": key, "reason": type(error).__name__})
 
     def _send_parts(
         self, first: bytes, rest: Iterator[bytes], key: str, upload: str
