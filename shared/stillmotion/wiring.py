@@ -6,6 +6,8 @@ Tests make the use cases with ports of their own; nothing but the functions impo
 from __future__ import annotations
 
 import json
+import os
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +15,11 @@ import boto3
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from stillmotion.capabilities import ModelCatalogue
 from stillmotion.delivery import Delivery
-from stillmotion.errors import ProviderUnauthorized
+from stillmotion.errors import ProviderUnauthorized, ProviderUnavailable
 from stillmotion.events import EventBus
 from stillmotion.failure import Failures
 from stillmotion.fetch import GuardedClient
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 KEY_CACHE_SECONDS = 300
+_NO_SECRET = frozenset(
+    {"ResourceNotFoundException", "AccessDeniedException", "DecryptionFailure", "InvalidRequestException"}
+)
 _QUICK = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
 _BULK = Config(
     connect_timeout=3,
@@ -45,7 +51,11 @@ _BULK = Config(
 class SecretApiKey:
     """The API key from Secrets Manager: the plain secret string, or JSON with a field ``api_key``.
 
-    Cached for 5 minutes, so a rotated key is seen soon, and at once after a 401.
+    Cached for 5 minutes, so a rotated key is seen soon, and at once after a 401; that there is none is not cached.
+
+    Raises:
+        ProviderUnauthorized: the secret holds no key, or may not be read.
+        ProviderUnavailable: Secrets Manager did not answer; may be tried again.
     """
 
     def __init__(self, secret_arn: str) -> None:
@@ -53,34 +63,58 @@ class SecretApiKey:
         self._provider = SecretsProvider(boto_config=_QUICK)
 
     def get(self, *, refresh: bool = False) -> str:
-        try:
-            secret = self._provider.get(self._secret_arn, max_age=KEY_CACHE_SECONDS, force_fetch=refresh)
-        except GetParameterError as error:
-            logger.warning("the API key could not be read", extra={"reason": str(error)})
-            secret = None
-        key = _key_of(secret)
+        key = _key_of(self._secret(refresh))
+        if not key and not refresh:
+            key = _key_of(self._secret(refresh=True))
         if not key:
             raise ProviderUnauthorized(
-                "The stack's secret (output ApiKeySecretArn) holds no ModelGates API key, or cannot be read. Put the key "
-                "there with 'aws secretsmanager put-secret-value'; the function's log says more. Nothing was submitted."
+                "The stack's secret (output ApiKeySecretArn) holds no ModelGates API key, or cannot be read. Put the "
+                "key there with 'aws secretsmanager put-secret-value'; the function's log says more. Nothing was "
+                "submitted."
             )
         return key
+
+    def _secret(self, refresh: bool) -> object:
+        try:
+            return self._provider.get(self._secret_arn, max_age=KEY_CACHE_SECONDS, force_fetch=refresh)
+        except GetParameterError as error:
+            logger.warning("the API key could not be read", extra={"reason": str(error)})
+            cause = error.__context__
+            code = cause.response["Error"]["Code"] if isinstance(cause, ClientError) else type(cause).__name__
+            if code in _NO_SECRET:
+                return None
+            raise ProviderUnavailable(
+                f"Secrets Manager did not give the API key ({code}). Nothing was submitted; try again."
+            ) from None
 
 
 def _key_of(secret: object) -> str:
     text = secret.strip() if isinstance(secret, str) else ""
     if text.startswith("{"):
         try:
-            return str(json.loads(text).get("api_key", "")).strip()
+            text = json.loads(text).get("api_key")
         except ValueError:
             return ""
-    return text
+        text = text.strip() if isinstance(text, str) else ""
+    # Anything else cannot go into a header, and the error that says so would repeat the key.
+    return text if re.fullmatch(r"[!-~]+", text) else ""
 
 
 @cache
 def client(service: str, config: Config = _QUICK) -> Any:
     """One boto3 client for each service; the endpoint is ``AWS_ENDPOINT_URL`` where that is set."""
     return boto3.client(service, config=config)  # type: ignore[call-overload]
+
+
+@cache
+def bulk_s3() -> Any:
+    """S3 for pictures and videos.
+
+    On AWS it names buckets by their regional host: a presigned link else names the global one, which answers with a
+    redirect outside us-east-1, and ModelGates takes none. A local cloud has no host for each bucket.
+    """
+    there = not {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"} & os.environ.keys()
+    return client("s3", _BULK.merge(Config(s3={"addressing_style": "virtual"})) if there else _BULK)
 
 
 @cache
@@ -108,7 +142,7 @@ def provider(settings: ProviderSettings) -> ModelGates:
 def submission(settings: SubmitSettings) -> Submission:
     gates = provider(settings)
     inline = settings.image_transport == "inline"
-    images = Images(client("s3", _BULK), settings.input_bucket, guarded(settings.trusted_origins), inline=inline)
+    images = Images(bulk_s3(), settings.input_bucket, guarded(settings.trusted_origins), inline=inline)
     return Submission(job_store(settings), gates, ModelCatalogue(gates.models), images, event_bus(settings))
 
 
@@ -119,7 +153,7 @@ def polling(settings: ProviderSettings) -> Polling:
 
 @cache
 def delivery(settings: DeliverSettings) -> Delivery:
-    videos = VideoStore(client("s3", _BULK), settings.output_bucket)
+    videos = VideoStore(bulk_s3(), settings.output_bucket)
     return Delivery(job_store(settings), provider(settings), videos, event_bus(settings))
 
 
