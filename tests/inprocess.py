@@ -28,7 +28,7 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 
 from local.simulator import Simulator
 from stillmotion import wiring
-from tests.template import ROOT, definition, function_environment
+from tests.template import ROOT, definition, function_environment, resources
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/stillmotion"
@@ -89,12 +89,9 @@ class Cloud:
 
     def set_up(self) -> None:
         """Make the stack's resources in moto."""
-        boto3.client("dynamodb").create_table(
-            TableName="jobs",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        )
+        table = resources("AWS::DynamoDB::Table")["JobTable"]
+        parts = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+        boto3.client("dynamodb").create_table(TableName="jobs", **{part: table[part] for part in parts})
         for bucket in ("pictures", "clips"):
             boto3.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         boto3.client("secretsmanager").create_secret(Name="modelgates-key", SecretString=self.simulator.api_key)

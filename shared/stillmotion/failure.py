@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from stillmotion.errors import (
     DownloadFailed,
     GenerationCancelled,
@@ -19,6 +21,8 @@ from stillmotion.job_store import JobStore, get_job
 from stillmotion.provider_job import Outcome
 from stillmotion.telemetry import count, logger
 
+ENDABLE = frozenset(Status) - TERMINAL
+
 
 class Failures:
     """The use case of ending a job, over its ports."""
@@ -27,16 +31,16 @@ class Failures:
         self._store = store
         self._events = events
 
-    def record(self, job_id: str, error: StillmotionError) -> Job:
-        """End the job with this error and send the event. A job that has ended already keeps its end.
+    def record(self, job_id: str, error: StillmotionError, expected: Collection[Status] = ENDABLE) -> Job:
+        """End a job in one of the expected states with this error, and send the event; any other keeps its state.
 
         Raises:
             JobNotFound, StorageFailed: may be tried again.
         """
         job = get_job(self._store, job_id)
         if not job.terminal:
-            job = self._end(job, _as_the_record_tells(job, error))
-        if job.status is not Status.COMPLETED and job.announced_at is None:
+            job = self._end(job, _as_the_record_tells(job, error), expected)
+        if job.terminal and job.status is not Status.COMPLETED and job.announced_at is None:
             self._events.send(FAILED, job)
             job = self._store.update(job.id, expected={job.status}, announced_at=now())
         return job
@@ -46,12 +50,12 @@ class Failures:
         self._store.create(job)
         return self.record(job.id, error)
 
-    def _end(self, job: Job, error: StillmotionError) -> Job:
+    def _end(self, job: Job, error: StillmotionError, expected: Collection[Status]) -> Job:
         status = STATUS_OF_ERROR.get(error.code, Status.FAILED)
         try:
             job = self._store.update(
                 job.id,
-                expected=set(Status) - TERMINAL,
+                expected=expected,
                 status=status,
                 error=JobError.model_validate(error.as_record()),
                 completed_at=now(),

@@ -113,9 +113,8 @@ class Images:
         for one in _media(request):
             if one.url[:5].lower() == "data:":
                 content_type, data = _decode(one.url)
-                extension = _EXTENSIONS.get(content_type, content_type.split("/")[1])
                 field, index = one.pointer.removeprefix("#/").split("/")[:2]
-                key = f"uploads/{job_id}/{field}-{index}.{extension}"
+                key = f"uploads/{job_id}/{field}-{index}.{extension_of(content_type)}"
                 self._put(key, data, content_type)
                 moved[one.pointer] = f"s3://{self._input_bucket}/{key}"
         return request.with_media(moved) if moved else request
@@ -211,6 +210,11 @@ class Images:
             raise StorageFailed(
                 f"S3 did not store the image ({type(error).__name__}). Try again; nothing was submitted."
             ) from error
+
+
+def extension_of(content_type: str) -> str:
+    """The file name extension for a media type, for example ``jpg`` for ``image/jpeg``."""
+    return _EXTENSIONS.get(content_type, content_type.split("/")[1])
 
 
 class _Unusable(Exception):

@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
+from boto3.dynamodb.conditions import Key
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel
 
 from stillmotion.errors import JobNotFound, JobStateConflict, StorageFailed
 from stillmotion.job import Job, Status, now
+from stillmotion.listing import Query, owner_partition, position_of, status_partition
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 MAX_KEY_BYTES = 2048
 """Of a partition key (*Amazon DynamoDB constraints*)."""
+
+
+ENTRIES_PER_READ = 50
 
 
 class JobStore(Protocol):
@@ -37,6 +42,8 @@ class JobStore(Protocol):
 
     def update(self, job_id: str, *, expected: Collection[Status], **changes: Any) -> Job:
         """Change fields of a record that is in one of the expected states and return the new record.
+
+        A field that is changed to ``None`` is removed.
 
         Raises:
             JobStateConflict: it is in another state.
@@ -87,15 +94,19 @@ class DynamoJobStore:
         return None if item is None else _job(item)
 
     def update(self, job_id: str, *, expected: Collection[Status], **changes: Any) -> Job:
-        fields = _stored(changes | {"updated_at": now()})
-        names = {f"#{field}": field for field in fields} | {"#status": "status"}
+        removed = [field for field, value in changes.items() if value is None]
+        kept = {field: value for field, value in changes.items() if value is not None}
+        fields = _stored(kept | {"updated_at": now()})
+        if "status" in changes:
+            fields["status_shard"] = status_partition(changes["status"], job_id)
+        names = {f"#{field}": field for field in (*fields, *removed, "status")}
         values = {f":{field}": value for field, value in fields.items()}
         states = {f":from{at}": str(status) for at, status in enumerate(expected)}
         with _storage("update"):
             try:
                 answer = self._table.update_item(
                     Key={"id": job_id},
-                    UpdateExpression="SET " + ", ".join(f"#{field} = :{field}" for field in fields),
+                    UpdateExpression=_expression(fields, removed),
                     ConditionExpression=f"#status IN ({', '.join(states)})",
                     ExpressionAttributeNames=names,
                     ExpressionAttributeValues=values | states,
@@ -106,6 +117,29 @@ class DynamoJobStore:
                     raise self._conflict(job_id, expected) from None
                 raise
         return _job(answer["Attributes"])
+
+    def entries(self, query: Query, partition: str, before: str | None) -> Iterator[dict[str, Any]]:
+        """The entries of one index partition, newest first, strictly before a position; read page by page."""
+        index, key = ("by_owner", "listing") if query.status is None else ("by_status", "status_shard")
+        # A position begins with its time, so a time alone compares as the first position of its millisecond.
+        low, high = query.created_after or "0", before or "9"
+        if low > high:
+            return
+        arguments: dict[str, Any] = {
+            "IndexName": index,
+            "KeyConditionExpression": Key(key).eq(partition) & Key("position").between(low, high),
+            "ScanIndexForward": False,
+            "Limit": ENTRIES_PER_READ,
+        }
+        while True:
+            with _storage("list"):
+                answer = self._table.query(**arguments)
+            for item in answer["Items"]:
+                if item["position"] != before:
+                    yield _entry(item)
+            if "LastEvaluatedKey" not in answer:
+                return
+            arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _conflict(self, job_id: str, expected: Collection[Status]) -> JobStateConflict:
         job = self.find(job_id)
@@ -136,7 +170,18 @@ _AS_TEXT = frozenset({"request", "error"})
 
 
 def _item(job: Job) -> dict[str, Any]:
-    return _stored(job.model_dump(mode="json", exclude_none=True))
+    """The record, and what its indexes sort it by."""
+    return _stored(job.model_dump(mode="json", exclude_none=True)) | {
+        "model": job.model,
+        "listing": owner_partition(job.owner, job.id),
+        "status_shard": status_partition(job.status, job.id),
+        "position": position_of(job.created_at, job.id),
+    }
+
+
+def _expression(changed: Collection[str], removed: Collection[str]) -> str:
+    expression = "SET " + ", ".join(f"#{field} = :{field}" for field in changed)
+    return expression + (" REMOVE " + ", ".join(f"#{field}" for field in removed) if removed else "")
 
 
 def _stored(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,6 +202,10 @@ def _job(item: Mapping[str, Any]) -> Job:
     return Job.model_validate(
         {name: json.loads(value) if name in _AS_TEXT else _plain(value) for name, value in item.items()}
     )
+
+
+def _entry(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: json.loads(value) if name in _AS_TEXT else _plain(value) for name, value in item.items()}
 
 
 def _plain(value: Any) -> Any:
