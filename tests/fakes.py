@@ -1,0 +1,229 @@
+"""Stand-ins for the domain's ports: in memory, with the same promises, and able to die at any point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from stillmotion.capabilities import ModelCatalogue, VideoModel
+from stillmotion.errors import JobStateConflict, StorageFailed
+from stillmotion.failure import Failures
+from stillmotion.job import Job, ProviderState, Status, StoredVideo, now
+from stillmotion.provider_job import ProviderJob
+from stillmotion.request import VideoRequest
+from stillmotion.submission import LEASE_SECONDS, Origin, Submission
+
+MODEL = "google/veo-3.1-lite"
+FRAME_URL = "https://pictures.example.com/cat.png"
+
+
+class Died(BaseException):
+    """The process ends here: nothing of ours may catch it."""
+
+
+@dataclass
+class Fuse:
+    """Writes down every effect on the world, and dies right after the ``after``-th, as a killed Lambda does."""
+
+    after: int | None = None
+    effects: list[str] = field(default_factory=list)
+
+    def burn(self, effect: str) -> None:
+        self.effects.append(effect)
+        if len(self.effects) == self.after:
+            raise Died(effect)
+
+
+class MemoryJobStore:
+    """A :class:`stillmotion.job_store.JobStore` in memory. ``down`` names the actions that fail."""
+
+    def __init__(self, fuse: Fuse | None = None) -> None:
+        self.jobs: dict[str, Job] = {}
+        self.down: set[str] = set()
+        self.before_update: Callable[[str, dict[str, Any]], None] | None = None
+        self._fuse = fuse or Fuse()
+
+    def create(self, job: Job) -> bool:
+        self._work("create")
+        if job.id in self.jobs:
+            return False
+        self.jobs[job.id] = job.model_copy(deep=True)
+        self._fuse.burn("create")
+        return True
+
+    def find(self, job_id: str) -> Job | None:
+        self._work("find")
+        return self.jobs.get(job_id)
+
+    def update(self, job_id: str, *, expected: Collection[Status], **changes: Any) -> Job:
+        self._work("update")
+        self._work(f"update:{changes.get('status')}")
+        if self.before_update is not None:
+            self.before_update(job_id, changes)
+        job = self.jobs.get(job_id)
+        if job is None or job.status not in expected:
+            raise JobStateConflict(f"Job '{job_id}' is {job.status if job else 'gone'}.")
+        self.jobs[job_id] = Job.model_validate(dict(job) | changes | {"updated_at": now()})
+        self._fuse.burn(f"update:{changes.get('status', 'same')}")
+        return self.jobs[job_id]
+
+    def put(self, job: Job) -> Job:
+        self.jobs[job.id] = job
+        return job
+
+    def age(self, job_id: str, seconds: float = LEASE_SECONDS + 1) -> Job:
+        """Let the record have last changed that long ago."""
+        then = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+        return self.put(self.jobs[job_id].model_copy(update={"updated_at": then.replace("+00:00", "Z")}))
+
+    def _work(self, action: str) -> None:
+        if action in self.down:
+            raise StorageFailed(f"DynamoDB did not {action}.")
+
+
+class MemoryEvents:
+    """An event sink that keeps what it is told, as it would travel; ``down`` refuses everything."""
+
+    def __init__(self, fuse: Fuse | None = None) -> None:
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.down = False
+        self._fuse = fuse or Fuse()
+
+    @property
+    def names(self) -> list[str]:
+        return [name.removeprefix("Video Generation ") for name, _ in self.sent]
+
+    def send(self, detail_type: str, job: Job) -> None:
+        if self.down:
+            raise StorageFailed("EventBridge did not take it.")
+        self.sent.append((detail_type, job.public()))
+        self._fuse.burn(f"event:{detail_type}")
+
+
+class ScriptedProvider:
+    """A ModelGates that answers as told. ``submits`` and ``answers`` are answers or errors, the last one stays."""
+
+    def __init__(self, fuse: Fuse | None = None) -> None:
+        self.submits: list[ProviderJob | BaseException] = [ProviderJob("job-1", "pending", polling_url="/poll/1")]
+        self.answers: list[ProviderJob | BaseException] = [ProviderJob("job-1", "completed", cost_usd=0.25)]
+        self.contents: list[bytes | BaseException] = [b"video"]
+        self.sent: list[Mapping[str, Any]] = []
+        self.polled: list[tuple[str, str | None]] = []
+        self.opened: list[int] = []
+        self._fuse = fuse or Fuse()
+
+    def submit(self, body: Mapping[str, Any]) -> ProviderJob:
+        self.sent.append(body)
+        self._fuse.burn("paid call")
+        return _next(self.submits)
+
+    def job(self, job_id: str, polling_url: str | None = None) -> ProviderJob:
+        self.polled.append((job_id, polling_url))
+        return _next(self.answers)
+
+    @contextmanager
+    def content(self, job: ProviderJob, index: int) -> Iterator[bytes]:
+        self.opened.append(index)
+        yield _next(self.contents)
+
+
+class MemoryVideos:
+    """An output bucket in memory; ``failures`` are raised by the next calls of ``store``."""
+
+    def __init__(self, fuse: Fuse | None = None) -> None:
+        self.objects: dict[str, tuple[StoredVideo, Mapping[str, str]]] = {}
+        self.failures: list[BaseException] = []
+        self._fuse = fuse or Fuse()
+
+    def find(self, key: str, job_id: str) -> StoredVideo | None:
+        video, metadata = self.objects.get(key, (None, {}))
+        return video if metadata.get("job-id") == job_id else None
+
+    def store(self, content: bytes, key: str, metadata: Mapping[str, str]) -> StoredVideo:
+        if self.failures:
+            raise self.failures.pop(0)
+        video = StoredVideo(
+            bucket="clips", key=key, bytes=len(content), content_type="video/mp4", checksum="sha256:" + "0" * 64
+        )
+        self.objects[key] = (video, metadata)
+        self._fuse.burn(f"stored:{key}")
+        return video
+
+
+class EasyImages:
+    """Images that are all usable; ``refuses`` is raised by ``check``, ``unsendable`` by ``sendable``."""
+
+    def __init__(self) -> None:
+        self.refuses: Exception | None = None
+        self.unsendable: Exception | None = None
+
+    def check(self, request: VideoRequest) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+
+    def settle(self, request: VideoRequest, job_id: str) -> VideoRequest:
+        return request
+
+    def sendable(self, request: VideoRequest) -> VideoRequest:
+        if self.unsendable is not None:
+            raise self.unsendable
+        return request
+
+
+class Bench:
+    """The use cases over fakes that share one fuse."""
+
+    def __init__(self, die_after: int | None = None, store: MemoryJobStore | None = None) -> None:
+        self.fuse = Fuse(die_after)
+        self.store = store or MemoryJobStore(self.fuse)
+        self.provider = ScriptedProvider(self.fuse)
+        self.events = MemoryEvents(self.fuse)
+        self.videos = MemoryVideos(self.fuse)
+        self.images = EasyImages()
+        self.catalogue = ModelCatalogue(lambda: [VideoModel(id=MODEL, supported_durations=[4, 6, 8])])
+        self.failures = Failures(self.store, self.events)
+        self.submission = Submission(self.store, self.provider, self.catalogue, self.images, self.events)  # type: ignore[arg-type]
+
+    def accept(self, job_id: str = "vid_1", **changes: Any) -> Job:
+        return self.submission.accept(a_request(**changes), job_id, Origin({"type": "test"})).job
+
+    @property
+    def job(self) -> Job:
+        [job] = self.store.jobs.values()
+        return job
+
+
+def a_request(**changes: Any) -> VideoRequest:
+    """A request that works, with some fields changed."""
+    frame = {"type": "image_url", "image_url": {"url": FRAME_URL}, "frame_type": "first_frame"}
+    given = {"model": MODEL, "prompt": "a slow push in", "duration": 4, "frame_images": [frame]}
+    return VideoRequest.model_validate(given | changes)
+
+
+def a_job(status: Status = Status.IN_PROGRESS, **changes: Any) -> Job:
+    """A record in some state; one that was submitted has the provider's id."""
+    moment = now()
+    submitted = status not in (Status.QUEUED, Status.SUBMITTING)
+    given: dict[str, Any] = {
+        "id": "vid_1",
+        "status": status,
+        "request": a_request().as_given(),
+        "request_hash": "h",
+        "source": {"type": "test"},
+        "provider": ProviderState(job_id="job-1", status="pending", polling_url="/poll/1")
+        if submitted
+        else ProviderState(),
+        "created_at": moment,
+        "updated_at": moment,
+    }
+    return Job.model_validate(given | changes)
+
+
+def _next[T](script: list[T | BaseException]) -> T:
+    answer = script.pop(0) if len(script) > 1 else script[0]
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer

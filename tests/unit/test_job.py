@@ -1,0 +1,98 @@
+"""Job ids, and the parts of a record that leave the house."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stillmotion.errors import ERRORS
+from stillmotion.job import (
+    STATUS_OF_ERROR,
+    TERMINAL,
+    Job,
+    ProviderState,
+    Status,
+    Usage,
+    derived_job_id,
+    new_job_id,
+    now,
+    record_expiry,
+)
+from tests.fakes import a_job, a_request
+
+pytestmark = pytest.mark.unit
+
+ID = re.compile(r"vid_[0-9a-hjkmnp-tv-z]{26}")
+
+
+@given(st.lists(st.text(), min_size=1, max_size=4))
+def test_the_same_parts_always_give_the_same_id(parts: list[str]) -> None:
+    assert ID.fullmatch(derived_job_id(*parts))
+    assert derived_job_id(*parts) == derived_job_id(*parts)
+
+
+@given(st.tuples(st.text(), st.text()), st.tuples(st.text(), st.text()))
+def test_different_keys_of_a_scope_give_different_ids(one: tuple[str, str], other: tuple[str, str]) -> None:
+    # A scope is ours and never holds a null character.
+    one, other = (one[0].replace("\x00", ""), one[1]), (other[0].replace("\x00", ""), other[1])
+    assert (derived_job_id(*one) == derived_job_id(*other)) == (one == other)
+
+
+def test_a_derived_id_never_changes_between_releases() -> None:
+    assert derived_job_id("http", "arn:aws:iam::123456789012:user/alice", "order-7") == "vid_6t0mpgxvt7f50ngxccfn361hfd"
+
+
+def test_fresh_ids_differ_and_sort_by_time() -> None:
+    first = new_job_id()
+    time.sleep(0.002)
+    rest = {new_job_id() for _ in range(1000)}
+    assert len(rest) == 1000
+    assert all(ID.fullmatch(made) and made > first for made in rest)
+
+
+def test_a_record_is_kept_for_ninety_days() -> None:
+    assert record_expiry() == pytest.approx(time.time() + 90 * 86400, abs=5)
+
+
+def test_every_error_with_a_status_of_its_own_exists_and_ends_the_job() -> None:
+    assert set(STATUS_OF_ERROR) <= set(ERRORS)
+    assert set(STATUS_OF_ERROR.values()) <= TERMINAL
+    assert {status for status in Status if a_job(status).terminal} == TERMINAL
+
+
+def test_the_age_of_a_record_is_counted_from_its_last_change() -> None:
+    assert 0 <= a_job().age_seconds < 5
+    assert a_job(updated_at="2020-01-01T00:00:00.000Z").age_seconds > 86400
+    assert now().endswith("Z")
+
+
+def test_what_callers_see_holds_nothing_private_and_no_signature() -> None:
+    frame = {"image_url": {"url": "https://b.example/cat.png?X-Amz-Signature=secret"}, "frame_type": "first_frame"}
+    reference = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "QUJD" * 100}}
+    request = a_request(frame_images=[frame], input_references=[reference], trace={"ticket": "a?b"})
+    job = a_job(request=request.as_given(), owner="arn:alice", expires_at=5, announced_at=now(), metadata={"a": "b"})
+    shown = job.public()
+    told = json.dumps(shown)
+    assert "secret" not in told
+    assert "QUJD" * 20 not in told
+    assert not shown.keys() & {"owner", "request_hash", "announced_at", "expires_at"}
+    assert shown["request"]["frame_images"][0]["image_url"]["url"] == "https://b.example/cat.png?…"
+    assert shown["request"]["trace"] == {"ticket": "a?b"}
+    assert shown["metadata"] == {"a": "b"}
+    assert job.request["frame_images"][0]["image_url"]["url"].endswith("secret")
+
+
+def test_a_workflow_answers_with_the_stored_video_and_nothing_of_how_it_came_about() -> None:
+    job = a_job(Status.COMPLETED, completed_at=now(), usage=Usage(cost_usd=0.5), metadata={"a": "b"})
+    assert set(job.result()) == {"id", "status", "model", "video", "usage", "metadata", "completed_at"}
+
+
+def test_a_record_of_an_older_or_newer_release_can_be_read() -> None:
+    job = Job.model_validate(dict(a_job()) | {"a_field_of_tomorrow": 1, "provider": {"job_id": "x", "more": 1}})
+    assert job.provider == ProviderState(job_id="x")
+    assert a_job(request={}).model == "unknown"

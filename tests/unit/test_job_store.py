@@ -1,0 +1,238 @@
+"""The table of jobs and its stand-in, held to the same contract."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from stillmotion.errors import JobNotFound, JobStateConflict, StorageFailed
+from stillmotion.job import TERMINAL, Job, JobError, ProviderState, Status, StoredVideo, Usage, now
+from stillmotion.job_store import DynamoJobStore, JobStore, get_job, get_owned_job
+from tests.fakes import MemoryJobStore, a_job, a_request
+from tests.template import resources
+
+pytestmark = pytest.mark.unit
+
+VIDEO = StoredVideo(bucket="clips", key="videos/vid_1.mp4", bytes=7, content_type="video/mp4", checksum="sha256:0")
+free_form = st.dictionaries(
+    st.text(max_size=8),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+        max_leaves=10,
+    ),
+    max_size=3,
+)
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[Any]:
+    with mock_aws():
+        keys = resources("AWS::DynamoDB::Table")["JobTable"]
+        wanted = {name: keys[name] for name in ("BillingMode", "AttributeDefinitions", "KeySchema")}
+        indexes = {"GlobalSecondaryIndexes": found} if (found := keys.get("GlobalSecondaryIndexes")) else {}
+        yield boto3.resource("dynamodb", region_name="eu-central-1").create_table(TableName="jobs", **wanted, **indexes)
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def store(request: pytest.FixtureRequest, table: Any) -> JobStore:
+    if request.param == "memory":
+        return MemoryJobStore()
+    for item in table.scan()["Items"]:
+        table.delete_item(Key={"id": item["id"]})
+    return DynamoJobStore(table)
+
+
+def full_job(status: Status = Status.FAILED, **changes: Any) -> Job:
+    """A record with every field set."""
+    given = {
+        "provider": ProviderState(job_id="j", generation_id="g", status="s", polling_url="/p", error="e"),
+        "polls": 3,
+        "usage": Usage(cost_usd=0.1),
+        "video": [VIDEO, VIDEO],
+        "error": JobError(code="X", message="m", provider_message="p", faults=[{"pointer": "#", "given": 1.5}]),
+        "metadata": {"a": "", "b/c": "ü"},
+        "owner": "arn:alice",
+        "execution_arn": "arn:x",
+        "announced_at": now(),
+        "completed_at": now(),
+        "expires_at": 1_900_000_000,
+    }
+    return a_job(status, **(given | changes))
+
+
+def test_a_record_comes_back_as_it_was_written(store: JobStore) -> None:
+    for job in (a_job(Status.QUEUED), full_job(id="vid_2")):
+        assert store.create(job) is True
+        assert store.find(job.id) == job
+
+
+@pytest.mark.parametrize("job_id", ["vid_none", "", "x" * 3000, "ü" * 1500, "\ud800"])
+def test_what_is_not_there_is_not_found(store: JobStore, job_id: str) -> None:
+    assert store.find(job_id) is None
+    with pytest.raises(JobNotFound):
+        get_job(store, job_id)
+
+
+def test_an_id_is_taken_once_and_the_first_record_stays(store: JobStore) -> None:
+    assert store.create(a_job(Status.COMPLETED, request_hash="first")) is True
+    assert store.create(a_job(Status.QUEUED, request_hash="second")) is False
+    found = get_job(store, "vid_1")
+    assert (found.status, found.request_hash) == (Status.COMPLETED, "first")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": Status.IN_PROGRESS, "provider": ProviderState(job_id="j"), "usage": Usage(cost_usd=0.1 + 0.2)},
+        {"video": [VIDEO], "completed_at": now()},
+        {"polls": 59},
+        {"error": JobError(code="X", message="m", faults=[{"given": 1e300, "allowed": [1, 2.5, None]}])},
+        {"usage": Usage(cost_usd=2)},
+        {"usage": Usage()},
+        {"announced_at": None},
+    ],
+)
+def test_an_update_changes_what_it_names_and_nothing_else(store: JobStore, changes: dict[str, Any]) -> None:
+    store.create(full_job(status=Status.SUBMITTING))
+    before = get_job(store, "vid_1")
+    after = store.update("vid_1", expected={Status.SUBMITTING}, **changes)
+    assert after == get_job(store, "vid_1")
+    assert after.updated_at >= before.updated_at
+    assert after == before.model_copy(update=changes | {"updated_at": after.updated_at})
+
+
+@pytest.mark.parametrize("status", Status)
+def test_an_update_from_another_state_is_refused_and_changes_nothing(store: JobStore, status: Status) -> None:
+    store.create(a_job(status))
+    before = store.find("vid_1")
+    with pytest.raises(JobStateConflict, match=str(status)):
+        store.update("vid_1", expected=set(Status) - {status}, status=Status.FAILED, polls=9)
+    assert store.find("vid_1") == before
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL))
+def test_a_terminal_record_is_never_overwritten_by_a_step_on_the_way(store: JobStore, status: Status) -> None:
+    store.create(a_job(status))
+    for late in (Status.QUEUED, Status.SUBMITTING, Status.IN_PROGRESS, Status.DELIVERING, Status.FAILED):
+        with pytest.raises(JobStateConflict):
+            store.update("vid_1", expected=set(Status) - TERMINAL, status=late)
+
+
+def test_a_record_that_is_gone_cannot_be_changed_and_is_not_made_anew(store: JobStore) -> None:
+    with pytest.raises(JobStateConflict, match="gone"):
+        store.update("vid_1", expected=set(Status), status=Status.FAILED)
+    assert store.find("vid_1") is None
+
+
+def test_of_many_claims_exactly_one_wins(store: JobStore) -> None:
+    store.create(a_job(Status.QUEUED))
+    ready, won = threading.Barrier(8), []
+
+    def claim() -> None:
+        ready.wait()
+        with suppress(JobStateConflict):
+            won.append(store.update("vid_1", expected={Status.QUEUED}, status=Status.SUBMITTING))
+
+    # Memory and moto take one call at a time, as a partition does.
+    lock = threading.Lock()
+    update: Callable[..., Job] = store.update
+
+    def one_at_a_time(*args: Any, **changes: Any) -> Job:
+        with lock:
+            return update(*args, **changes)
+
+    with patch.object(store, "update", one_at_a_time):
+        threads = [threading.Thread(target=claim) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(won) == 1
+
+
+@given(
+    trace=free_form, parameters=free_form, value=free_form, cost=st.floats(0, 1e6).filter(lambda cost: cost > 1e-100)
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_json_callers_send_survives_exactly(
+    table: Any, trace: Any, parameters: Any, value: Any, cost: float
+) -> None:
+    store = DynamoJobStore(table)
+    table.delete_item(Key={"id": "vid_1"})
+    request = a_request(trace=trace, provider={"options": {"a": {"parameters": parameters}}})
+    store.create(a_job(Status.QUEUED, request=request.as_given()))
+    job = store.update(
+        "vid_1",
+        expected={Status.QUEUED},
+        error=JobError(code="X", message="m", faults=[{"given": value}]),
+        usage=Usage(cost_usd=cost),
+    )
+    held = get_job(store, "vid_1")
+    assert held == job
+    assert json.dumps(held.request["trace"]) == json.dumps(trace)
+    assert json.dumps(held.request["provider"]["options"]["a"].get("parameters", {})) == json.dumps(parameters)
+    assert json.dumps(held.error.faults[0]["given"]) == json.dumps(value)  # type: ignore[union-attr, index]
+    assert held.usage.cost_usd == cost
+
+
+@pytest.mark.parametrize(
+    ("owner", "caller", "seen"),
+    [
+        ("arn:alice", "arn:alice", True),
+        ("arn:alice", "arn:bob", False),
+        ("arn:alice", None, False),
+        (None, "arn:bob", True),
+        (None, None, True),
+    ],
+)
+def test_only_its_owner_sees_a_job_and_others_hear_that_there_is_none(
+    store: JobStore, owner: str | None, caller: str | None, seen: bool
+) -> None:
+    store.create(a_job(owner=owner))
+    if seen:
+        assert get_owned_job(store, "vid_1", caller).id == "vid_1"
+        return
+    with pytest.raises(JobNotFound) as hidden:
+        get_owned_job(store, "vid_1", caller)
+    with pytest.raises(JobNotFound) as missing:
+        get_owned_job(store, "vid_2", caller)
+    assert hidden.value.detail == missing.value.detail.replace("vid_2", "vid_1")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "ProvisionedThroughputExceededException", "Message": "no"}}, "any"),
+        ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "any"),
+        ConnectTimeoutError(endpoint_url="https://dynamodb"),
+    ],
+)
+def test_a_table_that_does_not_answer_is_told_as_failed_storage(error: Exception) -> None:
+    class Down:
+        def __getattr__(self, name: str) -> Any:
+            def refuse(**_: Any) -> None:
+                raise error
+
+            return refuse
+
+    store = DynamoJobStore(Down())  # type: ignore[arg-type]
+    calls: list[Callable[[], Any]] = [
+        lambda: store.create(a_job()),
+        lambda: store.find("vid_1"),
+        lambda: store.update("vid_1", expected={Status.QUEUED}, polls=1),
+    ]
+    for call in calls:
+        with pytest.raises(StorageFailed, match=r"DynamoDB did not (write|read|update)"):
+            call()
