@@ -56,12 +56,17 @@ lint: $(READY) ## Check style, types and the template; changes nothing
 	@ruff check .
 	@ruff format --check .
 	@mypy
+	@python -m scripts.openapi --check
 	@python -m local.validate
 
 .PHONY: fmt
 fmt: $(READY) ## Put the code into the project's format
 	@ruff check --fix .
 	@ruff format .
+
+.PHONY: openapi
+openapi: $(READY) ## Write the API's OpenAPI document from the code
+	@python -m scripts.openapi
 
 .PHONY: build
 build: $(READY) ## Build the functions and the layer for AWS

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import threading
 import time
 import traceback
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import parse_qs
 
 import boto3
 from moto import mock_aws
@@ -48,6 +50,10 @@ HANDLERS = {
     "DeliverFunction": ("deliver", "handler"),
     "RecordFailureFunction": ("record_failure", "handler"),
     "JobsFunction": ("jobs", "handler"),
+    "ControlFunction": ("control", "handler"),
+    "ModelsFunction": ("models", "handler"),
+    "UploadsFunction": ("uploads", "handler"),
+    "DocsFunction": ("docs", "handler"),
 }
 TERMINAL = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
@@ -143,8 +149,8 @@ class Cloud:
         self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, caller: str = CALLER
     ) -> tuple[int, dict[str, str], Any]:
         """One HTTP call, as API Gateway hands it to the function behind the route."""
-        event = api_event(method, path, body, headers=headers, caller=caller)
-        answer = self.invoke("SubmitApiFunction" if method == "POST" else "JobsFunction", event)
+        function, event = api_event(method, path, body, headers=headers, caller=caller)
+        answer = self.invoke(function, event)
         found = {name: values[0] for name, values in answer.get("multiValueHeaders", {}).items()}
         return answer["statusCode"], found | answer.get("headers", {}), json.loads(answer["body"])
 
@@ -179,33 +185,49 @@ class Cloud:
 
 def api_event(
     method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, caller: str = CALLER
-) -> dict[str, Any]:
-    """An API Gateway proxy event (REST API, Lambda proxy integration, IAM authorizer)."""
+) -> tuple[str, dict[str, Any]]:
+    """An API Gateway proxy event (REST API, Lambda proxy integration, IAM authorizer), and the function it goes to."""
     sent = {"Content-Type": "application/json", "Host": "api.example.com"} | (headers or {})
-    parts = path.strip("/").split("/")
-    return {
-        "resource": "/videos" if len(parts) == 1 else "/videos/{id}",
+    path, _, query = path.partition("?")
+    many = parse_qs(query, keep_blank_values=True)
+    function, resource, parameters = route(method, path)
+    return function, {
+        "resource": resource,
         "path": path,
         "httpMethod": method,
         "headers": sent,
         "multiValueHeaders": {name: [value] for name, value in sent.items()},
-        "queryStringParameters": None,
-        "multiValueQueryStringParameters": None,
-        "pathParameters": {"id": parts[1]} if len(parts) > 1 else None,
+        "queryStringParameters": {name: values[-1] for name, values in many.items()} or None,
+        "multiValueQueryStringParameters": many or None,
+        "pathParameters": parameters or None,
         "stageVariables": None,
         "requestContext": {
             "accountId": ACCOUNT,
             "apiId": "api",
+            "domainName": f"api.execute-api.{REGION}.amazonaws.com",
             "httpMethod": method,
             "identity": {"accountId": ACCOUNT, "userArn": caller, "sourceIp": "203.0.113.7"},
             "path": f"/v1{path}",
             "requestId": "11111111-1111-1111-1111-111111111111",
-            "resourcePath": path,
+            "resourcePath": resource,
             "stage": "v1",
         },
         "body": body if isinstance(body, str) or body is None else json.dumps(body),
         "isBase64Encoded": False,
     }
+
+
+def route(method: str, path: str) -> tuple[str, str, dict[str, str]]:
+    """The function, the resource and the path parameters of a call, by the routes in the template."""
+    for function, properties in resources("AWS::Serverless::Function").items():
+        for event in properties.get("Events", {}).values():
+            if event["Type"] != "Api" or event["Properties"]["Method"] != method:
+                continue
+            resource = event["Properties"]["Path"]
+            found = re.fullmatch(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(resource)), path)
+            if found is not None:
+                return function, resource, found.groupdict()
+    raise AssertionError(f"the template has no route {method} {path}")
 
 
 @contextmanager

@@ -1,30 +1,50 @@
-"""Jobs: the read side of the API."""
+"""Jobs: the read side of the API, behind ``GET /videos`` and ``GET /videos/{id}``."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query as QueryParameter
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import AwareDatetime
 
 from stillmotion import wiring
-from stillmotion.api import answer, caller, new_api
+from stillmotion.api import JobId, answer, current_caller, documented, new_api
+from stillmotion.job import Status, timestamp
 from stillmotion.job_store import get_owned_job
+from stillmotion.listing import Query, list_jobs
 from stillmotion.settings import JobsSettings, load
 from stillmotion.telemetry import entry_point
+from stillmotion.views import JobList, JobView, show_entry, show_job
 
 app = new_api()
 
 
-@app.get("/videos/<video_id>")
-def show_video(video_id: str) -> Response[str]:
-    """The job's record; with ``Retry-After`` (seconds) while it may still change."""
+@app.get("/videos", responses=documented({200: JobList}), tags=["videos"])
+def list_videos(
+    status: Annotated[Status | None, QueryParameter()] = None,
+    model: Annotated[str | None, QueryParameter(min_length=1, max_length=200)] = None,
+    created_after: Annotated[AwareDatetime | None, QueryParameter(description="ISO-8601 with an offset or Z")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
+    next_token: Annotated[str | None, QueryParameter(max_length=400)] = None,
+) -> Response[str]:
+    """The caller's jobs and those that nobody in particular owns, newest first."""
+    store = wiring.job_store(load(JobsSettings, os.environ))
+    after = None if created_after is None else timestamp(created_after)
+    query = Query(current_caller(app), status, model, after)
+    page = list_jobs(store.entries, query, limit, next_token)
+    return answer(200, {"data": [show_entry(entry) for entry in page.jobs], "next_token": page.next_token})
+
+
+@app.get("/videos/<video_id>", responses=documented({200: JobView}, 404), tags=["videos"])
+def show_video(video_id: JobId) -> Response[str]:
+    """The job's record, with links to its videos when completed, and ``Retry-After`` (seconds) while it may change."""
     settings = load(JobsSettings, os.environ)
-    owner = caller(app.current_event.raw_event["requestContext"]["identity"])
-    job = get_owned_job(wiring.job_store(settings), video_id, owner)
+    job = get_owned_job(wiring.job_store(settings), video_id, current_caller(app))
     headers = {} if job.terminal else {"Retry-After": str(settings.poll_interval_seconds)}
-    return answer(200, job.public(), headers)
+    return answer(200, show_job(job, wiring.links(settings)), headers)
 
 
 @entry_point

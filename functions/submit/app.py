@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring, workflow
-from stillmotion.api import answer, caller, idempotency_key, new_api
+from stillmotion.api import IDEMPOTENCY_KEY, answer, check_body_size, current_caller, documented, new_api
 from stillmotion.front_door import FrontDoor
 from stillmotion.job import derived_job_id, new_job_id
 from stillmotion.job_store import get_job
@@ -18,24 +19,32 @@ from stillmotion.request import VideoRequest, parse_request
 from stillmotion.settings import SubmitApiSettings, SubmitSettings, load
 from stillmotion.submission import NOT_ACCEPTED, Origin
 from stillmotion.telemetry import entry_point
+from stillmotion.views import DryRun, JobView, show_dry_run
 
 app = new_api()
 
 
-@app.post("/videos")
-def create_video(request: VideoRequest) -> Response[str]:
-    """Validate the request, submit it, start its workflow: 202 with the job's record."""
+@app.post(
+    "/videos", responses=documented({200: JobView | DryRun, 202: JobView}, 402, 413, 415, 422, 502), tags=["videos"]
+)
+def create_video(
+    request: VideoRequest,
+    dry_run: Annotated[bool, Query(description="check and price the request, spend nothing")] = False,
+    idempotency_key: Annotated[str | None, IDEMPOTENCY_KEY] = None,
+) -> Response[str]:
+    """Validate the request, submit it, start its workflow: 202 with the job's record.
+
+    The same `Idempotency-Key` with the same body answers the first job (200, `Idempotent-Replayed: true`).
+    """
     settings = load(SubmitApiSettings, os.environ)
-    event = app.current_event
-    owner = caller(event.raw_event["requestContext"]["identity"])
-    key = idempotency_key(event.headers)
-    job_id = new_job_id() if key is None else derived_job_id("http", owner or "", key)
-    arn = settings.state_machine_arn
-    door = FrontDoor(
-        wiring.submission(settings),
-        wiring.failures(settings),
-        lambda job: workflow.start(wiring.state_machine(), arn, job),
-    )
+    submission = wiring.submission(settings)
+    check_body_size(app)
+    if dry_run:
+        return answer(200, show_dry_run(request, submission.examine(request)))
+    owner = current_caller(app)
+    job_id = new_job_id() if idempotency_key is None else derived_job_id("http", owner or "", idempotency_key)
+    arn, machine = settings.state_machine_arn, wiring.state_machine()
+    door = FrontDoor(submission, wiring.failures(settings), lambda job: workflow.start(machine, arn, job))
     origin = Origin({"type": "http"}, owner, workflow.execution_arn(arn, job_id))
     taken = door.take(request, job_id, origin, app.lambda_context.get_remaining_time_in_millis() / 1000)
     headers = {"Location": f"/videos/{taken.job.id}"}

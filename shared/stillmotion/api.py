@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
@@ -14,13 +14,28 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
     RequestUnsupportedContentType,
     RequestValidationError,
 )
+from aws_lambda_powertools.event_handler.openapi.params import Header
+from aws_lambda_powertools.event_handler.openapi.params import Path as PathParameter
+from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 
-from stillmotion.errors import InternalError, InvalidRequest, StillmotionError
+from stillmotion.errors import BodyTooLarge, InternalError, StillmotionError
 from stillmotion.front_door import NotTaken
 from stillmotion.problems import CONTENT_TYPE, TYPE_PREFIX, problem
 from stillmotion.request import invalid_request
 from stillmotion.telemetry import logger
+from stillmotion.views import Problem
 
+# What any route may answer: bad input, not signed or not allowed, throttled, our own fault, AWS or the provider away.
+_ALWAYS = frozenset({400, 403, 429, 500, 503})
+JobId = Annotated[str, PathParameter(description="the job's id, vid_…")]
+MAX_BODY_BYTES = 6_000_000
+IDEMPOTENCY_KEY = Header(
+    alias="Idempotency-Key",
+    min_length=1,
+    max_length=256,
+    pattern=r"^[ -~]+$",
+    description="yours, 1 to 256 printable ASCII characters; the same key and body never make a second job",
+)
 _ASSUMED_ROLE = re.compile(r"^arn:(?P<partition>[^:]+):sts::(?P<account>\d+):assumed-role/(?P<role>.+)/[^/]+$")
 
 
@@ -83,6 +98,22 @@ def _answer_status(status: int, detail: str) -> Response[str]:
     return Response(status, CONTENT_TYPE, json.dumps(body))
 
 
+def current_caller(app: APIGatewayRestResolver) -> str | None:
+    """Who makes the call that is being answered."""
+    return caller(app.current_event.raw_event["requestContext"]["identity"])
+
+
+def documented(successes: Mapping[int, Any], *problems: int) -> dict[int, OpenAPIResponse]:
+    """What a route can answer, for the OpenAPI document: its successes, and every status of a problem document."""
+    answers: dict[int, OpenAPIResponse] = {
+        status: {"description": HTTPStatus(status).phrase, "content": {"application/json": {"model": model}}}
+        for status, model in successes.items()
+    }
+    for status in sorted({*problems, *_ALWAYS}):
+        answers[status] = {"description": HTTPStatus(status).phrase, "content": {CONTENT_TYPE: {"model": Problem}}}
+    return answers
+
+
 def caller(identity: Mapping[str, Any]) -> str | None:
     """Who calls, from the request context's ``identity``: a user's ARN, or a role's whatever its session is called."""
     arn = identity.get("userArn")
@@ -92,15 +123,17 @@ def caller(identity: Mapping[str, Any]) -> str | None:
     return arn if role is None else f"arn:{role['partition']}:iam::{role['account']}:role/{role['role']}"
 
 
-def idempotency_key(headers: Mapping[str, str]) -> str | None:
-    """The ``Idempotency-Key`` header.
+def check_body_size(app: APIGatewayRestResolver) -> None:
+    """Refuse a body that API Gateway or Lambda would not have let through on AWS.
+
+    Source: *Lambda quotas*, invocation payload of 6 MB.
 
     Raises:
-        InvalidRequest: longer than 256 characters, or not printable ASCII.
+        BodyTooLarge: with its size and what to do instead.
     """
-    key = headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if not 0 < len(key) <= 256 or not key.isascii() or not key.isprintable():
-        raise InvalidRequest("The header Idempotency-Key must be 1 to 256 printable ASCII characters. Shorten it.")
-    return key
+    size = len((app.current_event.body or "").encode())
+    if size > MAX_BODY_BYTES:
+        raise BodyTooLarge(
+            f"The body has {size:,} bytes, at most {MAX_BODY_BYTES:,} are taken. Upload the picture (POST /uploads) "
+            "and name it by its s3:// address."
+        )

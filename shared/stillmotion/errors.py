@@ -6,6 +6,7 @@ in events and as the ``Error`` of a failed execution (a Lambda task reports its 
     StillmotionError
     ├── Refused                    nothing was paid, the caller can mend it
     │   ├── InvalidRequest         a field is missing, malformed or unknown
+    │   ├── BodyTooLarge           more than API Gateway and Lambda let through
     │   ├── UnknownModel           no such model
     │   ├── UnsupportedByModel     the model does not offer what was asked
     │   ├── ImageNotUsable         an image address does not deliver an image
@@ -118,6 +119,11 @@ class Refused(StillmotionError):
 
 class InvalidRequest(Refused):
     title = "The request is not valid"
+
+
+class BodyTooLarge(Refused):
+    http_status = 413
+    title = "The request's body is too large"
 
 
 class UnknownModel(Refused):

@@ -186,7 +186,8 @@ class ModelGates:
                     connection.sock.settimeout(SUBMIT_READ_SECONDS)
                 headers = _JSON | {"Authorization": f"Bearer {key}", "Connection": "close"}
                 path = f"{urlsplit(self._root).path}/videos"
-                with suppress(BrokenPipeError):  # refused before all was read: the refusal is there to be read
+                # Where the server refuses before it has read everything, the refusal is there to be read.
+                with suppress(BrokenPipeError, ConnectionResetError):
                     connection.request("POST", path, body=payload, headers=headers, preload_content=False)
                 answer = connection.getresponse()
             except (HTTPError, HTTPException, OSError, ValueError) as error:

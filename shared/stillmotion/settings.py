@@ -23,9 +23,25 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True)
 class JobsSettings(StoreSettings):
-    """For the read side of the API; callers are told to come back after ``poll_interval_seconds``."""
+    """For the read side of the API; callers are told to come back after ``poll_interval_seconds``, and get links
+    to their videos that are good for ``link_seconds``."""
 
     poll_interval_seconds: int
+    link_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSettings(StoreSettings):
+    """For stopping and resuming jobs."""
+
+    state_machine_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSettings:
+    """For offering places for pictures."""
+
+    input_bucket: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from stillmotion.capabilities import ModelCatalogue, check
+from stillmotion.capabilities import ModelCatalogue, VideoModel, check
 from stillmotion.errors import (
     Fault,
     IdempotencyConflict,
@@ -75,6 +75,18 @@ class Submission:
         self._images = images
         self._events = events
 
+    def examine(self, request: VideoRequest) -> VideoModel:
+        """Check a request against everything that can be known for free; the model it will run on.
+
+        Raises:
+            UnknownModel, UnsupportedByModel, ImageNotUsable: it cannot work as asked.
+            ProviderUnavailable, StorageFailed: it could not be checked.
+        """
+        model = self._catalogue.find(request.model)
+        check(request, model)
+        self._images.check(request)
+        return model
+
     def accept(self, request: VideoRequest, job_id: str, origin: Origin) -> Accepted:
         """Check a request against everything that can be known for free, and put it on record as ``queued``.
 
@@ -89,8 +101,7 @@ class Submission:
         earlier = self._store.find(job_id)
         if earlier is not None:
             return _replay(earlier, fingerprint)
-        check(request, self._catalogue.find(request.model))
-        self._images.check(request)
+        self.examine(request)
         settled = self._images.settle(request, job_id)
         moment = now()
         job = Job(

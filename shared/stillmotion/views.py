@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from stillmotion.job import JobError, ProviderState, Status, StoredVideo, Usage
+from stillmotion.capabilities import VideoModel
+from stillmotion.job import Job, JobError, ProviderState, Status, StoredVideo, Usage
+from stillmotion.pricing import estimate_request
+from stillmotion.request import VideoRequest
+from stillmotion.uploads import ImageType
 
 Timestamp = Field(description="ISO-8601, UTC", examples=["2026-11-22T12:00:00.000Z"])
 
 
-class VideoOutput(StoredVideo):
-    """One stored output; ``url`` is a presigned link, good for an hour unless the stack says otherwise."""
+type Link = Callable[[StoredVideo], str]
+"""Makes a presigned link to a stored video."""
 
-    s3_uri: str
-    url: str
+
+def show_job(job: Job, link: Link) -> dict[str, Any]:
+    """A job as ``GET /videos/{id}`` shows it: each output with its ``s3_uri`` and a presigned ``url``."""
+    videos = [
+        video.model_dump(mode="json") | {"s3_uri": f"s3://{video.bucket}/{video.key}", "url": link(video)}
+        for video in job.video
+    ]
+    return job.public() | {"video": videos}
+
+
+def show_dry_run(request: VideoRequest, model: VideoModel) -> dict[str, Any]:
+    """What ``?dry_run=true`` answers for a request that would be taken."""
+    price = estimate_request(model, request)
+    cost = None if price is None else float(price)
+    return DryRun(dry_run=True, model=model.id, estimated_cost_usd=cost, warnings=[]).model_dump()
+
+
+def show_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An index entry as a list shows it."""
+    return JobSummary.model_validate(entry).model_dump(mode="json", exclude_none=True)
+
+
+class VideoOutput(StoredVideo):
+    """One stored output. ``GET /videos/{id}`` adds its ``s3_uri`` and a presigned ``url``, good for an hour unless the
+    stack says otherwise."""
+
+    s3_uri: str | None = None
+    url: str | None = None
 
 
 class JobView(BaseModel):
@@ -98,7 +129,7 @@ class UploadOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    content_type: str = Field(examples=["image/jpeg"])
+    content_type: ImageType
 
 
 class UploadView(BaseModel):

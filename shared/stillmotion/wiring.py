@@ -24,13 +24,24 @@ from stillmotion.events import EventBus
 from stillmotion.failure import Failures
 from stillmotion.fetch import GuardedClient
 from stillmotion.images import Images
+from stillmotion.job import StoredVideo
 from stillmotion.job_store import DynamoJobStore
 from stillmotion.modelgates import ModelGates
 from stillmotion.polling import Polling
-from stillmotion.settings import DeliverSettings, ProviderSettings, StoreSettings, SubmitSettings, origins
+from stillmotion.settings import (
+    DeliverSettings,
+    JobsSettings,
+    ProviderSettings,
+    StoreSettings,
+    SubmitSettings,
+    UploadSettings,
+    origins,
+)
 from stillmotion.submission import Submission
 from stillmotion.telemetry import logger
 from stillmotion.transfer import VideoStore
+from stillmotion.uploads import Uploads
+from stillmotion.views import Link
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -139,11 +150,30 @@ def provider(settings: ProviderSettings) -> ModelGates:
 
 
 @cache
+def catalogue(settings: ProviderSettings) -> ModelCatalogue:
+    return ModelCatalogue(provider(settings).models)
+
+
+@cache
+def links(settings: JobsSettings) -> Link:
+    def link(video: StoredVideo) -> str:
+        place = {"Bucket": video.bucket, "Key": video.key}
+        url: str = bulk_s3().generate_presigned_url("get_object", Params=place, ExpiresIn=settings.link_seconds)
+        return url
+
+    return link
+
+
+@cache
+def uploads(settings: UploadSettings) -> Uploads:
+    return Uploads(bulk_s3(), settings.input_bucket)
+
+
+@cache
 def submission(settings: SubmitSettings) -> Submission:
-    gates = provider(settings)
     inline = settings.image_transport == "inline"
     images = Images(bulk_s3(), settings.input_bucket, guarded(settings.trusted_origins), inline=inline)
-    return Submission(job_store(settings), gates, ModelCatalogue(gates.models), images, event_bus(settings))
+    return Submission(job_store(settings), provider(settings), catalogue(settings), images, event_bus(settings))
 
 
 @cache

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 
-def start(machine: SFNClient, machine_arn: str, job: Job) -> str:
+def start(
+    machine: SFNClient, machine_arn: str, job: Job, *, name: str | None = None, outcome: Outcome | None = None
+) -> str:
     """Start the job's execution, named by the job's id; one that runs already is the one that was wanted.
 
     Returns:
@@ -34,19 +36,41 @@ def start(machine: SFNClient, machine_arn: str, job: Job) -> str:
     Raises:
         StorageFailed: Step Functions did not take it.
     """
-    outcome = str(classify(job.provider.status or ""))
-    handed_over = {"job": {"id": job.id, "submitted": job.provider.job_id is not None, "outcome": outcome}}
+    name, outcome = name or job.id, outcome or classify(job.provider.status or "")
+    handed_over = {"job": {"id": job.id, "submitted": job.provider.job_id is not None, "outcome": str(outcome)}}
     try:
-        answer = machine.start_execution(stateMachineArn=machine_arn, name=job.id, input=json.dumps(handed_over))
+        answer = machine.start_execution(stateMachineArn=machine_arn, name=name, input=json.dumps(handed_over))
         return answer["executionArn"]
     except ClientError as error:
         if error.response["Error"]["Code"] == "ExecutionAlreadyExists":
-            return execution_arn(machine_arn, job.id)
+            return execution_arn(machine_arn, name)
         raise StorageFailed(
             f"Step Functions did not start job '{job.id}' ({error.response['Error']['Code']})."
         ) from error
     except BotoCoreError as error:
         raise StorageFailed(f"Step Functions did not start job '{job.id}' ({type(error).__name__}).") from error
+
+
+def stop(machine: SFNClient, job: Job) -> None:
+    """End the job's execution; one that has ended, or was never started, is as wanted.
+
+    Raises:
+        StorageFailed: Step Functions did not take it.
+    """
+    if job.execution_arn is None:
+        return
+    try:
+        machine.stop_execution(
+            executionArn=job.execution_arn, error="GenerationCancelled", cause="cancelled by a caller"
+        )
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code not in ("ExecutionDoesNotExist", "ValidationException"):
+            raise StorageFailed(f"Step Functions did not stop job '{job.id}' ({code}). Send the call again.") from error
+    except BotoCoreError as error:
+        raise StorageFailed(
+            f"Step Functions did not stop job '{job.id}' ({type(error).__name__}). Send the call again."
+        ) from error
 
 
 def execution_arn(machine_arn: str, name: str) -> str:

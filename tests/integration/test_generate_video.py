@@ -46,6 +46,8 @@ def test_a_request_over_http_becomes_a_stored_video(stack: Cloud, simulator: Sim
     assert done["polls"] == 3
     assert stack.waits == [30, 30, 30]
     [video] = done["video"]
+    assert video.pop("s3_uri") == f"s3://clips/videos/{job['id']}.mp4"
+    assert "Signature" in video.pop("url")
     stored = boto3.client("s3").get_object(Bucket="clips", Key=f"videos/{job['id']}.mp4")
     data = stored["Body"].read()
     assert stored["ContentType"] == "video/mp4"

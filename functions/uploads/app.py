@@ -1,0 +1,30 @@
+"""Uploads: a place for a local picture, behind ``POST /uploads``."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from stillmotion import wiring
+from stillmotion.api import answer, documented, new_api
+from stillmotion.settings import UploadSettings, load
+from stillmotion.telemetry import entry_point
+from stillmotion.views import UploadOrder, UploadView
+
+app = new_api()
+
+
+@app.post("/uploads", responses=documented({201: UploadView}, 415), tags=["uploads"])
+def create_upload(order: UploadOrder) -> Response[str]:
+    """A presigned POST for one picture (type and size limited), and the address to use in a request afterwards."""
+    settings = load(UploadSettings, os.environ)
+    return answer(201, asdict(wiring.uploads(settings).offer(order.content_type)))
+
+
+@entry_point
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return app.resolve(event, context)
