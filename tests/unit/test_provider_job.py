@@ -1,0 +1,162 @@
+"""What a provider's job and its status mean."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stillmotion.provider_job import MAX_MESSAGE_CHARACTERS, Outcome, ProviderJob, classify, read_job, sentence
+
+pytestmark = pytest.mark.unit
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+FIELDS = ("id", "status", "generation_id", "polling_url", "error", "unsigned_urls", "urls", "usage")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        ("pending", Outcome.WAITING),
+        ("in_progress", Outcome.WAITING),
+        ("completed", Outcome.COMPLETED),
+        ("COMPLETED", Outcome.COMPLETED),
+        (" Completed ", Outcome.COMPLETED),
+        ("succeeded", Outcome.COMPLETED),
+        ("success", Outcome.COMPLETED),
+        ("failed", Outcome.FAILED),
+        ("FAILED", Outcome.FAILED),
+        ("cancelled", Outcome.CANCELLED),
+        ("canceled", Outcome.CANCELLED),
+        ("expired", Outcome.EXPIRED),
+        ("upscaling", Outcome.WAITING),
+        ("complete?", Outcome.WAITING),
+        ("", Outcome.WAITING),
+    ],
+)
+def test_a_status_in_any_case_has_one_meaning_and_an_unknown_one_is_not_terminal(status: str, outcome: Outcome) -> None:
+    assert classify(status) is outcome
+    assert ProviderJob("job", status).outcome is outcome
+
+
+def test_a_whole_job_is_read_field_by_field() -> None:
+    assert read_job(
+        {
+            "id": "vg_1",
+            "status": "completed",
+            "generation_id": "gen_1",
+            "polling_url": "/api/v1/videos/vg_1",
+            "error": None,
+            "unsigned_urls": ["https://modelgates.ai/api/v1/videos/vg_1/content?index=0"],
+            "urls": ["https://storage.example/a?signature=x"],
+            "usage": {"cost": 0.12, "is_byok": False},
+            "something_new": {"a": 1},
+        }
+    ) == ProviderJob(
+        "vg_1",
+        "completed",
+        "gen_1",
+        "/api/v1/videos/vg_1",
+        None,
+        ("https://modelgates.ai/api/v1/videos/vg_1/content?index=0",),
+        ("https://storage.example/a?signature=x",),
+        0.12,
+    )
+
+
+@pytest.mark.parametrize("data", [None, [], "job", 7, {}, {"id": "x"}, {"status": "pending"}, {"id": 7, "status": "x"}])
+def test_what_has_no_id_or_no_status_is_not_a_job(data: Any) -> None:
+    assert read_job(data) is None
+
+
+@pytest.mark.parametrize("given_id", [None, "", 17, ["vg_1"]])
+def test_an_answer_about_a_known_job_needs_no_id_of_its_own(given_id: Any) -> None:
+    job = read_job({"id": given_id, "status": "completed"}, "vg_1")
+    assert job is not None
+    assert job.id == "vg_1"
+
+
+@pytest.mark.parametrize("field", ["generation_id", "polling_url"])
+@pytest.mark.parametrize("value", ["", 5, [], {"message": "x"}, "x" * 10_000])
+def test_a_text_that_is_empty_endless_or_no_text_counts_as_not_given(field: str, value: Any) -> None:
+    job = read_job({"id": "vg_1", "status": "pending", field: value})
+    assert job is not None
+    assert getattr(job, field) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("refused by content policy", "refused by content policy"),
+        ({"code": 400, "message": "refused"}, "refused"),
+        ({"code": 400}, None),
+        (None, None),
+        (["refused"], None),
+        ("x" * 3_000_000, "x" * MAX_MESSAGE_CHARACTERS),
+        (
+            "no image at https://b.example/a.png?X-Amz-Signature=SECRET, sorry",
+            "no image at https://b.example/a.png?… sorry",
+        ),
+    ],
+)
+def test_an_error_is_a_sentence_also_when_it_comes_as_an_object(error: Any, said: str | None) -> None:
+    job = read_job({"id": "vg_1", "status": "failed", "error": error})
+    assert job is not None
+    assert job.error == said
+    assert sentence(error) == said
+
+
+@pytest.mark.parametrize(
+    ("cost", "known"),
+    [
+        (0.12, 0.12),
+        (0, 0.0),
+        (3, 3.0),
+        (None, None),
+        ("0.12", None),
+        (True, None),
+        (-1, None),
+        (math.nan, None),
+        (math.inf, None),
+        (10**400, None),
+        (1e300, None),
+    ],
+)
+def test_only_a_cost_that_a_record_can_hold_is_a_cost(cost: Any, known: float | None) -> None:
+    job = read_job({"id": "vg_1", "status": "completed", "usage": {"cost": cost}})
+    assert job is not None
+    assert job.cost_usd == known
+
+
+def test_addresses_keep_their_place_whatever_stands_between_them() -> None:
+    job = read_job({"id": "vg_1", "status": "completed", "unsigned_urls": [None, "https://a.example/1", 7]})
+    assert job is not None
+    assert job.unsigned_urls == ("", "https://a.example/1", "")
+    assert job.outputs == 3
+
+
+def test_a_completed_job_without_addresses_has_one_output() -> None:
+    for urls in (None, [], "https://a.example", {}):
+        job = read_job({"id": "vg_1", "status": "completed", "unsigned_urls": urls, "urls": urls})
+        assert job is not None
+        assert job.outputs == 1
+    assert ProviderJob("vg_1", "completed", urls=("a", "b")).outputs == 2
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), JSON))
+def test_any_json_is_a_job_that_can_be_recorded_or_none(data: dict[str, Any]) -> None:
+    job = read_job(data, "vg_1")
+    if job is None:
+        return
+    assert job.id
+    assert job.outcome in Outcome
+    assert job.cost_usd is None or (math.isfinite(job.cost_usd) and job.cost_usd >= 0)
+    texts = [job.id, job.status, job.generation_id, job.polling_url, job.error, *job.unsigned_urls, *job.urls]
+    assert all(text is None or isinstance(text, str) for text in texts)

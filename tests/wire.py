@@ -1,0 +1,155 @@
+"""An HTTP server that says exactly the bytes it is told to, and remembers what it was asked."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+type Script = bytes | Callable[[socket.socket], None]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request: its line, its headers by lower-case name, its body, and the number of its connection."""
+
+    line: str
+    headers: dict[str, str]
+    body: bytes
+    connection: int
+
+
+@dataclass
+class Wire:
+    """Serves on loopback while the block lasts: the n-th request gets the n-th script, the last one also all after.
+
+    A script is the answer's bytes, or a function that does with the socket what it likes and ends the connection.
+    """
+
+    scripts: list[Script]
+    tls: ssl.SSLContext | None = None
+    seen: list[Seen] = field(default_factory=list)
+    connections: int = 0
+
+    def __enter__(self) -> Self:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.host = f"127.0.0.1:{self.port}"
+        self.url = f"{'https' if self.tls else 'http'}://{self.host}"
+        self._open = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection, self.connections), daemon=True).start()
+
+    def _serve(self, raw: socket.socket, number: int) -> None:
+        raw.settimeout(20)
+        try:
+            with self.tls.wrap_socket(raw, server_side=True) if self.tls else raw as connection:
+                while (request := _read(connection, number)) is not None:
+                    self.seen.append(request)
+                    script = self.scripts[min(len(self.seen), len(self.scripts)) - 1]
+                    if not isinstance(script, bytes):
+                        script(connection)
+                        return
+                    connection.sendall(script)
+                    if b"\r\nConnection: close" in script:
+                        return
+        except OSError:
+            return
+
+
+def _read(connection: socket.socket, number: int) -> Seen | None:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        chunk = connection.recv(65536)
+        if not chunk:
+            return None
+        data += chunk
+    head, _, body = data.partition(b"\r\n\r\n")
+    line, *fields = head.decode().split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (one.partition(":") for one in fields)}
+    while len(body) < int(headers.get("content-length", "0")):
+        body += connection.recv(65536)
+    return Seen(line, headers, body, number)
+
+
+def answer(status: int, body: bytes = b"", *, length: int | None = None, **headers: str) -> bytes:
+    """An HTTP answer as bytes; ``length`` is what it announces, where that is not the body's."""
+    fields = {"Content-Length": str(len(body) if length is None else length)}
+    fields |= {name.replace("_", "-"): value for name, value in headers.items()}
+    return (
+        f"HTTP/1.1 {status} X\r\n".encode()
+        + b"".join(f"{n}: {v}\r\n".encode() for n, v in fields.items())
+        + (b"\r\n" + body)
+    )
+
+
+def reset(connection: socket.socket) -> None:
+    """Break the connection with an RST."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def hang_up(connection: socket.socket) -> None:
+    """End the connection in good order, without a word."""
+
+
+def silence(connection: socket.socket) -> None:
+    """Say nothing until the other side has gone."""
+    connection.recv(1)
+
+
+@cache
+def _certificate(host: str) -> tuple[bytes, bytes]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return made.public_bytes(serialization.Encoding.PEM), private
+
+
+def certificate(host: str, folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """A certificate for a host name that is its own authority: its file, and a server's context with it."""
+    public, private = _certificate(host)
+    file, key = folder / f"{host}.pem", folder / f"{host}.key"
+    file.write_bytes(public)
+    key.write_bytes(private)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, key)
+    return file, context
