@@ -31,10 +31,10 @@ MAX_INPUT_REFERENCES = 16
 MAX_FAULTS = 30
 MAX_SHOWN_CHARACTERS = 80
 PATTERNS = {
-    "size": "must be WIDTHxHEIGHT in pixels, for example 1280x720",
-    "metadata": "must consist of letters, digits, spaces and _ . : / -",
+    ("size",): "must be WIDTHxHEIGHT in pixels, for example 1280x720",
+    ("metadata",): "must consist of letters, digits, spaces and _ . : / -",
 }
-"""What a pattern asks for, by the field that has one."""
+"""What a pattern asks for, by the place of the field that has one."""
 URL_SCHEMES = ("https://", "s3://", "data:")
 
 
@@ -229,8 +229,8 @@ def _faults(error: Mapping[str, Any], location: tuple[Any, ...]) -> list[Fault]:
         return [_not_listed(where, given, str(context["expected"]))]
     if kind == "union_tag_invalid":
         return [_not_listed(f"{where}/type", context["tag"], str(context["expected_tags"]))]
-    if kind == "string_pattern_mismatch":
-        return [Fault(where, PATTERNS[str(location[0])], given=_short(given))]
+    if kind == "string_pattern_mismatch" and location[:1] in PATTERNS:
+        return [Fault(where, PATTERNS[location[:1]], given=_short(given))]
     if kind == "json_invalid":
         return [Fault("#", f"the body is not JSON: {context.get('error', message)}")]
     if kind in ("model_attributes_type", "model_type", "dict_type"):
