@@ -1,0 +1,175 @@
+"""Bringing a video home: once, whole, and repeatable at every point."""
+
+from __future__ import annotations
+
+import pytest
+
+from stillmotion.delivery import Delivery
+from stillmotion.errors import (
+    DownloadFailed,
+    GenerationExpired,
+    JobStateConflict,
+    NotAVideo,
+    PollingTimedOut,
+    ProviderThrottled,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+    StillmotionError,
+    StorageFailed,
+)
+from stillmotion.job import Job, Status, Usage
+from stillmotion.provider_job import ProviderJob
+from tests.fakes import MODEL, Bench, Died, a_job
+
+pytestmark = pytest.mark.unit
+
+
+def make(die_after: int | None = None, job: Job | None = None) -> tuple[Bench, Delivery]:
+    bench = Bench(die_after)
+    bench.store.put(job or a_job(usage=Usage(cost_usd=0.1)))
+    return bench, Delivery(bench.store, bench.provider, bench.videos, bench.events)  # type: ignore[arg-type]
+
+
+def test_a_finished_video_is_stored_recorded_and_told_of_in_this_order() -> None:
+    bench, delivery = make()
+    job = delivery.deliver("vid_1")
+    assert bench.fuse.effects == [
+        "update:delivering",
+        "stored:videos/vid_1.mp4",
+        "update:completed",
+        "event:Video Generation Completed",
+        "update:same",
+    ]
+    assert job == bench.job
+    assert (job.status, job.usage.cost_usd) == (Status.COMPLETED, 0.25)
+    assert [(video.key, video.bytes) for video in job.video] == [("videos/vid_1.mp4", 5)]
+    assert job.completed_at is not None
+    [(_, told)] = bench.events.sent
+    assert (told["status"], told["video"]) == ("completed", job.model_dump(mode="json")["video"])
+    assert bench.videos.objects["videos/vid_1.mp4"][1] == {"job-id": "vid_1", "model": MODEL}
+
+
+@pytest.mark.parametrize("die_after", range(1, 6))
+def test_wherever_the_process_dies_the_next_delivery_finishes_it(die_after: int) -> None:
+    bench, delivery = make(die_after)
+    with pytest.raises(Died):
+        delivery.deliver("vid_1")
+    job = delivery.deliver("vid_1")
+    assert job.status is Status.COMPLETED
+    assert job.announced_at is not None
+    assert len(bench.provider.opened) == 1  # downloaded once
+    assert bench.fuse.effects.count("update:completed") == 1
+    assert bench.events.names == ["Completed"] * (2 if die_after == 4 else 1)
+    assert delivery.deliver("vid_1") == job
+
+
+def test_every_output_is_stored_under_its_number_and_only_what_is_missing_is_fetched_again() -> None:
+    bench, delivery = make()
+    bench.provider.answers = [ProviderJob("job-1", "completed", unsigned_urls=("/0", "/1", "/2"))]
+    bench.provider.contents = [b"first", DownloadFailed("broke off"), b"second", b"third"]
+    with pytest.raises(DownloadFailed):
+        delivery.deliver("vid_1")
+    assert bench.job.status is Status.DELIVERING
+    job = delivery.deliver("vid_1")
+    assert [video.key for video in job.video] == ["videos/vid_1.mp4", "videos/vid_1-1.mp4", "videos/vid_1-2.mp4"]
+    assert bench.provider.opened == [0, 1, 1, 2]
+
+
+def test_an_object_of_another_job_is_not_taken_for_this_one() -> None:
+    bench, delivery = make()
+    bench.videos.store(b"other", "videos/vid_1.mp4", {"job-id": "vid_other"})
+    assert delivery.deliver("vid_1").video[0].bytes == len(b"video")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ProviderThrottled("429"),
+        ProviderUnavailable("502"),
+        ProviderUnauthorized("401"),
+        DownloadFailed("broke off"),
+        GenerationExpired("410"),
+        NotAVideo("html"),
+        StorageFailed("S3"),
+    ],
+)
+def test_what_goes_wrong_leaves_a_job_that_can_be_delivered(error: StillmotionError) -> None:
+    bench, delivery = make()
+    if isinstance(error, NotAVideo | StorageFailed):
+        bench.videos.failures = [error]
+    else:
+        bench.provider.contents = [error, b"video"]
+    with pytest.raises(type(error)):
+        delivery.deliver("vid_1")
+    assert bench.job.status is Status.DELIVERING
+    assert bench.events.sent == []
+    assert bench.videos.objects == {}
+    assert delivery.deliver("vid_1").status is Status.COMPLETED
+
+
+def test_an_event_that_cannot_be_sent_leaves_the_job_completed_and_is_sent_by_the_next_try() -> None:
+    bench, delivery = make()
+    bench.events.down = True
+    with pytest.raises(StorageFailed):
+        delivery.deliver("vid_1")
+    assert bench.job.status is Status.COMPLETED
+    bench.failures.record("vid_1", StorageFailed("EventBridge"))
+    assert (bench.job.status, bench.job.error) == (Status.COMPLETED, None)
+    bench.events.down = False
+    assert delivery.deliver("vid_1").announced_at is not None
+    assert bench.events.names == ["Completed"]
+    assert len(bench.provider.opened) == 1
+
+
+@pytest.mark.parametrize(
+    "status",
+    [Status.QUEUED, Status.SUBMITTING, Status.FAILED, Status.CANCELLED, Status.EXPIRED, Status.SUBMIT_UNKNOWN],
+)
+def test_a_job_in_another_state_is_not_delivered(status: Status) -> None:
+    bench, delivery = make(job=a_job(status))
+    with pytest.raises(JobStateConflict):
+        delivery.deliver("vid_1")
+    assert (bench.job.status, bench.fuse.effects) == (status, [])
+
+
+def test_of_two_deliveries_at_once_both_answer_with_the_one_record() -> None:
+    bench, delivery = make()
+    bench.store.before_update = lambda job_id, changes: (
+        None if changes.get("status") is not Status.COMPLETED else _other_was_first(bench)
+    )
+    job = delivery.deliver("vid_1")
+    assert (job.status, job.completed_at) == (Status.COMPLETED, "2026-01-01T00:00:00.000Z")
+
+
+def test_a_job_that_was_ended_while_it_was_delivered_keeps_its_end() -> None:
+    bench, delivery = make()
+
+    def cancelled_meanwhile(job_id: str, changes: dict[str, object]) -> None:
+        if changes.get("status") is Status.COMPLETED:
+            bench.store.put(bench.job.model_copy(update={"status": Status.CANCELLED}))
+
+    bench.store.before_update = cancelled_meanwhile
+    with pytest.raises(JobStateConflict):
+        delivery.deliver("vid_1")
+    assert bench.job.status is Status.CANCELLED
+    assert bench.events.sent == []
+
+
+@pytest.mark.parametrize(("told", "expected"), [(0.25, 0.25), (0.0, 0.0), (None, 0.1)])
+def test_the_price_is_the_last_one_that_was_told(told: float | None, expected: float) -> None:
+    bench, delivery = make()
+    bench.provider.answers = [ProviderJob("job-1", "completed", cost_usd=told)]
+    assert delivery.deliver("vid_1").usage.cost_usd == expected
+
+
+def test_a_late_failure_never_overwrites_a_completed_job() -> None:
+    bench, delivery = make()
+    done = delivery.deliver("vid_1")
+    assert bench.failures.record("vid_1", PollingTimedOut("late")) == done
+    assert bench.events.names == ["Completed"]
+
+
+def _other_was_first(bench: Bench) -> None:
+    first = {"status": Status.COMPLETED, "completed_at": "2026-01-01T00:00:00.000Z"}
+    bench.store.put(bench.job.model_copy(update=first))
+    bench.store.before_update = None

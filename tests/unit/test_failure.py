@@ -1,0 +1,163 @@
+"""Ending a job without a video: once, with the right status, and told of."""
+
+from __future__ import annotations
+
+import pytest
+
+from stillmotion.errors import (
+    ERRORS,
+    DownloadFailed,
+    Fault,
+    GenerationFailed,
+    InternalError,
+    JobNotFound,
+    StillmotionError,
+    StorageFailed,
+    SubmitOutcomeUnknown,
+)
+from stillmotion.failure import generation_error, polling_timed_out
+from stillmotion.job import STATUS_OF_ERROR, TERMINAL, JobError, Status
+from stillmotion.provider_job import Outcome
+from tests.fakes import Bench, Died, a_job
+
+pytestmark = pytest.mark.unit
+
+OPEN = [status for status in Status if status not in TERMINAL]
+
+
+def make(status: Status = Status.IN_PROGRESS, die_after: int | None = None) -> Bench:
+    bench = Bench(die_after)
+    bench.store.put(a_job(status))
+    return bench
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ERRORS.values() if kind is not InternalError], ids=str)
+def test_every_error_ends_a_job_with_its_status_its_name_and_its_facts(kind: type[StillmotionError]) -> None:
+    bench = make()
+    error = kind("what happened", faults=[Fault("#/x", "is", 1)], provider_message="their words")
+    job = bench.failures.record("vid_1", error)
+    assert job.status is STATUS_OF_ERROR.get(kind.__name__, Status.FAILED)
+    assert job.error == JobError(
+        code=kind.__name__,
+        message="what happened",
+        retryable=kind.retryable,
+        provider_message="their words",
+        faults=[{"pointer": "#/x", "detail": "is", "given": 1}],
+    )
+    assert job.completed_at is not None
+    [(name, told)] = bench.events.sent
+    assert (name, told["error"]["code"]) == ("Video Generation Failed", kind.__name__)
+
+
+@pytest.mark.parametrize("status", OPEN)
+def test_a_job_can_be_ended_from_every_open_state(status: Status) -> None:
+    assert make(status).failures.record("vid_1", GenerationFailed("x")).status is Status.FAILED
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL))
+def test_a_job_that_has_ended_keeps_its_end(status: Status) -> None:
+    bench = make(status)
+    job = bench.failures.record("vid_1", StorageFailed("late"))
+    assert (job.status, job.error) == (status, None)
+    assert bench.events.names == ([] if status is Status.COMPLETED else ["Failed"])
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL))
+def test_an_end_that_comes_between_reading_and_writing_stands(status: Status) -> None:
+    bench = make()
+
+    def ended_meanwhile(job_id: str, changes: dict[str, object]) -> None:
+        bench.store.before_update = None
+        bench.store.put(a_job(status, announced_at="2026-01-01T00:00:00.000Z"))
+
+    bench.store.before_update = ended_meanwhile
+    assert bench.failures.record("vid_1", GenerationFailed("x")).status is status
+    assert bench.events.sent == []
+
+
+@pytest.mark.parametrize("die_after", [1, 2, 3])
+def test_wherever_the_process_dies_the_next_try_ends_it_the_same_way(die_after: int) -> None:
+    bench = make(die_after=die_after)
+    with pytest.raises(Died):
+        bench.failures.record("vid_1", GenerationFailed("first"))
+    job = bench.failures.record("vid_1", StorageFailed("second"))
+    assert job.error is not None
+    assert job.error.code == "GenerationFailed"
+    assert job.announced_at is not None
+    assert bench.events.names == ["Failed"] * (2 if die_after == 2 else 1)
+
+
+def test_ending_twice_tells_once() -> None:
+    bench = make()
+    first = bench.failures.record("vid_1", GenerationFailed("x"))
+    assert bench.failures.record("vid_1", GenerationFailed("y")) == first
+    assert bench.events.names == ["Failed"]
+
+
+def test_an_event_that_could_not_be_sent_is_sent_by_the_next_try() -> None:
+    bench = make()
+    bench.events.down = True
+    with pytest.raises(StorageFailed):
+        bench.failures.record("vid_1", GenerationFailed("x"))
+    assert bench.job.status is Status.FAILED
+    bench.events.down = False
+    assert bench.failures.record("vid_1", InternalError("x")).error == bench.job.error
+    assert bench.events.names == ["Failed"]
+
+
+def test_a_refused_request_gets_a_record_that_names_its_faults() -> None:
+    bench = Bench()
+    refused = a_job(Status.QUEUED, id="vid_2", request={"model": 5})
+    error = ERRORS["InvalidRequest"]("#/model: is wrong", faults=[Fault("#/model", "is wrong", 5)])
+    for _ in range(2):  # repeatable
+        assert bench.failures.refuse(refused, error).status is Status.FAILED
+    assert bench.events.names == ["Failed"]
+    assert bench.provider.sent == []
+
+
+def test_a_job_that_is_not_there_cannot_be_ended() -> None:
+    with pytest.raises(JobNotFound):
+        Bench().failures.record("vid_1", GenerationFailed("x"))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "end"),
+    [
+        (Status.QUEUED, InternalError, Status.FAILED),
+        (Status.SUBMITTING, SubmitOutcomeUnknown, Status.SUBMIT_UNKNOWN),
+        (Status.IN_PROGRESS, InternalError, Status.FAILED),
+        (Status.DELIVERING, DownloadFailed, Status.FAILED),
+    ],
+)
+def test_a_step_that_died_without_a_word_means_what_the_record_says(
+    status: Status, kind: type[StillmotionError], end: Status
+) -> None:
+    job = make(status).failures.record("vid_1", InternalError("A step ended with Runtime.ExitError."))
+    assert job.status is end
+    assert job.error is not None
+    assert job.error.code == kind.__name__
+    assert "Runtime.ExitError" in job.error.message
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        (Outcome.FAILED, "GenerationFailed"),
+        (Outcome.CANCELLED, "GenerationCancelled"),
+        (Outcome.EXPIRED, "GenerationExpired"),
+    ],
+)
+def test_a_terminal_outcome_keeps_the_providers_own_words(outcome: Outcome, code: str) -> None:
+    error = generation_error(outcome, "The image shows a person.")
+    assert (error.code, error.provider_message) == (code, "The image shows a person.")
+    assert "The image shows a person." in error.detail
+    silent = generation_error(outcome, None)
+    assert silent.provider_message is None
+    assert silent.detail
+
+
+def test_a_time_out_tells_to_resume_and_not_to_pay_again() -> None:
+    error = polling_timed_out(60)
+    assert "60 polls" in error.detail
+    assert "do not submit it again, resume it" in error.detail
+    assert error.retryable

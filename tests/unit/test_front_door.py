@@ -1,0 +1,214 @@
+"""POST /videos: submitted at once where possible, queued where not, handed over in any case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stillmotion.errors import (
+    IdempotencyConflict,
+    ImageNotUsable,
+    ProviderOutOfCredits,
+    ProviderRejected,
+    ProviderThrottled,
+    ProviderUnavailable,
+    StillmotionError,
+    StorageFailed,
+    SubmitOutcomeUnknown,
+    UnsupportedByModel,
+)
+from stillmotion.front_door import SUBMIT_SECONDS, FrontDoor, NotTaken, Taken
+from stillmotion.job import TERMINAL, Job, Status
+from stillmotion.provider_job import ProviderJob
+from stillmotion.submission import Origin
+from tests.fakes import Bench, Died, a_request
+
+pytestmark = pytest.mark.unit
+
+
+class Door:
+    """A front door over fakes; ``started`` holds what each execution was handed over."""
+
+    def __init__(self, die_after: int | None = None) -> None:
+        self.bench = Bench(die_after)
+        self.started: list[Job] = []
+        self.machine_down = False
+        self._door = FrontDoor(self.bench.submission, self.bench.failures, self._start)
+
+    def take(self, seconds_left: float = 28.0, **changes: Any) -> Taken:
+        return self._door.take(a_request(**changes), "vid_1", Origin({"type": "http"}), seconds_left)
+
+    def _start(self, job: Job) -> str:
+        if self.machine_down:
+            raise StorageFailed("Step Functions did not take it.")
+        self.started.append(job)
+        self.bench.fuse.burn("started")
+        return "arn:execution"
+
+
+def test_a_request_is_submitted_and_then_handed_over() -> None:
+    door = Door()
+    taken = door.take()
+    assert (taken.job.status, taken.replayed) == (Status.IN_PROGRESS, False)
+    assert [job.provider.job_id for job in door.started] == ["job-1"]
+    assert door.bench.fuse.effects[-1] == "started"
+
+
+@pytest.mark.parametrize("error", [ProviderThrottled("429"), ProviderUnavailable("503"), StorageFailed("DynamoDB")])
+def test_a_job_that_cannot_be_submitted_right_now_is_queued_and_handed_over(error: StillmotionError) -> None:
+    door = Door()
+    door.bench.provider.submits = [error]
+    taken = door.take()
+    assert taken.job.status is Status.QUEUED
+    assert [job.provider.job_id for job in door.started] == [None]
+    assert door.bench.events.sent == []
+
+
+def test_with_too_little_time_left_nothing_is_sent_and_the_job_is_queued() -> None:
+    door = Door()
+    assert door.take(seconds_left=SUBMIT_SECONDS - 0.1).job.status is Status.QUEUED
+    assert door.bench.provider.sent == []
+    assert len(door.started) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ProviderRejected("400", provider_message="moderated"), Status.FAILED),
+        (ProviderOutOfCredits("402"), Status.FAILED),
+        (SubmitOutcomeUnknown("lost"), Status.SUBMIT_UNKNOWN),
+        (ValueError("a bug"), Status.SUBMIT_UNKNOWN),
+    ],
+)
+def test_a_final_refusal_ends_the_job_and_names_it(error: Exception, status: Status) -> None:
+    door = Door()
+    door.bench.provider.submits = [error]
+    with pytest.raises(NotTaken) as not_taken:
+        door.take()
+    assert not_taken.value.job_id == "vid_1"
+    assert door.bench.job.status is status
+    assert door.bench.job.error is not None
+    assert door.bench.job.error.code == not_taken.value.error.code
+    assert door.bench.events.names == ["Failed"]
+    assert door.started == []
+    assert door.take().job.status is status
+    assert len(door.bench.provider.sent) == 1
+
+
+@pytest.mark.parametrize("down", ["events", "table"])
+def test_a_lost_answer_is_told_as_such_also_when_its_end_cannot_be_recorded(down: str) -> None:
+    door = Door()
+    door.bench.provider.submits = [SubmitOutcomeUnknown("lost")]
+    if down == "events":
+        door.bench.events.down = True
+    else:
+        door.bench.store.down = {"update:submit_unknown"}
+    with pytest.raises(NotTaken) as not_taken:
+        door.take()
+    assert not_taken.value.error.code == "SubmitOutcomeUnknown"
+    assert len(door.started) == 1  # the workflow ends it
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"), [({"duration": 5}, UnsupportedByModel), ({"model": "x/y"}, StillmotionError)]
+)
+def test_a_refused_request_leaves_nothing_behind(changes: dict[str, Any], error: type[Exception]) -> None:
+    door = Door()
+    with pytest.raises(error):
+        door.take(**changes)
+    assert door.bench.fuse.effects == []
+
+
+def test_an_image_that_is_gone_when_it_is_sent_ends_the_job_unpaid() -> None:
+    door = Door()
+    door.bench.images.unsendable = ImageNotUsable("deleted meanwhile")
+    with pytest.raises(NotTaken):
+        door.take()
+    assert door.bench.job.status is Status.FAILED
+    assert door.bench.provider.sent == []
+
+
+def test_a_machine_that_does_not_start_does_not_invite_a_second_try() -> None:
+    door = Door()
+    door.machine_down = True
+    assert door.take().job.status is Status.IN_PROGRESS
+    assert len(door.bench.provider.sent) == 1
+
+
+def test_an_event_that_cannot_be_sent_fails_no_paid_job() -> None:
+    door = Door()
+    door.bench.events.down = True
+    assert door.take().job.status is Status.IN_PROGRESS
+    assert len(door.started) == 1
+
+
+def test_the_same_request_again_gives_the_same_job_and_pays_nothing() -> None:
+    door = Door()
+    first = door.take()
+    again = door.take()
+    assert (again.job, again.replayed) == (first.job, True)
+    assert len(door.bench.provider.sent) == 1
+    assert len(door.started) == 1
+
+
+def test_another_request_with_the_same_key_is_a_conflict() -> None:
+    door = Door()
+    door.take()
+    with pytest.raises(IdempotencyConflict):
+        door.take(prompt="something else")
+    assert len(door.bench.provider.sent) == 1
+
+
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.SUBMITTING, Status.IN_PROGRESS])
+def test_a_job_that_lost_its_execution_is_handed_over_when_it_is_asked_for_again(status: Status) -> None:
+    door = Door()
+    door.take()
+    door.started.clear()
+    job = door.bench.store.put(door.bench.job.model_copy(update={"status": status}))
+    assert door.take().replayed
+    assert door.started == []  # somebody may be at it
+    door.bench.store.age("vid_1")
+    assert door.take().job.id == job.id
+    assert len(door.started) == 1
+    assert len(door.bench.provider.sent) == 1
+
+
+@pytest.mark.parametrize("status", [Status.DELIVERING, *sorted(TERMINAL)])
+def test_a_job_that_needs_no_execution_is_not_handed_over_again(status: Status) -> None:
+    door = Door()
+    door.take()
+    door.bench.store.put(door.bench.job.model_copy(update={"status": status}))
+    door.bench.store.age("vid_1")
+    assert door.take().replayed
+    assert len(door.started) == 1
+
+
+def test_a_job_that_has_been_polled_is_alive() -> None:
+    door = Door()
+    door.take()
+    door.bench.store.put(door.bench.job.model_copy(update={"polls": 1}))
+    door.bench.store.age("vid_1")
+    assert door.take().replayed
+    assert len(door.started) == 1
+
+
+@pytest.mark.parametrize("die_after", range(1, 7))
+def test_wherever_the_process_dies_asking_again_pays_at_most_once_and_loses_no_job(die_after: int) -> None:
+    door = Door(die_after)
+    with pytest.raises(Died):
+        door.take()
+    paid = len(door.bench.provider.sent)
+    door.take()
+    door.bench.store.age("vid_1")
+    assert door.take().replayed
+    assert len(door.bench.provider.sent) == paid <= 1
+    assert door.started
+    # What the workflow makes of it: it pays for a queued job alone.
+    status = door.bench.job.status
+    door.bench.provider.submits = [ProviderJob("job-2", "pending")]
+    try:
+        door.bench.submission.submit(door.bench.job)
+    except SubmitOutcomeUnknown:
+        assert status is Status.SUBMITTING
+    assert len(door.bench.provider.sent) == (paid + 1 if status is Status.QUEUED else paid) <= 1
