@@ -180,9 +180,10 @@ class Images:
         return content_type
 
     def _presign(self, one: Media) -> str:
-        bucket, key = _s3_address(one.url)
         # The stored type may be binary/octet-stream, which ModelGates refuses; the link says what it really is.
-        parameters = {"Bucket": bucket, "Key": key, "ResponseContentType": self._settled_type(one)}
+        content_type = self._settled_type(one)
+        bucket, key = _s3_address(one.url)
+        parameters = {"Bucket": bucket, "Key": key, "ResponseContentType": content_type}
         return self._s3.generate_presigned_url("get_object", Params=parameters, ExpiresIn=self._link_seconds)
 
     def _inline(self, one: Media) -> str:
