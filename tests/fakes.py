@@ -66,7 +66,8 @@ class MemoryJobStore:
         job = self.jobs.get(job_id)
         if job is None or job.status not in expected:
             raise JobStateConflict(f"Job '{job_id}' is {job.status if job else 'gone'}.")
-        self.jobs[job_id] = Job.model_validate(dict(job) | changes | {"updated_at": now()})
+        fields = dict(job) | changes | {"updated_at": now()}
+        self.jobs[job_id] = Job.model_validate({name: value for name, value in fields.items() if value is not None})
         self._fuse.burn(f"update:{changes.get('status', 'same')}")
         return self.jobs[job_id]
 

@@ -1,0 +1,254 @@
+"""Every sample event, given to its function."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+import urllib3
+
+from local.simulator import Simulator
+from stillmotion import wiring
+from stillmotion.errors import DownloadFailed, InvalidRequest
+from stillmotion.job import Job, JobError, Status, now
+from stillmotion.request import VideoRequest
+from stillmotion.settings import DeliverSettings, SubmitSettings, load
+from stillmotion.submission import Origin
+from tests.events import EVENTS, sample, sample_function, sample_names, sampled_functions
+from tests.inprocess import CALLER, Cloud
+
+pytestmark = pytest.mark.integration
+
+ID = "vid_3gk7w2x9q4r8s5t1v0y6z3abcd"
+EXECUTION = f"arn:aws:states:eu-central-1:123456789012:execution:generate-video:{ID}"
+
+
+@dataclass
+class House:
+    """A stack with the simulator behind it, and the record that a sample needs."""
+
+    stack: Cloud
+    simulator: Simulator
+
+    def record(self, submit: bool = True) -> Job:
+        """The samples' job: queued, or really submitted to the simulator."""
+        frame = {"image_url": {"url": self.simulator.image_url()}, "frame_type": "first_frame"}
+        request = VideoRequest.model_validate(
+            {"model": "google/veo-3.1-lite", "prompt": "p", "duration": 4, "frame_images": [frame]}
+        )
+        submission = wiring.submission(load(SubmitSettings, os.environ))
+        job = submission.accept(request, ID, Origin({"type": "http"}, CALLER, EXECUTION)).job
+        return submission.submit(job) if submit else job
+
+    def change(self, **changes: Any) -> Job:
+        store = wiring.job_store(load(SubmitSettings, os.environ))
+        return store.update(ID, expected=set(Status), **changes)
+
+    def found(self) -> dict[str, Any]:
+        return self.stack.job(ID)
+
+
+@pytest.fixture
+def house(stack: Cloud, simulator: Simulator) -> House:
+    picture = urllib3.request("GET", simulator.image_url("cat.png")).data
+    boto3.client("s3").put_object(Bucket="pictures", Key="uploads/cat.png", Body=picture)
+    return House(stack, simulator)
+
+
+def unsubmitted(house: House) -> None:
+    house.record(submit=False)
+
+
+def killed(house: House) -> None:
+    house.record(submit=False)
+    house.change(status=Status.SUBMITTING)
+
+
+def submitted(house: House) -> None:
+    house.record()
+
+
+def waiting(house: House) -> None:
+    house.simulator.settings(polls_to_ready=5)
+    house.record()
+
+
+def failing(house: House) -> None:
+    house.simulator.settings(fail_with={"status": "failed", "error": "The image shows a person."})
+    house.record()
+
+
+def delivered(house: House) -> None:
+    house.record()
+    wiring.delivery(load(DeliverSettings, os.environ)).deliver(ID)
+
+
+def failed_delivery(house: House) -> None:
+    house.record()
+    error = JobError.model_validate(DownloadFailed("broke off").as_record())
+    house.change(status=Status.FAILED, error=error, announced_at=now())
+
+
+def nothing(house: House) -> None:
+    """The function needs no record."""
+
+
+def http(wanted: int, /, **expected: Any) -> Callable[[House, Any], None]:
+    """A check of an HTTP answer: its status, and fields of its body."""
+
+    def check(house: House, answer: Any) -> None:
+        body = json.loads(answer["body"])
+        assert answer["statusCode"] == wanted, body
+        assert {name: body.get(name) for name in expected} == expected
+        kind = answer["multiValueHeaders"]["Content-Type"][0]
+        assert kind == ("application/json" if wanted < 400 else "application/problem+json")
+
+    return check
+
+
+def refused(code: str, status: int, pointer: str) -> Callable[[House, Any], None]:
+    def check(house: House, answer: Any) -> None:
+        http(status, code=code)(house, answer)
+        assert pointer in [fault["pointer"] for fault in json.loads(answer["body"])["errors"]]
+        assert house.simulator.jobs() == []
+
+    return check
+
+
+def made(house: House, answer: Any) -> None:
+    """The request became a job, was paid once, and its workflow stores a video."""
+    http(202, status="in_progress")(house, answer)
+    job = json.loads(answer["body"])
+    assert answer["multiValueHeaders"]["Location"] == [f"/videos/{job['id']}"]
+    assert house.stack.finish(job["execution_arn"])["status"] == "SUCCEEDED"
+    assert len(house.simulator.jobs()) == 1
+    assert "base64" not in json.dumps(house.stack.job(job["id"]))
+
+
+def listed(house: House, answer: Any) -> None:
+    http(200)(house, answer)
+    assert [job["id"] for job in json.loads(answer["body"])["data"]] == [ID]
+
+
+def models(house: House, answer: Any) -> None:
+    http(200)(house, answer)
+    assert "google/veo-3.1-lite" in [model["id"] for model in json.loads(answer["body"])["data"]]
+
+
+def offered(house: House, answer: Any) -> None:
+    http(201)(house, answer)
+    assert json.loads(answer["body"])["s3_uri"].startswith("s3://pictures/uploads/")
+
+
+def document(house: House, answer: Any) -> None:
+    http(200)(house, answer)
+    assert "/videos" in json.loads(answer["body"])["paths"]
+
+
+def page(house: House, answer: Any) -> None:
+    assert answer["statusCode"] == 200
+    assert "<html" in answer["body"].lower()
+
+
+def state(outcome: str, **expected: Any) -> Callable[[House, Any], None]:
+    """A check of a task's answer to the state machine, and of the job's record after it."""
+
+    def check(house: House, answer: Any) -> None:
+        assert (answer["outcome"], answer["wait_seconds"]) == (outcome, 30)
+        if answer["id"] == ID:
+            assert expected.items() <= house.found().items()
+        assert len(house.simulator.jobs()) == 1
+
+    return check
+
+
+def stored(house: House, answer: Any) -> None:
+    assert (answer["id"], answer["status"]) == (ID, "completed")
+    assert boto3.client("s3").head_object(Bucket="clips", Key=f"videos/{ID}.mp4")["ContentType"] == "video/mp4"
+    assert house.found()["status"] == "completed"
+    assert [event["detail-type"].rsplit(" ", 1)[1] for event in house.stack.events()] == ["Submitted", "Completed"]
+
+
+def ended(code: str, status: str) -> Callable[[House, Any], None]:
+    def check(house: House, answer: Any) -> None:
+        cause = json.loads(answer["cause"])
+        assert (answer["error"], cause["code"]) == (code, code)
+        job = house.stack.job(cause["id"])
+        assert (job["status"], job["error"]["code"]) == (status, code)
+        assert house.stack.events()[-1]["detail-type"] == "Video Generation Failed"
+
+    return check
+
+
+type Arrange = Callable[[House], None]
+type Check = Callable[[House, Any], None]
+CASES: dict[str, tuple[Arrange, Check]] = {
+    "submit_api-first_frame": (nothing, made),
+    "submit_api-first_and_last_frame": (nothing, made),
+    "submit_api-data_url": (nothing, made),
+    "submit_api-s3_image": (nothing, made),
+    "submit_api-idempotency_key": (nothing, made),
+    "submit_api-dry_run": (nothing, http(200, dry_run=True, model="google/veo-3.1-lite")),
+    "submit_api-unknown_field": (nothing, refused("InvalidRequest", 400, "#/colour")),
+    "submit_api-callback_url": (nothing, refused("InvalidRequest", 400, "#/callback_url")),
+    "submit_api-unsupported_duration": (nothing, refused("UnsupportedByModel", 422, "#/duration")),
+    "submit_api-not_an_image": (nothing, refused("ImageNotUsable", 422, "#/frame_images/0/image_url/url")),
+    "submit_api-not_json": (nothing, refused("InvalidRequest", 400, "#")),
+    "submit_task-request": (nothing, state("waiting")),
+    "submit_task-idempotency_key": (nothing, state("waiting")),
+    "submit_task-handed_over": (unsubmitted, state("waiting", status="in_progress")),
+    "poll-waiting": (waiting, state("waiting", polls=1)),
+    "poll-completed": (submitted, state("completed", polls=1)),
+    "poll-failed": (failing, state("failed", polls=1)),
+    "deliver-completed": (submitted, stored),
+    "deliver-already_delivered": (delivered, stored),
+    "record_failure-generation_failed": (submitted, ended("GenerationFailed", "failed")),
+    "record_failure-timed_out": (submitted, ended("PollingTimedOut", "timed_out")),
+    "record_failure-caught_error": (submitted, ended("StorageFailed", "failed")),
+    "record_failure-killed_while_submitting": (killed, ended("SubmitOutcomeUnknown", "submit_unknown")),
+    "record_failure-refused_request": (nothing, ended("InvalidRequest", "failed")),
+    "jobs-show": (submitted, http(200, id=ID, status="in_progress")),
+    "jobs-list": (submitted, listed),
+    "jobs-not_found": (nothing, http(404, code="JobNotFound")),
+    "control-cancel": (submitted, http(200, id=ID, status="cancelled")),
+    "control-resume": (failed_delivery, http(202, id=ID, status="in_progress")),
+    "models-first_and_last_frame": (nothing, models),
+    "uploads-jpeg": (nothing, offered),
+    "docs-openapi": (nothing, document),
+    "docs-page": (nothing, page),
+}
+REFUSED_TASKS = {"submit_task-unknown_field": "#/colour"}
+
+
+def invoke(house: House, name: str) -> Any:
+    """Give a sample to its function, its public pictures replaced by the simulator's."""
+    pictures = {f"https://httpbin.org/image/{kind}": house.simulator.image_url() for kind in ("jpeg", "png")}
+    page = {"https://httpbin.org/html": f"{house.simulator.url}/api/v1/videos/models"}
+    return house.stack.invoke(sample_function(name), sample(name, pictures | page))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_sample_event_is_answered(house: House, name: str) -> None:
+    arrange, check = CASES[name]
+    arrange(house)
+    check(house, invoke(house, name))
+
+
+@pytest.mark.parametrize("name", REFUSED_TASKS)
+def test_a_sample_that_a_task_refuses_fails_with_its_faults(house: House, name: str) -> None:
+    with pytest.raises(InvalidRequest) as error:
+        invoke(house, name)
+    assert [fault["pointer"] for fault in json.loads(str(error.value))["faults"]] == [REFUSED_TASKS[name]]
+    assert house.simulator.jobs() == []
+
+
+def test_every_function_has_a_sample_and_every_sample_a_function_and_a_test() -> None:
+    assert {name.partition("-")[0] for name in sample_names()} == set(sampled_functions())
+    assert {sample_function(name) for name in sample_names()} == set(sampled_functions().values())
+    assert set(sample_names()) == {*CASES, *REFUSED_TASKS}
+    assert all(path.suffix == ".json" and "-" in path.stem for path in EVENTS.iterdir())
