@@ -1,0 +1,178 @@
+"""Conventions of the state machine's definition, as checks."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+import pytest
+
+from stillmotion.errors import ERRORS
+from stillmotion.provider_answers import MAX_RETRY_AFTER_SECONDS
+from stillmotion.submission import LEASE_SECONDS
+from tests.template import DEFINITION, resources, template
+
+pytestmark = pytest.mark.unit
+
+# The file as it stands, without anything filled in: it is JSON, for editors and for whoever reads it.
+MACHINE: dict[str, Any] = json.loads(DEFINITION.read_text())
+STATES: dict[str, dict[str, Any]] = MACHINE["States"]
+TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+FOREIGN = ("States.", "Lambda.", "Runtime.", "Sandbox.")
+SUBMIT_LOOP = {"CountSubmit", "Submit", "Submitted?", "WaitToSubmit"}
+POLL_LOOP = {"Status?", "Wait", "CountPoll", "Poll"}
+HISTORY_LIMIT = 25_000
+MAX_BACKOFF_SECONDS = 750
+
+
+def parameter(name: str, bound: str = "MaxValue") -> int:
+    return int(template()["Parameters"][name][bound])
+
+
+def retried(state: dict[str, Any]) -> list[str]:
+    return [error for rule in state["Retry"] for error in rule["ErrorEquals"]]
+
+
+def caught(state: dict[str, Any]) -> list[str]:
+    return [error for rule in state["Catch"] for error in rule["ErrorEquals"]]
+
+
+def function_seconds(state: dict[str, Any]) -> int:
+    """The time-out of the function that a task calls."""
+    [name] = re.findall(r"\$\{(\w+)Arn\}", state["Parameters"]["FunctionName"])
+    return int(resources("AWS::Serverless::Function")[name]["Timeout"])
+
+
+def tries(state: dict[str, Any]) -> int:
+    return 1 + sum(rule["MaxAttempts"] for rule in state["Retry"])
+
+
+def history_events(state: dict[str, Any]) -> int:
+    """Entered and exited; each try of a task is scheduled, started and ends (*AWS Step Functions, history events*)."""
+    return 2 + 3 * tries(state) if state["Type"] == "Task" else 2
+
+
+def task_seconds(state: dict[str, Any]) -> float:
+    """How long a task can take with all its retries and the pauses between them."""
+    pauses = [
+        min(rule["IntervalSeconds"] * rule["BackoffRate"] ** at, rule.get("MaxDelaySeconds", math.inf))
+        for rule in state["Retry"]
+        for at in range(rule["MaxAttempts"])
+    ]
+    return state["TimeoutSeconds"] * tries(state) + sum(pauses)
+
+
+def following(state: dict[str, Any]) -> set[str]:
+    rules = [state, *state.get("Choices", ()), *state.get("Catch", ())]
+    return {rule[name] for rule in rules for name in ("Next", "Default") if name in rule}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_is_bounded_in_time_retried_and_caught_without_losing_the_job(name: str) -> None:
+    task = TASKS[name]
+    assert task["TimeoutSeconds"] > function_seconds(task)
+    assert task["Retry"]
+    assert "States.ALL" in caught(task)
+    assert all(rule["ResultPath"].startswith("$.") for rule in task["Catch"])
+    assert task["ResultPath"].startswith("$.")
+    assert task["ResultSelector"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_error_that_is_waited_for_exists(name: str) -> None:
+    for error in (*retried(TASKS[name]), *caught(TASKS[name])):
+        assert error.startswith(FOREIGN) or error in ERRORS, error
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_retry_is_bounded_and_a_time_out_has_a_policy_of_its_own(name: str) -> None:
+    for rule in TASKS[name]["Retry"]:
+        assert 0 < rule["MaxAttempts"] <= 10
+        assert rule["IntervalSeconds"] >= 1
+        if rule["BackoffRate"] > 1:
+            assert rule["MaxDelaySeconds"]
+            assert rule["JitterStrategy"] == "FULL"
+        if "States.Timeout" in rule["ErrorEquals"]:
+            assert rule["MaxAttempts"] <= 2
+            assert not [error for error in rule["ErrorEquals"] if error in ERRORS]
+
+
+def test_a_submit_whose_outcome_is_unknown_is_never_retried() -> None:
+    listed = set(retried(TASKS["Submit"]))
+    assert not listed & {"SubmitOutcomeUnknown", "States.ALL", "States.TaskFailed", "ProviderError"}
+    final = {"ProviderRejected", "ProviderUnauthorized", "ProviderOutOfCredits", "InvalidRequest", "JobStateConflict"}
+    assert not listed & final
+
+
+def test_a_submit_that_another_call_is_at_is_looked_at_until_the_claim_has_run_out() -> None:
+    [rule] = [rule for rule in TASKS["Submit"]["Retry"] if "SubmitInProgress" in rule["ErrorEquals"]]
+    assert rule["IntervalSeconds"] * rule["MaxAttempts"] > LEASE_SECONDS
+    assert rule["BackoffRate"] == 1
+
+
+def test_a_failed_poll_counts_as_not_finished_yet() -> None:
+    [rule] = TASKS["Poll"]["Catch"]
+    assert (rule["Next"], rule["ResultPath"]) == ("Status?", "$.poll_error")
+    assert "ProviderThrottled" not in retried(TASKS["Poll"])  # waited for by the loop, as long as it asks
+
+
+def test_the_outcome_is_looked_at_before_the_number_of_polls() -> None:
+    rules = STATES["Status?"]["Choices"]
+    assert rules[0]["StringEquals"] == "completed"
+    assert "NumericGreaterThanEqualsPath" in rules[-1]
+    told = {rule["StringEquals"] for rule in rules[1]["Or"]}
+    assert told == {"failed", "cancelled", "expired"}
+    assert STATES["Status?"]["Default"] == "Wait"
+
+
+def test_a_delivery_is_retried_for_exactly_what_may_be_tried_again() -> None:
+    ours = {error for error in retried(TASKS["Deliver"]) if error in ERRORS}
+    retryable = {name for name, kind in ERRORS.items() if kind.retryable}
+    elsewhere = {"SubmitInProgress", "PollingTimedOut"}  # of submitting and of the machine itself
+    # A finished video waits at ModelGates: a key that was just rotated is worth another try.
+    assert ours == retryable - elsewhere | {"ProviderUnauthorized"}
+
+
+def test_every_state_can_be_reached_and_leads_to_an_end() -> None:
+    reached, todo = set(), {MACHINE["StartAt"]}
+    while todo:
+        name = todo.pop()
+        reached.add(name)
+        todo |= following(STATES[name]) - reached
+    assert reached == set(STATES)
+    for name, state in STATES.items():
+        assert following(state) or state["Type"] in ("Succeed", "Fail"), name
+        assert state["Type"] != "Choice" or "Default" in state, name
+
+
+def test_a_longest_execution_stays_within_the_history() -> None:
+    loops = {name: parameter("MaxPollAttempts") for name in POLL_LOOP}
+    loops |= dict.fromkeys(SUBMIT_LOOP, STATES["Prepare"]["Parameters"]["settings"]["max_submit_attempts"])
+    events = sum(history_events(state) * (loops.get(name, 1) + 1) for name, state in STATES.items())
+    assert events < HISTORY_LIMIT
+
+
+def test_the_machine_gives_up_later_than_every_way_through_it() -> None:
+    polls, interval = parameter("MaxPollAttempts"), parameter("PollIntervalSeconds")
+    assert MACHINE["TimeoutSeconds"] > polls * interval
+    submits = STATES["Prepare"]["Parameters"]["settings"]["max_submit_attempts"]
+    wait_to_submit = max(MAX_BACKOFF_SECONDS, MAX_RETRY_AFTER_SECONDS)
+    wait_to_poll = max(interval, MAX_RETRY_AFTER_SECONDS)
+    longest = (
+        submits * (task_seconds(TASKS["Submit"]) + wait_to_submit)
+        + polls * (task_seconds(TASKS["Poll"]) + wait_to_poll)
+        + task_seconds(TASKS["Deliver"])
+        + task_seconds(TASKS["RecordFailure"])
+    )
+    # A machine that times out records nothing: only what nobody planned for may end that way.
+    assert MACHINE["TimeoutSeconds"] > longest
+
+
+def test_numbers_come_in_as_text_so_that_the_file_stays_json() -> None:
+    settings = STATES["Prepare"]["Parameters"]["settings"]
+    assert settings["poll_interval_seconds.$"] == "States.StringToJson('${PollIntervalSeconds}')"
+    assert settings["max_poll_attempts.$"] == "States.StringToJson('${MaxPollAttempts}')"
+    assert STATES["Wait"]["SecondsPath"] == "$.job.wait_seconds"
+    assert MACHINE.get("QueryLanguage", "JSONPath") == "JSONPath"

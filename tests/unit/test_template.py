@@ -1,0 +1,249 @@
+"""Conventions of the template, as checks."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from stillmotion import settings as settings_module
+from stillmotion.front_door import SUBMIT_SECONDS
+from stillmotion.settings import load
+from stillmotion.submission import LEASE_SECONDS
+from tests.inprocess import HANDLERS, VALUES
+from tests.template import DEFINITION, ROOT, function_environment, resources, template
+
+pytestmark = pytest.mark.unit
+
+FUNCTIONS = resources("AWS::Serverless::Function")
+API_FUNCTIONS = [
+    name
+    for name, found in FUNCTIONS.items()
+    if any(event["Type"] == "Api" for event in found.get("Events", {}).values())
+]
+BUCKETS = resources("AWS::S3::Bucket")
+PARAMETERS = template()["Parameters"]
+GATEWAY_SECONDS = 29
+
+
+def walk(value: Any) -> Iterator[Any]:
+    """Every value inside a value, itself first."""
+    yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from walk(inner)
+
+
+def statements(logical_id: str) -> list[dict[str, Any]]:
+    """Every policy statement of a resource; who may take a role on is another matter."""
+    found = {**template()["Resources"][logical_id].get("Properties", {}), "AssumeRolePolicyDocument": None}
+    documents = [part for part in walk(found) if isinstance(part, dict)]
+    return [statement for part in documents for statement in part.get("Statement", ())]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def handler_of(function: str) -> tuple[str, str]:
+    """The folder and the handler's name of a function."""
+    found = FUNCTIONS[function]
+    assert found["Handler"].startswith("app.")
+    return found["CodeUri"].removeprefix("functions/").rstrip("/"), found["Handler"].removeprefix("app.")
+
+
+def loaded_settings(function: str) -> set[str]:
+    """The settings classes that a function's code loads: in its handler, or in its API's routes."""
+    folder, handler = handler_of(function)
+    module = ast.parse((ROOT / "functions" / folder / "app.py").read_text())
+    parts = {part.name: part for part in module.body if isinstance(part, ast.FunctionDef)}
+    assert handler in parts
+    handlers = {name for where, name in HANDLERS.values() if where == folder}
+    own = _loads(parts[handler])
+    return own or {kind for name, part in parts.items() if name not in handlers for kind in _loads(part)}
+
+
+def _loads(part: ast.AST) -> set[str]:
+    calls = [node for node in ast.walk(part) if isinstance(node, ast.Call)]
+    return {ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) == "load"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_has_a_log_group_of_its_own_with_retention(function: str) -> None:
+    group = FUNCTIONS[function]["LoggingConfig"]["LogGroup"]["Ref"]
+    assert group == function.removesuffix("Function") + "LogGroup"
+    assert resources("AWS::Logs::LogGroup")[group]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_is_described_and_bounded_in_time_and_runs_the_code_that_tests_run(function: str) -> None:
+    assert FUNCTIONS[function]["Description"]
+    assert 0 < FUNCTIONS[function]["Timeout"] <= 900
+    assert HANDLERS[function] == handler_of(function)
+
+
+def test_tests_know_every_function() -> None:
+    assert set(HANDLERS) == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_functions_environment_is_enough_for_the_settings_it_loads(function: str) -> None:
+    environment = function_environment(function, VALUES)
+    for name in loaded_settings(function):
+        assert load(getattr(settings_module, name), environment)
+    assert "AWS_ENDPOINT_URL" not in environment
+
+
+@pytest.mark.parametrize("function", [name for name in FUNCTIONS if name != "DocsFunction"])
+def test_a_function_loads_settings(function: str) -> None:
+    assert loaded_settings(function)
+
+
+@pytest.mark.parametrize("function", API_FUNCTIONS)
+def test_a_function_behind_the_api_ends_before_the_gateway_gives_up(function: str) -> None:
+    assert FUNCTIONS[function]["Timeout"] < GATEWAY_SECONDS
+
+
+def test_a_claim_outlives_every_function_that_submits() -> None:
+    for function in ("SubmitApiFunction", "SubmitTaskFunction"):
+        assert SUBMIT_SECONDS < FUNCTIONS[function]["Timeout"] < LEASE_SECONDS
+
+
+def test_a_job_is_polled_every_thirty_seconds_sixty_times_unless_said_otherwise() -> None:
+    assert PARAMETERS["PollIntervalSeconds"]["Default"] == 30
+    assert PARAMETERS["MaxPollAttempts"]["Default"] == 60
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_parameter_is_described_grouped_and_has_a_default_and_limits(name: str) -> None:
+    parameter = PARAMETERS[name]
+    assert parameter["Description"].endswith((".", "*"))
+    assert "Default" in parameter
+    if parameter["Type"] == "Number":
+        assert {"MinValue", "MaxValue"} <= parameter.keys() or "AllowedValues" in parameter
+    groups = template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert [name in group["Parameters"] for group in groups].count(True) == 1
+
+
+@pytest.mark.parametrize("name", template()["Outputs"])
+def test_an_output_is_described(name: str) -> None:
+    assert template()["Outputs"][name]["Description"]
+
+
+@pytest.mark.parametrize("logical_id", template()["Resources"])
+def test_a_policy_allows_named_actions_on_named_resources_only(logical_id: str) -> None:
+    for statement in statements(logical_id):
+        assert statement["Sid"]
+        if statement["Effect"] == "Deny":
+            continue
+        assert not [action for action in listed(statement["Action"]) if "*" in action], statement
+        assert "*" not in listed(statement["Resource"]), statement
+        for part in walk(statement["Resource"]):
+            # What may end in a star is what lies below one resource of ours, or what a deployer lists.
+            assert not isinstance(part, str) or not part.startswith(("arn:aws", "*")), statement
+        assert statement.get("Principal") != "*", statement
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_functions_policies_are_statements_of_ours_with_names_of_their_own(function: str) -> None:
+    for policy in FUNCTIONS[function].get("Policies", ()):
+        names = [statement["Sid"] for statement in policy["Statement"]]
+        assert len(names) == len(set(names))
+
+
+def test_every_route_of_the_api_is_under_the_iam_authorizer() -> None:
+    [api] = resources("AWS::Serverless::Api").values()
+    assert api["Auth"]["DefaultAuthorizer"] == "AWS_IAM"
+    assert api["Auth"]["InvokeRole"] == "NONE"
+    for function in API_FUNCTIONS:
+        for event in FUNCTIONS[function]["Events"].values():
+            assert set(event["Properties"]) == {"RestApiId", "Path", "Method"}
+            assert event["Properties"]["RestApiId"] == {"Ref": "Api"}
+
+
+def test_the_api_throttles_and_answers_problem_documents_itself() -> None:
+    [api] = resources("AWS::Serverless::Api").values()
+    [everything] = api["MethodSettings"]
+    assert (everything["ResourcePath"], everything["HttpMethod"]) == ("/*", "*")
+    assert {"ThrottlingRateLimit", "ThrottlingBurstLimit"} <= everything.keys()
+    for answer in api["GatewayResponses"].values():
+        assert answer["ResponseParameters"]["Headers"]["Content-Type"] == "'application/problem+json'"
+        [text] = answer["ResponseTemplates"].values()
+        assert {'"type"', '"title"', '"status"', '"detail"'} <= set(re.findall(r'"\w+"(?=:)', text))
+
+
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_a_bucket_is_private_encrypted_and_cleans_up_after_broken_uploads(bucket: str) -> None:
+    found = BUCKETS[bucket]
+    assert set(found["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(found["PublicAccessBlockConfiguration"]) == 4
+    [encryption] = found["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
+    rules = [rule for rule in found["LifecycleConfiguration"]["Rules"] if rule["Status"] == "Enabled"]
+    [abort] = [rule["AbortIncompleteMultipartUpload"] for rule in rules if "AbortIncompleteMultipartUpload" in rule]
+    assert abort["DaysAfterInitiation"] <= 7
+    policies = resources("AWS::S3::BucketPolicy").values()
+    [policy] = [policy for policy in policies if policy["Bucket"] == {"Ref": bucket}]
+    assert [statement["Sid"] for statement in policy["PolicyDocument"]["Statement"]] == ["TlsOnly"]
+
+
+@pytest.mark.parametrize("logical_id", [*BUCKETS, *resources("AWS::DynamoDB::Table")])
+def test_what_holds_data_outlives_the_stack(logical_id: str) -> None:
+    resource = template()["Resources"][logical_id]
+    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_table_forgets_in_time_and_can_be_brought_back() -> None:
+    table = resources("AWS::DynamoDB::Table")["JobTable"]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["SSESpecification"] == {"SSEEnabled": True}
+
+
+def test_a_layer_with_native_wheels_is_built_for_the_functions_processor() -> None:
+    layer = template()["Resources"]["DomainLayer"]
+    assert layer["Metadata"] == {"BuildMethod": "python3.13", "BuildArchitecture": {"Ref": "Architecture"}}
+    assert template()["Globals"]["Function"]["Architectures"] == [{"Ref": "Architecture"}]
+    # The other layer holds wheels that run anywhere.
+    assert "--platform any" in (ROOT / "layers" / "tracing" / "Makefile").read_text()
+
+
+def test_the_machine_gets_what_its_definition_names_and_may_call_nothing_else() -> None:
+    machine = resources("AWS::Serverless::StateMachine")["GenerateVideoStateMachine"]
+    named = set(re.findall(r"\$\{(\w+)\}", DEFINITION.read_text()))
+    given = machine["DefinitionSubstitutions"]
+    assert set(given) == named
+    [statement] = statements("GenerateVideoStateMachine")
+    called = [value for name, value in given.items() if name.endswith("FunctionArn")]
+    assert sorted(map(str, statement["Resource"])) == sorted(map(str, called))
+
+
+@pytest.mark.parametrize("rule", resources("AWS::Events::Rule"))
+def test_an_event_that_cannot_be_delivered_is_tried_again_and_then_kept(rule: str) -> None:
+    for target in resources("AWS::Events::Rule")[rule]["Targets"]:
+        queue = target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"].partition(".")[0]
+        assert resources("AWS::SQS::Queue")[queue]["MessageRetentionPeriod"] == 14 * 86400
+        assert 0 < target["RetryPolicy"]["MaximumRetryAttempts"] <= 185
+        assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 86400
+
+
+@pytest.mark.parametrize("role", resources("AWS::IAM::Role"))
+def test_a_role_is_taken_on_by_one_service_for_this_account_only(role: str) -> None:
+    for statement in resources("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]:
+        assert set(statement["Principal"]) == {"Service"}
+        assert isinstance(statement["Principal"]["Service"], str)
+        assert "aws:SourceAccount" in str(statement["Condition"])
+
+
+@pytest.mark.parametrize("alarm", resources("AWS::CloudWatch::Alarm"))
+def test_an_alarm_watches_a_metric_that_is_counted_and_tells_somebody(alarm: str) -> None:
+    found = resources("AWS::CloudWatch::Alarm")[alarm]
+    assert found["AlarmActions"]
+    assert found["AlarmDescription"]
+    if found.get("Namespace") == "Stillmotion":
+        assert found["Dimensions"] == [{"Name": "service", "Value": "stillmotion"}]
+        sources = "".join(path.read_text() for path in (ROOT / "shared" / "stillmotion").glob("*.py"))
+        # Counted without dimensions of its own, else the alarm would look at another metric.
+        assert f'count("{found["MetricName"]}")' in sources
