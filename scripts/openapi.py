@@ -6,8 +6,10 @@ python -m scripts.openapi --check  only says whether it is as the code is
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,22 @@ SIGNATURE = {
     "description": "AWS Signature Version 4",
 }
 
+SECONDS = {"type": "integer", "minimum": 0}
+HEADERS = {
+    "Retry-After": {"description": "seconds to wait", "schema": SECONDS},
+    "Location": {"description": "the job's address, below the API's", "schema": {"type": "string"}},
+    "Idempotent-Replayed": {
+        "description": "this is the first job of the Idempotency-Key",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+}
+ANSWER_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
+    "POST /videos": {"200": ("Location", "Idempotent-Replayed"), "202": ("Location",)},
+    "POST /videos/{id}/resume": {"202": ("Location",)},
+    "GET /videos/{id}": {"200": ("Retry-After",)},
+    "DELETE /videos/{id}": {"409": ("Retry-After",)},
+}
+
 
 def document() -> dict[str, Any]:
     """The whole API as OpenAPI 3.1."""
@@ -44,10 +62,12 @@ def document() -> dict[str, Any]:
     text = json.dumps(merge.get_openapi_schema(), default=lambda member: member.value)
     # The functions name the path parameter by what it is; the API's callers know it as the job's id.
     made: dict[str, Any] = json.loads(text.replace("{video_id}", "{id}").replace('"video_id"', '"id"'))
-    for path in made["paths"].values():
-        for operation in path.values():
+    told = _docstrings()
+    for path, operations in made["paths"].items():
+        for method, operation in operations.items():
             _without_default_422(operation)
-            _with_headers(operation)
+            _with_headers(operation, ANSWER_HEADERS.get(f"{method.upper()} {path}", {}))
+            _in_our_words(operation, told)
             operation["security"] = [{"sigv4": []}]
     made["components"]["securitySchemes"] = {"sigv4": SIGNATURE}
     for unused in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):
@@ -63,17 +83,33 @@ def _without_default_422(operation: dict[str, Any]) -> None:
         operation["responses"].pop("422", None)
 
 
-def _with_headers(operation: dict[str, Any]) -> None:
-    """The headers that answers carry."""
-    text = {"schema": {"type": "string"}}
+def _with_headers(operation: dict[str, Any], own: dict[str, tuple[str, ...]]) -> None:
+    """The headers that answers carry: ``own`` by status, and when to try again."""
     for status, answer in operation["responses"].items():
-        headers = answer.setdefault("headers", {})
-        if status in ("429", "503"):
-            headers["Retry-After"] = {"description": "seconds to wait", **text}
-        if status == "202":
-            headers["Location"] = {"description": "the job's address", **text}
-        if not headers:
-            del answer["headers"]
+        names = own.get(status, ()) + (("Retry-After",) if status in ("429", "503") else ())
+        if names:
+            answer["headers"] = {name: HEADERS[name] for name in names}
+
+
+def _in_our_words(operation: dict[str, Any], told: dict[str, str]) -> None:
+    """The function's name as the operation's id, and its docstring instead of the method and path over again."""
+    name = max((name for name in told if operation["operationId"].startswith(f"{name}_")), key=len)
+    summary, _, more = told[name].partition("\n\n")
+    operation["operationId"] = name
+    operation["summary"] = " ".join(summary.split()).rstrip(".")
+    if more:
+        operation["description"] = more
+
+
+def _docstrings() -> dict[str, str]:
+    """What the functions behind the routes say of themselves, by their names."""
+    found = {}
+    for name in FUNCTIONS:
+        tree = ast.parse((ROOT / "functions" / name / "app.py").read_text())
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and (text := ast.get_docstring(node)):
+                found[node.name] = re.sub("``", "`", text)
+    return found
 
 
 def main() -> int:

@@ -39,9 +39,16 @@ def swagger() -> Response[str]:
 
 def _document() -> dict[str, Any]:
     """The document as it was made from the code, with the address that was called as its server."""
-    context = app.current_event.request_context
-    server = f"https://{context.domain_name}/{context.stage}"
-    return _written() | {"servers": [{"url": server}]}
+    return _written() | {"servers": [{"url": _server()}]}
+
+
+def _server() -> str:
+    """The API's address: under its own domain with the stage, under a custom one with its base path or nothing."""
+    context = app.current_event.raw_event["requestContext"]
+    if not context.get("domainName"):
+        # A relative address counts from where the document was read.
+        return "."
+    return f"https://{context['domainName']}{context['path'].removesuffix(context['resourcePath'])}"
 
 
 @cache

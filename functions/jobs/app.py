@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query as QueryParameter
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
 
 from stillmotion import wiring
 from stillmotion.api import JobId, answer, current_caller, documented, new_api
@@ -22,11 +22,21 @@ from stillmotion.views import JobList, JobView, show_entry, show_job
 app = new_api()
 
 
+def _written_out(text: Any) -> Any:
+    """Refuse bare numbers, which pydantic would read as unix seconds or milliseconds."""
+    if str(text).strip().lstrip("+-").replace(".", "", 1).isdigit():
+        raise ValueError("is not an ISO-8601 time with an offset or Z, for example 2026-11-22T12:00:00Z")
+    return text
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+
+
 @app.get("/videos", responses=documented({200: JobList}), tags=["videos"])
 def list_videos(
     status: Annotated[Status | None, QueryParameter()] = None,
     model: Annotated[str | None, QueryParameter(min_length=1, max_length=200)] = None,
-    created_after: Annotated[AwareDatetime | None, QueryParameter(description="ISO-8601 with an offset or Z")] = None,
+    created_after: Annotated[Moment | None, QueryParameter(description="ISO-8601 with an offset or Z")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
     next_token: Annotated[str | None, QueryParameter(max_length=400)] = None,
 ) -> Response[str]:

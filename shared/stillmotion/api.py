@@ -17,6 +17,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.event_handler.openapi.params import Path as PathParameter
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion.errors import BodyTooLarge, InternalError, StillmotionError
 from stillmotion.front_door import NotTaken
@@ -25,8 +26,9 @@ from stillmotion.request import invalid_request
 from stillmotion.telemetry import logger
 from stillmotion.views import Problem
 
-# What any route may answer: bad input, not signed or not allowed, throttled, our own fault, AWS or the provider away.
-_ALWAYS = frozenset({400, 403, 429, 500, 503})
+# What any route may answer: bad input, not signed or not allowed, throttled, our own fault, AWS or the provider away;
+# and API Gateway in our place where a function died (502) or was too slow (504).
+_ALWAYS = frozenset({400, 403, 429, 500, 502, 503, 504})
 JobId = Annotated[str, PathParameter(description="the job's id, vid_…")]
 MAX_BODY_BYTES = 6_000_000
 IDEMPOTENCY_KEY = Header(
@@ -39,9 +41,16 @@ IDEMPOTENCY_KEY = Header(
 _ASSUMED_ROLE = re.compile(r"^arn:(?P<partition>[^:]+):sts::(?P<account>\d+):assumed-role/(?P<role>.+)/[^/]+$")
 
 
+class JsonApi(APIGatewayRestResolver):
+    """Reads bodies as JSON and as nothing else. Powertools would take forms and ``application/jsonx`` too."""
+
+    def resolve(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        return super().resolve(_with_plain_content_type(event), context)
+
+
 def new_api() -> APIGatewayRestResolver:
     """A resolver with request validation, on which every error is a problem document."""
-    app = APIGatewayRestResolver(enable_validation=True, json_body_deserializer=_json)
+    app = JsonApi(enable_validation=True, json_body_deserializer=_json)
 
     def refuse_body(error: RequestValidationError | RequestUnsupportedContentType) -> Response[str]:
         if not _is_json(app.current_event.headers):
@@ -67,8 +76,16 @@ def _json(text: str) -> Any:
         raise json.JSONDecodeError("it is nested too deeply or holds a number that is too long", "", 0) from error
 
 
+def _with_plain_content_type(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The event with a Content-Type that Powertools either reads as JSON or refuses."""
+    given = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    if "content-type" in given:
+        given["content-type"] = "application/json" if _is_json(given) else "application/octet-stream"
+    return {**event, "headers": given}
+
+
 def _is_json(headers: Mapping[str, str]) -> bool:
-    given = headers.get("Content-Type", "").split(";")[0].strip().lower()
+    given = headers.get("content-type", "").split(";")[0].strip().lower()
     return given in ("", "application/json")
 
 

@@ -1,0 +1,49 @@
+"""What callers send besides well-formed requests: other media types, and times that are none."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+
+from tests.inprocess import Cloud
+
+pytestmark = pytest.mark.integration
+
+MULTIPART = '--b\r\nContent-Disposition: form-data; name="content_type"\r\n\r\nimage/png\r\n--b--\r\n'
+
+
+@pytest.mark.parametrize("given", ["application/json", "APPLICATION/JSON", "application/json; charset=utf-8"])
+def test_json_is_read_however_its_type_is_written(stack: Cloud, given: str) -> None:
+    status, _, upload = stack.http("POST", "/uploads", {"content_type": "image/png"}, headers={"Content-Type": given})
+    assert (status, upload["fields"]["Content-Type"]) == (201, "image/png")
+
+
+@pytest.mark.parametrize(
+    ("given", "body"),
+    [
+        ("text/plain", '{"content_type": "image/png"}'),
+        ("application/jsonx", '{"content_type": "image/png"}'),
+        ("application/json-patch+json", '{"content_type": "image/png"}'),
+        ("application/x-www-form-urlencoded", "content_type=image/png"),
+        ("multipart/form-data", MULTIPART),
+        ("multipart/form-data; boundary=b", MULTIPART),
+    ],
+)
+@pytest.mark.parametrize("path", ["/uploads", "/videos", "/videos?dry_run=true"])
+def test_a_body_of_another_type_is_refused_whatever_it_holds(stack: Cloud, path: str, given: str, body: str) -> None:
+    status, headers, problem = stack.http("POST", path, body, headers={"Content-Type": given})
+    assert (status, problem["code"]) == (415, "UnsupportedMediaType")
+    assert headers["Content-Type"] == "application/problem+json"
+    assert "application/json" in problem["detail"]
+
+
+@pytest.mark.parametrize("given", ["0", "0.5", "-1", "1790000000", "yesterday", "2026-11-22T12:00:00"])
+def test_a_time_that_does_not_say_what_it_means_is_refused(stack: Cloud, given: str) -> None:
+    status, _, problem = stack.http("GET", f"/videos?created_after={quote(given)}")
+    assert (status, problem["errors"][0]["pointer"]) == (400, "#/created_after")
+
+
+@pytest.mark.parametrize("given", ["2026-11-22T12:00:00Z", "2026-11-22T12:00:00.5+02:00"])
+def test_a_time_with_an_offset_is_taken(stack: Cloud, given: str) -> None:
+    assert stack.http("GET", f"/videos?created_after={quote(given)}")[0] == 200
