@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring, workflow
-from stillmotion.settings import StoreSettings, load
+from stillmotion.settings import FailureSettings, load
 from stillmotion.telemetry import entry_point
 
 
@@ -16,6 +16,6 @@ from stillmotion.telemetry import entry_point
 @workflow.task
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Put the failure on record: ``{"state": the execution's state, "execution_arn": …}``; answers error and cause."""
-    settings = load(StoreSettings, os.environ)
+    settings = load(FailureSettings, os.environ)
     ended = workflow.Ended(event["state"], event["execution_arn"])
     return workflow.record_failure(ended, wiring.job_store(settings), wiring.failures(settings))

@@ -16,7 +16,7 @@ from stillmotion.job import derived_job_id, new_job_id
 from stillmotion.job_store import get_job
 from stillmotion.machine_input import MachineInput
 from stillmotion.request import VideoRequest, parse_request
-from stillmotion.settings import SubmitApiSettings, SubmitSettings, load
+from stillmotion.settings import SubmitApiSettings, SubmitTaskSettings, load
 from stillmotion.submission import NOT_ACCEPTED, Origin
 from stillmotion.telemetry import entry_point
 from stillmotion.views import DryRun, JobView, show_dry_run
@@ -62,7 +62,7 @@ def api_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]
 @workflow.task
 def task_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Submit what an execution was started with: ``{"input", "execution_arn", "interval", "attempt", "attempts"}``."""
-    settings = load(SubmitSettings, os.environ)
+    settings = load(SubmitTaskSettings, os.environ)
     submission = wiring.submission(settings)
     started = MachineInput(event["input"], event["execution_arn"])
     job_id = started.job_id()
@@ -70,8 +70,12 @@ def task_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any
         if started.handed_over is not None:
             job = get_job(wiring.job_store(settings), job_id)
         else:
+            drop = started.drop
+            request = started.request if drop is None else wiring.drops(settings).request(drop)
+            if request is None:
+                return workflow.ignored(job_id)
             origin = Origin(started.source, execution_arn=started.execution_arn)
-            job = submission.accept(parse_request(started.request), job_id, origin).job
+            job = submission.accept(parse_request(request), job_id, origin).job
         if job.execution_arn != started.execution_arn:
             return workflow.duplicate(job)
         return workflow.for_machine(submission.submit(job), event["interval"])

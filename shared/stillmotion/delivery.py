@@ -13,6 +13,7 @@ from stillmotion.events import COMPLETED, EventSink
 from stillmotion.job import Job, Status, StoredVideo, Usage, now
 from stillmotion.job_store import JobStore, get_job
 from stillmotion.modelgates import ModelGates
+from stillmotion.notes import Notes
 from stillmotion.provider_job import ProviderJob
 from stillmotion.telemetry import count, logger
 from stillmotion.transfer import VideoStore
@@ -23,11 +24,19 @@ RESUMABLE = frozenset({Status.IN_PROGRESS, Status.DELIVERING})
 class Delivery:
     """The use case of delivering, over its ports."""
 
-    def __init__(self, store: JobStore, provider: ModelGates, videos: VideoStore, events: EventSink) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        provider: ModelGates,
+        videos: VideoStore,
+        events: EventSink,
+        notes: Notes | None = None,
+    ) -> None:
         self._store = store
         self._provider = provider
         self._videos = videos
         self._events = events
+        self._notes = notes
 
     def deliver(self, job_id: str) -> Job:
         """Store every output of a completed job, complete the record, and send the event.
@@ -41,6 +50,8 @@ class Delivery:
             job = self._store.update(job.id, expected=RESUMABLE, status=Status.DELIVERING)
             job = self._complete(job)
         if job.announced_at is None:
+            if self._notes is not None:
+                self._notes.completed(job)
             self._events.send(COMPLETED, job)
             job = self._store.update(job.id, expected={Status.COMPLETED}, announced_at=now())
         return job

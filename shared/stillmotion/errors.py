@@ -103,7 +103,7 @@ class StillmotionError(Exception):
         carried = type(self)(self.detail)
         record = self.as_record()
         while len(json.dumps(record)) > MAX_CARRIED_CHARACTERS and record.get("faults"):
-            record["faults"].pop()
+            record["faults"] = record["faults"][: len(record["faults"]) // 2]
         carried.args = (json.dumps(record, ensure_ascii=False),)
         return carried
 

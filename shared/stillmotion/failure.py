@@ -18,6 +18,7 @@ from stillmotion.errors import (
 from stillmotion.events import FAILED, EventSink
 from stillmotion.job import STATUS_OF_ERROR, TERMINAL, Job, JobError, Status, now
 from stillmotion.job_store import JobStore, get_job
+from stillmotion.notes import Notes
 from stillmotion.provider_job import Outcome
 from stillmotion.telemetry import count, logger
 
@@ -27,9 +28,10 @@ ENDABLE = frozenset(Status) - TERMINAL
 class Failures:
     """The use case of ending a job, over its ports."""
 
-    def __init__(self, store: JobStore, events: EventSink) -> None:
+    def __init__(self, store: JobStore, events: EventSink, notes: Notes | None = None) -> None:
         self._store = store
         self._events = events
+        self._notes = notes
 
     def record(self, job_id: str, error: StillmotionError, expected: Collection[Status] = ENDABLE) -> Job:
         """End a job in one of the expected states with this error, and send the event; any other keeps its state.
@@ -41,6 +43,8 @@ class Failures:
         if not job.terminal:
             job = self._end(job, _as_the_record_tells(job, error), expected)
         if job.terminal and job.status is not Status.COMPLETED and job.announced_at is None:
+            if self._notes is not None:
+                self._notes.failed(job)
             self._events.send(FAILED, job)
             job = self._store.update(job.id, expected={job.status}, announced_at=now())
         return job

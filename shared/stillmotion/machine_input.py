@@ -1,7 +1,13 @@
 """What an execution of the generate machine was started with, and which job that means.
 
-Either ``{"job": {"id": …, "submitted": …}}``, handed over by the API, or a whole request with an optional
-``idempotency_key`` beside its fields.
+One of
+
+    {"job": {"id": …, "submitted": …, "outcome": …}}        handed over by the API, or resumed
+    an S3 event "Object Created"                            the drop folder
+    an event "Video Generation Requested"                   the bus; its detail is a request
+    a request                                               another workflow
+
+and a request may have an ``idempotency_key`` beside its fields.
 """
 
 from __future__ import annotations
@@ -13,9 +19,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from stillmotion.addresses import shown_address
+from stillmotion.drops import Drop
 from stillmotion.errors import Fault, InvalidRequest
 from stillmotion.job import Job, Status, derived_job_id, now, record_expiry
 
+OBJECT_CREATED = "Object Created"
+REQUESTED = "Video Generation Requested"
 MAX_KEPT_BYTES = 32 * 1024
 MAX_KEY_CHARACTERS = 256
 _ADDRESS = re.compile(r"data:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -31,34 +40,40 @@ class MachineInput:
     @property
     def handed_over(self) -> str | None:
         """The id of a job that is on record already, or ``None`` when the input is a request."""
-        job = self.data.get("job") if isinstance(self.data, Mapping) else None
-        found = job.get("id") if isinstance(job, Mapping) else None
+        found = _inside(self.data, "job", "id")
         return found if isinstance(found, str) else None
 
     @property
+    def drop(self) -> Drop | None:
+        """The dropped object, when an S3 event started the execution."""
+        if self._detail_type != OBJECT_CREATED or _inside(self.data, "source") != "aws.s3":
+            return None
+        return Drop.from_event(_inside(self.data, "detail") or {})
+
+    @property
     def request(self) -> Any:
-        """The request without the key beside it, not checked yet."""
-        if not isinstance(self.data, Mapping):
-            return self.data
-        return {name: value for name, value in self.data.items() if name != "idempotency_key"}
+        """The request without the key beside it, not checked yet; an event's is its detail."""
+        found = self.data.get("detail") if self._detail_type == REQUESTED else self.data
+        if not isinstance(found, Mapping):
+            return found
+        return {name: value for name, value in found.items() if name != "idempotency_key"}
 
     def job_id(self) -> str:
-        """The job's id, the same for every retry and for every execution with the same key.
+        """The job's id, the same for every retry, every delivery of one event, and every use of one key.
 
         Raises:
             InvalidRequest: the key is not a string of 1 to 256 characters.
         """
         if self.handed_over is not None:
             return self.handed_over
-        key = self.data.get("idempotency_key") if isinstance(self.data, Mapping) else None
-        if key is None:
-            return self.own_id
-        if not _is_key(key):
-            detail = f"must be a string of 1 to {MAX_KEY_CHARACTERS} characters"
-            raise InvalidRequest(
-                f"idempotency_key {detail}. Nothing was submitted.", faults=[Fault("#/idempotency_key", detail)]
-            )
-        return derived_job_id("workflow", key)
+        drop = self.drop
+        if drop is not None:
+            return derived_job_id("drop", drop.bucket, drop.key, drop.version)
+        event = self._detail_type == REQUESTED
+        key = _inside(self.data, "detail", "idempotency_key") if event else _inside(self.data, "idempotency_key")
+        if key is not None:
+            return derived_job_id("event" if event else "workflow", _checked_key(key))
+        return derived_job_id("event-id", str(self.data["id"])) if event and "id" in self.data else self.own_id
 
     @property
     def own_id(self) -> str:
@@ -66,18 +81,39 @@ class MachineInput:
         return derived_job_id("execution", self.execution_arn)
 
     @property
+    def refused_id(self) -> str:
+        """The id of a refusal's record: one for each event however often it is delivered, else the execution's."""
+        source = self.source
+        once = {"drop": ("bucket", "key", "version"), "event": ("event_id",)}.get(source["type"])
+        return self.own_id if once is None else derived_job_id("refused", *(source[part] for part in once))
+
+    @property
     def source(self) -> dict[str, str]:
+        """Which door the request came through, for the record."""
+        try:
+            drop = self.drop
+        except InvalidRequest:
+            drop = None
+        if drop is not None:
+            return {"type": "drop", "bucket": drop.bucket, "key": drop.key, "version": drop.version}
+        if self._detail_type == REQUESTED:
+            sender = str(_inside(self.data, "source") or "")[:128]
+            return {"type": "event", "event_id": str(_inside(self.data, "id") or "")[:64], "event_source": sender}
         return {"type": "workflow", "execution_arn": self.execution_arn}
+
+    @property
+    def _detail_type(self) -> Any:
+        return _inside(self.data, "detail-type")
 
     def refused(self) -> Job:
         """A record for a request that never became a job, so that its failure can be looked up."""
-        moment = now()
+        moment, source = now(), self.source
         return Job(
-            id=self.own_id,
+            id=self.refused_id,
             status=Status.QUEUED,
-            request=_kept(self.request),
+            request={} if source["type"] == "drop" else _kept(self.request),
             request_hash="",
-            source=self.source,
+            source=source,
             execution_arn=self.execution_arn,
             created_at=moment,
             updated_at=moment,
@@ -88,6 +124,22 @@ class MachineInput:
 def _is_key(key: Any) -> bool:
     # Half a surrogate pair is a character of JSON, but of no encoding.
     return isinstance(key, str) and 0 < len(key) <= MAX_KEY_CHARACTERS and key == key.encode(errors="replace").decode()
+
+
+def _inside(data: Any, *path: str) -> Any:
+    """What lies at a path of nested objects, ``None`` when there is nothing."""
+    for name in path:
+        data = data.get(name) if isinstance(data, Mapping) else None
+    return data
+
+
+def _checked_key(key: Any) -> str:
+    if not _is_key(key):
+        detail = f"must be a string of 1 to {MAX_KEY_CHARACTERS} characters"
+        raise InvalidRequest(
+            f"idempotency_key {detail}. Nothing was submitted.", faults=[Fault("#/idempotency_key", detail)]
+        )
+    return str(key)
 
 
 def _kept(request: Any) -> dict[str, Any]:

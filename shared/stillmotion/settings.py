@@ -31,7 +31,14 @@ class JobsSettings(StoreSettings):
 
 
 @dataclass(frozen=True, slots=True)
-class ControlSettings(StoreSettings):
+class FailureSettings(StoreSettings):
+    """For ending jobs without a video."""
+
+    output_bucket: str
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSettings(FailureSettings):
     """For stopping and resuming jobs."""
 
     state_machine_arn: str
@@ -59,6 +66,23 @@ class SubmitSettings(ProviderSettings):
 
     input_bucket: str
     image_transport: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitTaskSettings(SubmitSettings):
+    """For submitting from the workflow: what a dropped picture becomes that says nothing itself."""
+
+    default_model: str
+    default_prompt: str
+    default_duration: str
+    default_resolution: str
+    default_aspect_ratio: str
+
+    @property
+    def defaults(self) -> dict[str, str]:
+        """The request fields of a dropped picture, empty ones included."""
+        fields = ("model", "prompt", "duration", "resolution", "aspect_ratio")
+        return {field: getattr(self, f"default_{field}") for field in fields}
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from stillmotion.capabilities import ModelCatalogue
 from stillmotion.delivery import Delivery
+from stillmotion.drops import Drops
 from stillmotion.errors import ProviderUnauthorized, ProviderUnavailable
 from stillmotion.events import EventBus
 from stillmotion.failure import Failures
@@ -27,13 +28,16 @@ from stillmotion.images import Images
 from stillmotion.job import StoredVideo
 from stillmotion.job_store import DynamoJobStore
 from stillmotion.modelgates import ModelGates
+from stillmotion.notes import S3Notes
 from stillmotion.polling import Polling
 from stillmotion.settings import (
     DeliverSettings,
+    FailureSettings,
     JobsSettings,
     ProviderSettings,
     StoreSettings,
     SubmitSettings,
+    SubmitTaskSettings,
     UploadSettings,
     origins,
 )
@@ -184,12 +188,20 @@ def polling(settings: ProviderSettings) -> Polling:
 @cache
 def delivery(settings: DeliverSettings) -> Delivery:
     videos = VideoStore(bulk_s3(), settings.output_bucket)
-    return Delivery(job_store(settings), provider(settings), videos, event_bus(settings))
+    notes = S3Notes(bulk_s3(), settings.output_bucket)
+    return Delivery(job_store(settings), provider(settings), videos, event_bus(settings), notes)
+
+
+@cache
+def drops(settings: SubmitTaskSettings) -> Drops:
+    return Drops(bulk_s3(), settings.defaults)
 
 
 @cache
 def failures(settings: StoreSettings) -> Failures:
-    return Failures(job_store(settings), event_bus(settings))
+    """For every door; jobs that dropped objects started end where the settings name the output bucket."""
+    notes = S3Notes(bulk_s3(), settings.output_bucket) if isinstance(settings, FailureSettings) else None
+    return Failures(job_store(settings), event_bus(settings), notes)
 
 
 def state_machine() -> SFNClient:

@@ -89,6 +89,11 @@ def duplicate(first: Job) -> dict[str, Any]:
     return {"id": first.id, "outcome": "duplicate", "wait_seconds": 0}
 
 
+def ignored(job_id: str) -> dict[str, Any]:
+    """What the Submit state answers for an object that starts nothing."""
+    return {"id": job_id, "outcome": "ignored", "wait_seconds": 0}
+
+
 def not_accepted(job_id: str, error: StillmotionError, attempt: int) -> dict[str, Any]:
     """What the Submit state answers when it may be sent again later, and in how many seconds.
 
