@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
-from stillmotion.settings import DeliverSettings, JobsSettings, MissingSetting, StoreSettings, load, origins
+from stillmotion.settings import DeliverSettings, MissingSetting, StoreSettings, load, origins
 
 pytestmark = pytest.mark.unit
 
-JOBS = {"TABLE_NAME": "jobs", "EVENT_BUS_NAME": "bus", "POLL_INTERVAL_SECONDS": "30", "PATH": "/bin"}
+
+@dataclass(frozen=True, slots=True)
+class PollingSettings(StoreSettings):
+    """Settings with text and a number."""
+
+    poll_interval_seconds: int
+
+
+GIVEN = {"TABLE_NAME": "jobs", "EVENT_BUS_NAME": "bus", "POLL_INTERVAL_SECONDS": "30", "PATH": "/bin"}
 
 
 def test_each_field_comes_from_the_variable_of_its_name() -> None:
-    assert load(JobsSettings, JOBS) == JobsSettings("jobs", "bus", 30)
+    assert load(PollingSettings, GIVEN) == PollingSettings("jobs", "bus", 30)
 
 
 @pytest.mark.parametrize("name", ["TABLE_NAME", "EVENT_BUS_NAME", "POLL_INTERVAL_SECONDS"])
 def test_a_missing_variable_is_named(name: str) -> None:
-    with pytest.raises(MissingSetting, match=f"{name} is not set: JobsSettings"):
-        load(JobsSettings, {key: value for key, value in JOBS.items() if key != name})
+    with pytest.raises(MissingSetting, match=f"{name} is not set: PollingSettings"):
+        load(PollingSettings, {key: value for key, value in GIVEN.items() if key != name})
 
 
 @pytest.mark.parametrize("value", ["", "thirty", "3.0", "-1", "²", " 30"])
 def test_what_is_no_number_is_named_with_its_value(value: str) -> None:
     with pytest.raises(MissingSetting, match="POLL_INTERVAL_SECONDS is "):
-        load(JobsSettings, JOBS | {"POLL_INTERVAL_SECONDS": value})
+        load(PollingSettings, GIVEN | {"POLL_INTERVAL_SECONDS": value})
 
 
 def test_settings_cannot_be_changed_and_serve_as_a_key() -> None:
-    one, same = load(StoreSettings, JOBS), load(StoreSettings, JOBS)
+    one, same = load(StoreSettings, GIVEN), load(StoreSettings, GIVEN)
     assert hash(one) == hash(same)
     with pytest.raises(AttributeError):
         one.table_name = "other"  # type: ignore[misc]
@@ -36,7 +46,7 @@ def test_settings_cannot_be_changed_and_serve_as_a_key() -> None:
 
 def test_settings_hold_no_default_that_hides_a_missing_variable() -> None:
     with pytest.raises(MissingSetting, match="MODELGATES_BASE_URL"):
-        load(DeliverSettings, JOBS)
+        load(DeliverSettings, GIVEN)
 
 
 @pytest.mark.parametrize(
