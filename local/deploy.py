@@ -6,6 +6,7 @@ from typing import Any
 
 from local import environment
 from local.build import architecture
+from local.gateway import set_gateway_responses
 from local.paths import ROOT, TOOLS
 from local.processes import LocalCloudError, run_logged
 from stillmotion_cli.stack import Stack
@@ -26,7 +27,10 @@ def deploy(built_template: Path, endpoint_url: str, parameters: dict[str, str], 
         *["--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())],
     ]
     run_logged(command, environment.sam_deploy(endpoint_url, folder), ROOT, folder / "deploy.log", DEPLOY_TIMEOUT)
-    return _outputs(_client(endpoint_url, "cloudformation"))
+    outputs = _outputs(_client(endpoint_url, "cloudformation"))
+    if api := _API_URL.match(outputs.get("ApiUrl", "")):
+        set_gateway_responses(_client(endpoint_url, "apigateway"), built_template, api["api"], api["stage"])
+    return outputs
 
 
 def parameters(endpoint_url: str, simulator_url: str | None) -> dict[str, str]:

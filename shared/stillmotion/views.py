@@ -152,11 +152,12 @@ class FaultView(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error, as RFC 9457 has it; ``code`` is its name everywhere in Stillmotion."""
+    """An error, as RFC 9457 has it; ``code`` is its name everywhere in Stillmotion. API Gateway's own leave ``status``
+    out where they do not know it."""
 
     type: str
     title: str
-    status: int
+    status: int | None = None
     code: str
     detail: str
     instance: str | None = None
