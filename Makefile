@@ -57,6 +57,7 @@ lint: $(READY) ## Check style, types and the template; changes nothing
 	@ruff format --check .
 	@mypy
 	@python -m scripts.openapi --check
+	@python -m scripts.schemas --check
 	@python -m local.validate
 
 .PHONY: fmt
@@ -67,6 +68,10 @@ fmt: $(READY) ## Put the code into the project's format
 .PHONY: openapi
 openapi: $(READY) ## Write the API's OpenAPI document from the code
 	@python -m scripts.openapi
+
+.PHONY: schemas
+schemas: $(READY) ## Write the JSON Schemas of the events from the code
+	@python -m scripts.schemas
 
 .PHONY: build
 build: $(READY) ## Build the functions and the layer for AWS

@@ -11,10 +11,10 @@ import json
 import os
 import re
 import sys
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from scripts.generated import ROOT, keep
+
 DOCUMENT = ROOT / "functions" / "docs" / "openapi.json"
 FUNCTIONS = ("submit", "jobs", "control", "models", "uploads", "docs")
 DESCRIPTION = """\
@@ -114,15 +114,7 @@ def _docstrings() -> dict[str, str]:
 
 def main() -> int:
     """Write or check the document; 1 when the check fails."""
-    text = json.dumps(document(), indent=2, sort_keys=True) + "\n"
-    if "--check" not in sys.argv:
-        DOCUMENT.write_text(text)
-        print(f"wrote {DOCUMENT.relative_to(ROOT)}")
-        return 0
-    if DOCUMENT.exists() and DOCUMENT.read_text() == text:
-        return 0
-    print(f"{DOCUMENT.relative_to(ROOT)} is not as the code is. Write it anew: make openapi", file=sys.stderr)
-    return 1
+    return keep({DOCUMENT: document()}, "make openapi")
 
 
 if __name__ == "__main__":

@@ -17,12 +17,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import parse_qs
 
 import boto3
+from jsonschema import validate
 from moto import mock_aws
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
@@ -119,11 +121,13 @@ class Cloud:
         self._queue = queue
 
     def events(self) -> list[dict[str, Any]]:
-        """Every event heard on the bus since the last call, oldest first."""
+        """Every event heard on the bus since the last call, oldest first, each held against its published schema."""
         sqs, heard = boto3.client("sqs"), []
         while messages := sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
-                heard.append(json.loads(message["Body"]))
+                event = json.loads(message["Body"])
+                validate(event["detail"], event_schema(event["detail-type"]))
+                heard.append(event)
                 sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
         return heard
 
@@ -181,6 +185,15 @@ class Cloud:
         pages = boto3.client("stepfunctions").get_paginator("get_execution_history")
         history = [event for page in pages.paginate(executionArn=execution_arn) for event in page["events"]]
         return [event["stateEnteredEventDetails"]["name"] for event in history if "stateEnteredEventDetails" in event]
+
+
+@cache
+def event_schema(detail_type: str) -> dict[str, Any]:
+    """The JSON Schema that docs/events publishes for this kind of event."""
+    schema: dict[str, Any] = json.loads(
+        (ROOT / "docs" / "events" / f"{detail_type.lower().replace(' ', '-')}.schema.json").read_text()
+    )
+    return schema
 
 
 def api_event(
