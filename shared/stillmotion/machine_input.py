@@ -25,6 +25,8 @@ from stillmotion.job import Job, Status, derived_job_id, now, record_expiry
 
 OBJECT_CREATED = "Object Created"
 REQUESTED = "Video Generation Requested"
+# The second is what a parent workflow adds so that the console shows the two as related.
+_BESIDE = frozenset({"idempotency_key", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"})
 MAX_KEPT_BYTES = 32 * 1024
 MAX_KEY_CHARACTERS = 256
 _ADDRESS = re.compile(r"data:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -52,11 +54,11 @@ class MachineInput:
 
     @property
     def request(self) -> Any:
-        """The request without the key beside it, not checked yet; an event's is its detail."""
+        """The request without what may stand beside it, not checked yet; an event's is its detail."""
         found = self.data.get("detail") if self._detail_type == REQUESTED else self.data
         if not isinstance(found, Mapping):
             return found
-        return {name: value for name, value in found.items() if name != "idempotency_key"}
+        return {name: value for name, value in found.items() if name not in _BESIDE}
 
     def job_id(self) -> str:
         """The job's id, the same for every retry, every delivery of one event, and every use of one key.
