@@ -81,6 +81,10 @@ build: $(READY) ## Build the functions and the layer for AWS
 deploy: build ## Build and deploy to AWS with your credentials: ARGS="--guided" the first time
 	@sam deploy $(ARGS)
 
+.PHONY: redrive
+redrive: $(READY) ## Send undelivered events of a stack on AWS again: ARGS="--stack-name stillmotion"
+	@python -m scripts.redrive $(ARGS)
+
 .PHONY: lock
 lock: $(READY) ## Resolve requirements-dev.in into requirements-dev.txt anew
 	@uv pip compile --quiet --universal --upgrade --python-version 3.13 --no-header --no-annotate \
