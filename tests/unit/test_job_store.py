@@ -165,7 +165,7 @@ def test_of_many_claims_exactly_one_wins(store: JobStore) -> None:
 @given(
     trace=free_form, parameters=free_form, value=free_form, cost=st.floats(0, 1e6).filter(lambda cost: cost > 1e-100)
 )
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_json_callers_send_survives_exactly(
     table: Any, trace: Any, parameters: Any, value: Any, cost: float
 ) -> None:
