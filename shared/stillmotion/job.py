@@ -162,7 +162,7 @@ def new_job_id() -> str:
 
 def derived_job_id(*parts: str) -> str:
     """The id that the same parts (a scope and an idempotency key) always give."""
-    digest = hashlib.sha256("\x00".join(parts).encode()).digest()
+    digest = hashlib.sha256("\x00".join(parts).encode(errors="surrogatepass")).digest()
     return ID_PREFIX + _base32(int.from_bytes(digest[:16]))
 
 

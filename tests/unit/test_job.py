@@ -43,6 +43,10 @@ def test_different_keys_of_a_scope_give_different_ids(one: tuple[str, str], othe
     assert (derived_job_id(*one) == derived_job_id(*other)) == (one == other)
 
 
+def test_a_key_that_no_encoding_knows_gives_an_id_too() -> None:
+    assert ID.fullmatch(derived_job_id("event-id", "\ud800"))
+
+
 def test_a_derived_id_never_changes_between_releases() -> None:
     assert derived_job_id("http", "arn:aws:iam::123456789012:user/alice", "order-7") == "vid_6t0mpgxvt7f50ngxccfn361hfd"
 
