@@ -171,7 +171,9 @@ def test_the_api_throttles_and_answers_problem_documents_itself() -> None:
     for answer in api["GatewayResponses"].values():
         assert answer["ResponseParameters"]["Headers"]["Content-Type"] == "'application/problem+json'"
         [text] = answer["ResponseTemplates"].values()
-        assert {'"type"', '"title"', '"status"', '"detail"'} <= set(re.findall(r'"\w+"(?=:)', text))
+        assert {'"type"', '"title"', '"code"', '"detail"'} <= set(re.findall(r'"\w+"(?=:)', text))
+        # The status is known where one answer stands for one status.
+        assert re.findall(r'"status":(\d+)', text) == [str(answer[name]) for name in ("StatusCode",) if name in answer]
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
