@@ -56,7 +56,8 @@ class House:
 @pytest.fixture
 def house(stack: Cloud, simulator: Simulator) -> House:
     picture = urllib3.request("GET", simulator.image_url("cat.png")).data
-    boto3.client("s3").put_object(Bucket="pictures", Key="uploads/cat.png", Body=picture)
+    for key in ("uploads/cat.png", "drop/my cat.png"):
+        boto3.client("s3").put_object(Bucket="pictures", Key=key, Body=picture)
     return House(stack, simulator)
 
 
@@ -201,6 +202,8 @@ CASES: dict[str, tuple[Arrange, Check]] = {
     "submit_api-not_json": (nothing, refused("InvalidRequest", 400, "#")),
     "submit_task-request": (nothing, state("waiting")),
     "submit_task-idempotency_key": (nothing, state("waiting")),
+    "submit_task-dropped_picture": (nothing, state("waiting")),
+    "submit_task-video_requested": (nothing, state("waiting")),
     "submit_task-handed_over": (unsubmitted, state("waiting", status="in_progress")),
     "poll-waiting": (waiting, state("waiting", polls=1)),
     "poll-completed": (submitted, state("completed", polls=1)),
