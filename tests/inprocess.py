@@ -93,7 +93,7 @@ class Cloud:
             "ImageTransport": "inline",
             "PollIntervalSeconds": str(poll_interval),
         }
-        self._modules: dict[str, ModuleType] = {}
+        self._modules: dict[tuple[str, int], ModuleType] = {}
 
     def set_up(self) -> None:
         """Make the stack's resources in moto."""
@@ -140,14 +140,16 @@ class Cloud:
         return json.loads(json.dumps(answer))
 
     def _module(self, folder: str) -> ModuleType:
-        if folder not in self._modules:
+        """The function's module, one for each thread: a Lambda environment serves one call at a time."""
+        place = (folder, threading.get_ident())
+        if place not in self._modules:
             spec = importlib.util.spec_from_file_location(f"app_{folder}", ROOT / "functions" / folder / "app.py")
             assert spec is not None
             assert spec.loader is not None
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
-            self._modules[folder] = module
-        return self._modules[folder]
+            self._modules[place] = module
+        return self._modules[place]
 
     def http(
         self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, caller: str = CALLER

@@ -15,7 +15,7 @@ from stillmotion.settings import UploadSettings, load
 from stillmotion.telemetry import entry_point
 from stillmotion.views import UploadOrder, UploadView
 
-app = new_api()
+app = new_api(UploadOrder)
 
 
 @app.post("/uploads", responses=documented({201: UploadView}, 415), tags=["uploads"])

@@ -18,11 +18,12 @@ from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.event_handler.openapi.params import Path as PathParameter
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel
 
 from stillmotion.errors import BodyTooLarge, InternalError, StillmotionError
 from stillmotion.front_door import NotTaken
 from stillmotion.problems import CONTENT_TYPE, TYPE_PREFIX, problem
-from stillmotion.request import invalid_request
+from stillmotion.request import VideoRequest, invalid_request
 from stillmotion.telemetry import logger
 from stillmotion.views import Problem
 
@@ -48,15 +49,15 @@ class JsonApi(APIGatewayRestResolver):
         return super().resolve(_with_plain_content_type(event), context)
 
 
-def new_api() -> APIGatewayRestResolver:
-    """A resolver with request validation, on which every error is a problem document."""
+def new_api(body: type[BaseModel] = VideoRequest) -> APIGatewayRestResolver:
+    """A resolver with request validation, every error of which is a problem document; ``body`` is what it takes."""
     app = JsonApi(enable_validation=True, json_body_deserializer=_json)
 
     def refuse_body(error: RequestValidationError | RequestUnsupportedContentType) -> Response[str]:
         if not _is_json(app.current_event.headers):
             detail = "The body is read as JSON only. Send it with the header Content-Type: application/json."
             return _answer_status(415, detail)
-        return answer_problem(invalid_request(error.errors(), strip=1))
+        return answer_problem(invalid_request(error.errors(), strip=1, body=body))
 
     app.exception_handler(Exception)(_unplanned)
     app.exception_handler(ServiceError)(lambda error: _answer_status(error.status_code, str(error.msg)))

@@ -199,12 +199,15 @@ def parse_request(data: Any) -> VideoRequest:
         raise invalid_request(error.errors(include_url=False)) from None
 
 
-def invalid_request(errors: Iterable[Mapping[str, Any]], *, strip: int = 0) -> InvalidRequest:
-    """One :class:`InvalidRequest` from pydantic's error list; ``strip`` leading parts of each location are dropped.
+def invalid_request(
+    errors: Iterable[Mapping[str, Any]], *, strip: int = 0, body: type[BaseModel] = VideoRequest
+) -> InvalidRequest:
+    """One :class:`InvalidRequest` from pydantic's error list on a ``body``; ``strip`` leading parts of each location
+    are dropped.
 
     Of more than 30 faults the first 30 are told: the answer has to fit into a workflow's state.
     """
-    found = [fault for error in errors for fault in _faults(error, tuple(error["loc"])[strip:])]
+    found = [fault for error in errors for fault in _faults(error, tuple(error["loc"])[strip:], body)]
     faults, left = found[:MAX_FAULTS], len(found) - MAX_FAULTS
     told = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults)
     more = f"; and {left} more" if left > 0 else ""
@@ -213,7 +216,7 @@ def invalid_request(errors: Iterable[Mapping[str, Any]], *, strip: int = 0) -> I
     )
 
 
-def _faults(error: Mapping[str, Any], location: tuple[Any, ...]) -> list[Fault]:
+def _faults(error: Mapping[str, Any], location: tuple[Any, ...], body: type[BaseModel]) -> list[Fault]:
     kind, message = str(error["type"]), str(error["msg"])
     context = error.get("ctx") or {}
     location, given = _place(location), error.get("input")
@@ -221,7 +224,7 @@ def _faults(error: Mapping[str, Any], location: tuple[Any, ...]) -> list[Fault]:
     if kind == "contradiction":
         return list(context["faults"])
     if kind == "extra_forbidden":
-        return [_unknown_field(where, location)]
+        return [_unknown_field(where, location, body)]
     if kind in ("missing", "union_tag_not_found"):
         tag = "/type" if kind == "union_tag_not_found" else ""
         return [Fault(where + tag, "is missing: it is required")]
@@ -249,14 +252,14 @@ def _place(location: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(_short(part) if isinstance(part, str) else part for part in location)
 
 
-def _unknown_field(where: str, location: tuple[Any, ...]) -> Fault:
-    if location == ("callback_url",):
+def _unknown_field(where: str, location: tuple[Any, ...], body: type[BaseModel]) -> Fault:
+    if location == ("callback_url",) and body is VideoRequest:
         return Fault(
             where,
             "is not taken: listen for 'Video Generation Completed' and 'Video Generation Failed' on the stack's event "
             "bus instead",
         )
-    known = _fields_at(location)
+    known = _fields_at(location, body)
     if not known:
         return Fault(where, "is not a known field")
     return Fault(where, f"is not a known field; known are {', '.join(known)}", allowed=known)
@@ -266,9 +269,9 @@ def _not_listed(where: str, given: Any, expected: str) -> Fault:
     return Fault(where, f"must be one of {expected}", given=_short(given), allowed=re.findall(r"'([^']*)'", expected))
 
 
-def _fields_at(location: tuple[Any, ...]) -> list[str]:
+def _fields_at(location: tuple[Any, ...], body: type[BaseModel]) -> list[str]:
     if len(location) == 1:
-        return sorted(VideoRequest.model_fields)
+        return sorted(body.model_fields)
     if location[0] == "frame_images":
         return sorted(FrameImage.model_fields if len(location) == 3 else MediaUrl.model_fields)
     return []
