@@ -1,4 +1,4 @@
-"""Send events again that could not start a job: every message of the undelivered queue to the workflow it was meant for.
+"""Send events again that could not start a job, each to the workflow it was meant for.
 
     python -m scripts.redrive --stack-name stillmotion
 
