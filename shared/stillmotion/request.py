@@ -12,7 +12,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from stillmotion.addresses import MAX_URL_CHARACTERS, shown_address
@@ -28,14 +37,15 @@ MAX_PROMPT_CHARACTERS = 10_000
 MAX_METADATA_PAIRS = 20
 MAX_FREE_FORM_BYTES = 16 * 1024
 MAX_INPUT_REFERENCES = 16
-MAX_FAULTS = 30
-MAX_SHOWN_CHARACTERS = 80
+MAX_FAULTS, MAX_SHOWN_CHARACTERS = 30, 80
 PATTERNS = {
     ("size",): "must be WIDTHxHEIGHT in pixels, for example 1280x720",
     ("metadata",): "must consist of letters, digits, spaces and _ . : / -",
 }
 """What a pattern asks for, by the place of the field that has one."""
 URL_SCHEMES = ("https://", "s3://", "data:")
+# In JSON 4.0 is a whole number as much as 4 is, and some clients write it so.
+WHOLE = BeforeValidator(lambda n: int(n) if isinstance(n, float) and n.is_integer() else n)
 
 
 class _Strict(BaseModel):
@@ -107,12 +117,12 @@ class VideoRequest(_Strict):
 
     model: str = Field(min_length=1, max_length=200, examples=["google/veo-3.1-lite"])
     prompt: str | None = Field(default=None, min_length=1, max_length=MAX_PROMPT_CHARACTERS)
-    duration: int | None = Field(default=None, ge=1, le=600, description="seconds")
+    duration: Annotated[int, Field(ge=1, le=600), WHOLE] | None = Field(default=None, description="seconds")
     resolution: Resolution | None = None
     aspect_ratio: AspectRatio | None = None
     size: str | None = Field(default=None, pattern=r"^[1-9]\d{1,4}x[1-9]\d{1,4}$", examples=["1280x720"])
     generate_audio: bool | None = None
-    seed: int | None = Field(default=None, ge=0, le=2**63 - 1)
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1), WHOLE] | None = None
     frame_images: list[FrameImage] | None = Field(default=None, min_length=1, max_length=2)
     input_references: list[InputReference] | None = Field(default=None, min_length=1, max_length=MAX_INPUT_REFERENCES)
     provider: ProviderOptions | None = None
@@ -121,8 +131,10 @@ class VideoRequest(_Strict):
     user: str | None = Field(default=None, max_length=256)
     trace: dict[str, Any] | None = None
     upscale_factor: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    creativity: int | None = None
-    metadata: dict[MetadataKey, MetadataValue] = Field(default_factory=dict, max_length=MAX_METADATA_PAIRS)
+    creativity: Annotated[int, WHOLE] | None = None
+    metadata: dict[MetadataKey, MetadataValue] = Field(
+        default_factory=dict, max_length=MAX_METADATA_PAIRS, json_schema_extra={"additionalProperties": False}
+    )
 
     @field_validator("provider", "trace")
     @classmethod

@@ -6,7 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
+from local.simulator import Simulator
 from tests.inprocess import Cloud
+from tests.integration.test_generate_video import request
 
 pytestmark = pytest.mark.integration
 
@@ -47,3 +49,14 @@ def test_a_time_that_does_not_say_what_it_means_is_refused(stack: Cloud, given: 
 @pytest.mark.parametrize("given", ["2026-11-22T12:00:00Z", "2026-11-22T12:00:00.5+02:00"])
 def test_a_time_with_an_offset_is_taken(stack: Cloud, given: str) -> None:
     assert stack.http("GET", f"/videos?created_after={quote(given)}")[0] == 200
+
+
+def test_a_whole_number_may_be_written_with_a_point(stack: Cloud, simulator: Simulator) -> None:
+    asked = request(simulator) | {"duration": 4.0, "seed": 7.0}
+    assert stack.http("POST", "/videos?dry_run=true", asked)[0] == 200
+
+
+@pytest.mark.parametrize("given", [4.5, "4", True])
+def test_another_kind_of_value_is_no_whole_number(stack: Cloud, simulator: Simulator, given: object) -> None:
+    status, _, problem = stack.http("POST", "/videos?dry_run=true", request(simulator) | {"duration": given})
+    assert (status, problem["errors"][0]["pointer"]) == (400, "#/duration")

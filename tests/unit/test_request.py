@@ -213,7 +213,7 @@ def test_a_callback_address_is_refused_with_the_advice_to_listen_and_hides_no_ot
         ({"upscale_factor": float("inf")}, "#/upscale_factor"),
         ({"seed": -1}, "#/seed"),
         ({"duration": True}, "#/duration"),
-        ({"duration": 4.0}, "#/duration"),
+        ({"duration": 4.5}, "#/duration"),
         ({"session_id": "x" * 257}, "#/session_id"),
     ],
 )
