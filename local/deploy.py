@@ -61,6 +61,7 @@ def describe(outputs: dict[str, str], endpoint_url: str, simulator_url: str | No
             state_machine_arn=outputs["StateMachineArn"],
             table_name=outputs["TableName"],
             simulator_url=simulator_url,
+            event_log_group=outputs.get("EventLogGroupName"),
         )
     except KeyError as error:
         raise LocalCloudError(f"The template has no output {error}; it has {', '.join(sorted(outputs))}.") from error

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageOps
-from rich.console import Console
 
 from local.clip import psnr, read_clip
 from local.cloud import LocalCloud
@@ -20,17 +19,19 @@ from local.processes import LocalCloudError, end_on_sigterm
 from stillmotion_cli import generation, pictures
 from stillmotion_cli.client import ApiClient, Job
 from stillmotion_cli.errors import BadInput, CommandError, GenerationFailed
-from stillmotion_cli.main import DEFAULT_MODEL, DEFAULT_WAIT
+from stillmotion_cli.options import DEFAULT_WAIT
 from stillmotion_cli.progress import Progress
 from stillmotion_cli.stack import Stack
+from stillmotion_cli.terminal import Terminal
 
+DEFAULT_MODEL = "google/veo-3.1-lite"
 DEFAULT_PROMPT = "The camera moves slowly through the scene."
 DEFAULT_DURATION = 4
 DEFAULT_RESOLUTION = "720p"
 SIMULATED_WAIT = 180
 MIN_PSNR = 30.0
 
-console = Console(stderr=True, highlight=False)
+terminal = Terminal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def generate(stack: Stack, order: Order) -> Job:
         aspect_ratio=order.aspect_ratio,
     )
     client = ApiClient(stack)
-    with Progress(console) as progress:
+    with Progress(terminal) as progress:
         timeout = DEFAULT_WAIT if real else SIMULATED_WAIT
         return generation.wait(client, client.submit(request), progress.update, timeout=timeout, interval=0.5)
 
@@ -144,18 +145,21 @@ def main() -> int:
         order = Order.from_environment(dict(os.environ))
         api_key = os.environ.get("MODELGATES_API_KEY") or None
         if api_key:
-            console.print(
+            terminal.say(
                 "MODELGATES_API_KEY is set: this uses the real ModelGates and spends credits of that key. "
                 "Without it a simulator is used, which costs nothing.",
-                style="bold yellow",
+                "bold yellow",
             )
-        with LocalCloud("run", api_key=api_key, say=lambda text: console.print(text, style="dim")) as cloud:
+        with LocalCloud("run", api_key=api_key, say=lambda text: terminal.say(text, "dim")) as cloud:
             return make_clip(cloud.stack, order, Path(os.path.relpath(ROOT / "out")))
-    except (CommandError, LocalCloudError) as error:
-        console.print(str(error), style="red", markup=False, soft_wrap=True)
-        return error.exit_code if isinstance(error, CommandError) else 1
+    except CommandError as error:
+        terminal.failure(error)
+        return error.exit_code
+    except LocalCloudError as error:
+        terminal.say(str(error), "red")
+        return 1
     except KeyboardInterrupt:
-        console.print("Stopped; nothing is left running.", style="yellow")
+        terminal.say("Stopped; nothing is left running.", "yellow")
         return 130
 
 

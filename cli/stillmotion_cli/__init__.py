@@ -1,1 +1,1 @@
-"""The `stillmotion` command: a terminal's way to a Stillmotion stack, over its HTTP API and its buckets."""
+"""The `stillmotion` command: a terminal's way to a Stillmotion stack, over its HTTP API alone."""

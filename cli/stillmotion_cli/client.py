@@ -3,26 +3,36 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import boto3
 import urllib3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError, ClientError
 
-from stillmotion_cli.errors import ApiProblem, CommandError, Unreachable
+from stillmotion_cli.discovery import aws_failure
+from stillmotion_cli.errors import FORBIDDEN, ApiProblem, NoCredentials, Unreachable
 from stillmotion_cli.stack import Stack
+from stillmotion_cli.transport import new_pool, repeat, retry_after, signed_headers
 
 type Job = dict[str, Any]
+type Document = dict[str, Any]
 
-# API Gateway gives up after 29 seconds; waiting longer than that brings nothing.
-TIMEOUT = urllib3.Timeout(connect=5, read=35)
-READ_ATTEMPTS = 5
+
+@dataclass(frozen=True, slots=True)
+class LastAnswer:
+    """What an answer said beside its body; `retry_after` is in seconds."""
+
+    status: int = 0
+    retry_after: float | None = None
 
 
 class ApiClient:
-    """Submits and reads jobs. A submit is sent once, whatever happens; reads are repeated when that can help."""
+    """The API's routes as methods. Only calls that are safe to repeat are repeated.
+
+    `on_pause` hears the reason and the seconds of every pause before a repetition; `last` tells of the last answer.
+    """
 
     def __init__(
         self,
@@ -30,85 +40,173 @@ class ApiClient:
         session: boto3.Session | None = None,
         http: urllib3.PoolManager | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        on_pause: Callable[[str, float], None] = lambda _reason, _seconds: None,
     ) -> None:
+        self.stack = stack
+        self.last = LastAnswer()
+        self.sleep = sleep
         self._base = stack.api_url.rstrip("/")
-        self._region = stack.region
-        self._session = session or stack.session()
-        self._http = http or urllib3.PoolManager(timeout=TIMEOUT, retries=False)
-        self._sleep = sleep
+        self._session = session
+        self._http = http or new_pool(self._base)
+        self._on_pause = on_pause
 
-    def submit(self, request: Mapping[str, Any]) -> Job:
-        """POST /videos. Returns the record of the accepted job.
+    def submit(self, request: Mapping[str, Any], key: str | None = None) -> Job:
+        """POST /videos. Returns the record of the accepted job; status 200 in `last` if the key had one already.
 
-        An answer that got lost leaves open whether a job was paid for, so this never tries twice by itself.
+        An answer that got lost leaves open whether a job was paid for, so without an idempotency key this never
+        tries twice.
         """
-        return self._job("POST", "/videos", json.dumps(request).encode())
+        headers = {"Idempotency-Key": key} if key else {}
+        return self._job("POST", "/videos", body=request, headers=headers, safe=bool(key))
+
+    def dry_run(self, request: Mapping[str, Any]) -> Document:
+        """POST /videos?dry_run=true: checked and priced, nothing spent."""
+        return self._call("POST", "/videos?dry_run=true", body=request, safe=True)
 
     def job(self, job_id: str) -> Job:
-        """GET /videos/{id}, tried again when the connection or the service falters."""
-        for attempt in range(1, READ_ATTEMPTS + 1):
-            try:
-                return self._job("GET", f"/videos/{quote(job_id, safe='')}")
-            except CommandError as error:
-                if attempt == READ_ATTEMPTS or not _may_pass(error):
-                    raise
-                self._sleep(0.25 * 2**attempt)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        """GET /videos/{id}."""
+        return self._job("GET", _path(job_id), safe=True)
 
-    def _job(self, method: str, path: str, body: bytes | None = None) -> Job:
-        status, content = self._send(method, path, body)
-        document = _parse(content)
-        if 200 <= status < 300 and "id" in document:
+    def jobs(self, **query: Any) -> Document:
+        """GET /videos: one page, `data` and `next_token`. Filters that are None are left out."""
+        return self._call("GET", "/videos" + _query(query), safe=True)
+
+    def cancel(self, job_id: str) -> Job:
+        """DELETE /videos/{id}."""
+        return self._job("DELETE", _path(job_id), safe=False)
+
+    def resume(self, job_id: str) -> Job:
+        """POST /videos/{id}/resume."""
+        return self._job("POST", _path(job_id) + "/resume", safe=False)
+
+    def models(self, **wish: Any) -> list[Document]:
+        """GET /models: the models that can do what is wished for. Wishes that are None are left out."""
+        found: list[Document] = self._call("GET", "/models" + _query(wish), safe=True).get("data") or []
+        return found
+
+    def upload_place(self, content_type: str) -> Document:
+        """POST /uploads. Reserving a place stores nothing, so it is safe to repeat."""
+        return self._call("POST", "/uploads", body={"content_type": content_type}, safe=True)
+
+    def _job(self, method: str, path: str, *, safe: bool, **sent: Any) -> Job:
+        document = self._call(method, path, safe=safe, **sent)
+        if "id" not in document or "status" not in document:
+            raise _not_ours(self.last.status, json.dumps(document)[:300])
+        return document
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        safe: bool,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Document:
+        content = None if body is None else json.dumps(body).encode()
+
+        def once() -> Document:
+            status, answer = self._send(method, path, content, headers)
+            document = _parse(answer)
+            if not 200 <= status < 300:
+                raise _problem(status, document or {}, answer, self.last.retry_after)
+            if document is None:
+                raise _not_ours(status, answer[:300].decode(errors="replace"))
             return document
-        raise _problem(status, document, content)
 
-    def _send(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        if not safe:
+            return once()
+        return repeat(once, on_pause=self._on_pause, sleep=self.sleep)
+
+    def _send(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        """One signed call, sent once: the answer's status and body."""
         url = self._base + path
-        headers = self._signed_headers(method, url, body)
+        sent = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if body else {})
+        signed = self._signed(method, url, body, sent | dict(headers or {}))
         try:
-            response = self._http.request(method, url, body=body, headers=headers, redirect=False)
-        except urllib3.exceptions.HTTPError as error:
-            raise Unreachable(_no_answer(method, url, error)) from error
+            response = self._http.request(method, url, body=body, headers=signed, redirect=False)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._no_answer(method, url, error) from error
+        self.last = LastAnswer(response.status, retry_after(response.headers))
         return response.status, response.data
 
-    def _signed_headers(self, method: str, url: str, body: bytes | None) -> dict[str, str]:
-        credentials = self._session.get_credentials()
-        if credentials is None:
-            raise Unreachable("No AWS credentials found to sign the request with. Try: aws sts get-caller-identity")
-        headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if body else {})
-        request = AWSRequest(method=method, url=url, data=body, headers=headers)
-        SigV4Auth(credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(request)
-        return dict(request.headers.items())
+    def _signed(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> dict[str, str]:
+        try:
+            self._session = self._session or self.stack.session()
+            credentials = self._session.get_credentials()
+            if credentials is None:
+                raise NoCredentials(
+                    "No AWS credentials found to sign the request with. Sign in (aws configure, or aws sso login), "
+                    "set AWS_PROFILE or give --profile. To see whose are used: aws sts get-caller-identity"
+                )
+            return signed_headers(credentials, self.stack.region, method, url, body, headers)
+        except (BotoCoreError, ClientError) as error:
+            raise aws_failure(error, self.stack.profile) from error
+
+    def _no_answer(self, method: str, url: str, error: Exception) -> Unreachable:
+        reason = str(error).rsplit(": ", 1)[-1] if "Connection refused" in str(error) else str(error)
+        failure = Unreachable(f"No answer to {method} {url}: {reason}")
+        if self.stack.is_local:
+            failure.hint = "The local cloud may have been stopped. Start it anew: make local-stop, then make local."
+        else:
+            failure.hint = "Check the network, and that the stack still exists; then try again."
+        return failure
 
 
-def _parse(content: bytes) -> Job:
+def _path(job_id: str) -> str:
+    return f"/videos/{quote(job_id, safe='')}"
+
+
+def _query(parameters: Mapping[str, Any]) -> str:
+    """The query string: lists as repeated names, truth values in JSON's words, None left out."""
+    pairs = []
+    for name, value in parameters.items():
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if one is not None:
+                pairs.append((name, str(one).lower() if isinstance(one, bool) else str(one)))
+    return f"?{urlencode(pairs, quote_via=quote)}" if pairs else ""
+
+
+def _parse(content: bytes) -> Document | None:
     try:
         document = json.loads(content)
     except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
+        return None
+    return document if isinstance(document, dict) else None
 
 
-def _problem(status: int, document: Job, content: bytes) -> ApiProblem:
-    """An ApiProblem also where API Gateway itself answered, which knows no problem documents."""
-    plain = document.get("message") or document.get("Message") or content[:300].decode(errors="replace")
+def _not_ours(status: int, shown: str) -> ApiProblem:
     return ApiProblem(
+        502,
+        "UnexpectedAnswer",
+        "This is not an answer of Stillmotion",
+        f"HTTP {status}: {shown}\n  Check that the stack's ApiUrl leads to it and no proxy stands between.",
+    )
+
+
+def _problem(status: int, document: Document, content: bytes, wait: float | None) -> ApiProblem:
+    """An ApiProblem also where API Gateway itself answered, whose documents are poorer."""
+    plain = document.get("message") or document.get("Message") or content[:300].decode(errors="replace")
+    from_gateway = str(document.get("type", "")).endswith(":Gateway")
+    problem = ApiProblem(
         status=status,
         code=str(document.get("code") or "UnexpectedAnswer"),
         title=str(document.get("title") or ""),
         detail=str(document.get("detail") or plain),
         errors=[fault for fault in document.get("errors") or [] if isinstance(fault, dict)],
+        provider_message=document.get("provider_message"),
+        instance=document.get("instance"),
+        retry_after=wait,
     )
-
-
-def _may_pass(error: CommandError) -> bool:
-    return isinstance(error, Unreachable) or (
-        isinstance(error, ApiProblem) and (error.status == 429 or error.status >= 500)
-    )
-
-
-def _no_answer(method: str, url: str, error: Exception) -> str:
-    message = f"No answer to {method} {url}: {error}"
-    if method == "POST" and not isinstance(error, urllib3.exceptions.NewConnectionError):
-        message += "\nThe request may have been accepted and paid for: look for the job before you submit it again."
-    return message
+    if from_gateway and status in (500, 502):
+        problem.code = "UnexpectedAnswer"
+    if status in FORBIDDEN:
+        problem.hint = (
+            "The credentials need execute-api:Invoke for this API and must not have expired: aws sts "
+            "get-caller-identity. A stack older than this command may not know the route: deploy it anew."
+        )
+    elif wait is not None and problem.may_pass:
+        problem.hint = f"Try again in {wait:.0f} s."
+    return problem

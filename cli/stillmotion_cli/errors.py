@@ -2,21 +2,47 @@
 
 CommandError (1)
 ├── BadInput (2)          what was given cannot be used; nothing was submitted
-├── GenerationFailed (3)  the job ended without a video
-├── StillRunning (4)      we stopped waiting, the job goes on
-└── Unreachable (5)       no answer from the stack
+├── ApiProblem (3)        the API refused; 4 where a job ended, 6 for a fault of the stack or of the credentials
+├── GenerationFailed (4)  the job ended without a video
+├── StillRunning (5)      the time to wait is over: ours, or the workflow's own
+└── Unreachable (6)       no answer from the stack
+    ├── NoCredentials     nothing to sign requests with
     └── NoStack           no stack to talk to
-ApiProblem                the API refused; exit code 2 for a refused request, 5 for a fault of its own
+Interrupted by Ctrl-C: 130
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
+INTERRUPTED = 130
+# API Gateway's own refusals of a signature; Stillmotion itself never answers 403.
+FORBIDDEN = (401, 403)
+# What a repetition may mend among the answers 500 and 502; every other code names something final.
+PASSING = ("InternalError", "UnexpectedAnswer")
+_OPTIONS = {
+    "model": "--model",
+    "prompt": "--prompt",
+    "duration": "--duration",
+    "resolution": "--resolution",
+    "aspect_ratio": "--aspect-ratio",
+    "generate_audio": "--audio",
+    "seed": "--seed",
+    "metadata": "--metadata",
+    "frame_images/0": "IMAGE",
+    "frame_images/1": "--last-image",
+}
+
 
 class CommandError(Exception):
-    """A failure to tell the user about in one message."""
+    """A failure to tell the user about in one message; `hint` is what to do next."""
 
     exit_code = 1
+    hint: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The failure as `--json` prints it; its `error.code` reads like the one in a job's record."""
+        error = {"code": type(self).__name__, "message": str(self), "hint": self.hint}
+        return {"error": {name: value for name, value in error.items() if value is not None}}
 
 
 class BadInput(CommandError):
@@ -25,44 +51,105 @@ class BadInput(CommandError):
     exit_code = 2
 
 
-class GenerationFailed(CommandError):
+class JobError(CommandError):
+    """A failure about one job; with --json its record is printed."""
+
+    def __init__(self, message: str, job: dict[str, Any] | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.job = job
+        self.hint = hint
+
+    def document(self) -> dict[str, Any]:
+        return self.job or super().document()
+
+
+class GenerationFailed(JobError):
     """The job reached a terminal state other than completed."""
 
-    exit_code = 3
-
-
-class StillRunning(CommandError):
-    """The time to wait is over while the job still runs."""
-
     exit_code = 4
+
+
+class StillRunning(JobError):
+    """The time to wait is over while the clip may still come."""
+
+    exit_code = 5
 
 
 class Unreachable(CommandError):
     """The stack gave no answer."""
 
-    exit_code = 5
+    exit_code = 6
+
+
+class NoCredentials(Unreachable):
+    """There is nothing to sign requests with, or it is not accepted."""
 
 
 class NoStack(Unreachable):
     """No stack was named and none runs on this machine."""
 
 
-@dataclass
+@dataclass(eq=False)
 class ApiProblem(CommandError):
-    """An RFC 9457 problem document that the API answered with."""
+    """An RFC 9457 problem document that the API answered with; `retry_after` is in seconds."""
 
     status: int
     code: str
     title: str
     detail: str
     errors: list[dict[str, Any]] = field(default_factory=list)
+    provider_message: str | None = None
+    instance: str | None = None
+    retry_after: float | None = None
+    hint: str | None = None
 
     @property
     def exit_code(self) -> int:  # type: ignore[override]
-        """Bad input below 500, a fault of the stack from there on."""
-        return BadInput.exit_code if self.status < 500 else Unreachable.exit_code
+        """What kind of failure this is for a script."""
+        if self.code == "SubmitOutcomeUnknown":
+            return GenerationFailed.exit_code
+        if self.status >= 500 or self.status in FORBIDDEN:
+            return Unreachable.exit_code
+        return 3
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same call can do better in a moment."""
+        return self.status in (429, 503, 504) or (self.status in (500, 502) and self.code in PASSING)
 
     def __str__(self) -> str:
-        lines = [f"{self.code} (HTTP {self.status}): {self.detail or self.title}"]
-        lines += [f"  {fault.get('pointer') or '/'}: {fault.get('detail', '')}" for fault in self.errors]
+        name = f"{self.code}, HTTP {self.status}"
+        lines = [f"{self.title} ({name})" if self.title else name]
+        lines += [f"  {self.detail}"] if self.detail else []
+        lines += [f"  {_fault(fault)}" for fault in self.errors]
+        lines += [f"  ModelGates said: {self.provider_message}"] if self.provider_message else []
+        lines += [f"  The job: {self.instance.rsplit('/', 1)[-1]}"] if self.instance else []
         return "\n".join(lines)
+
+    def document(self) -> dict[str, Any]:
+        known = {
+            "code": self.code,
+            "message": self.detail or self.title,
+            "title": self.title or None,
+            "status": self.status,
+            "errors": self.errors or None,
+            "provider_message": self.provider_message,
+            "instance": self.instance,
+            "hint": self.hint,
+        }
+        return {"error": {name: value for name, value in known.items() if value is not None}}
+
+
+def _fault(fault: dict[str, Any]) -> str:
+    """One fault: where (with the option that sets it), what, and what was given and would do if it is not said yet."""
+    pointer, detail = str(fault.get("pointer") or "#"), str(fault.get("detail") or "")
+    place = pointer.removeprefix("#").strip("/")
+    option = next((name for path, name in _OPTIONS.items() if f"{place}/".startswith(f"{path}/")), None)
+    notes = []
+    if "given" in fault and str(fault["given"]) not in detail:
+        notes.append(f"given: {fault['given']}")
+    allowed = fault.get("allowed")
+    choices = [str(value) for value in allowed] if isinstance(allowed, list) else [str(allowed)] if allowed else []
+    if choices and not all(choice in detail for choice in choices):
+        notes.append(f"allowed: {', '.join(choices)}")
+    return f"{pointer}{f' ({option})' if option else ''}: {detail}{f' ({"; ".join(notes)})' if notes else ''}"

@@ -1,18 +1,21 @@
-"""One generation from request to file: build, submit, wait, store."""
+"""One generation from request to file: build, wait, store."""
 
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from stillmotion_cli import downloads
 from stillmotion_cli.client import ApiClient, Job
-from stillmotion_cli.errors import GenerationFailed, StillRunning, Unreachable
+from stillmotion_cli.errors import CommandError, GenerationFailed, StillRunning, Unreachable
 from stillmotion_cli.stack import Stack
+from stillmotion_cli.units import clock
 
 RUNNING = frozenset({"queued", "submitting", "in_progress", "delivering"})
+# Paid for and finished, only not brought home.
+DELIVERY_ERRORS = frozenset({"DownloadFailed", "NotAVideo", "StorageFailed"})
+DEFAULT_INTERVAL = 5.0
+SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.5, 60.0
 
 
 def build_request(
@@ -39,52 +42,57 @@ def wait(
     on_change: Callable[[Job], None],
     *,
     timeout: float,
-    interval: float = 2.0,
+    interval: float | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Job:
-    """Look the job up every `interval` seconds until it is terminal; `on_change` hears of every look.
+    """Look the job up until it is terminal: every `interval` seconds, or as the API's Retry-After asks.
 
-    Raises StillRunning after `timeout` seconds; the job itself goes on.
+    `on_change` hears of every look. Raises StillRunning after `timeout` seconds; the job itself goes on.
     """
     deadline = time.monotonic() + timeout
     on_change(job)
+    pause = interval or SHORTEST_INTERVAL
     while job["status"] in RUNNING:
-        if time.monotonic() >= deadline:
+        left = deadline - time.monotonic()
+        if left <= 0:
             raise StillRunning(
-                f"{job['id']} is {job['status']} after {timeout:.0f} s of waiting. It goes on and may still finish: "
-                f"stillmotion watch {job['id']}"
+                f"{job['id']} is {job['status']} after {clock(timeout)} of waiting. It goes on and may still finish.",
+                job,
+                f"Wait on with: stillmotion watch {job['id']}",
             )
-        sleep(interval)
-        job = client.job(job["id"])
+        sleep(min(pause, left))
+        job = _look(client, job)
         on_change(job)
+        asked = DEFAULT_INTERVAL if client.last.retry_after is None else client.last.retry_after
+        pause = interval or min(max(asked, SHORTEST_INTERVAL), LONGEST_INTERVAL)
     return job
 
 
+def _look(client: ApiClient, job: Job) -> Job:
+    try:
+        return client.job(job["id"])
+    except CommandError as error:
+        if isinstance(error, Unreachable) or error.exit_code == Unreachable.exit_code:
+            error.hint = f"The job goes on. Come back to it with: stillmotion watch {job['id']}"
+        raise
+
+
 def require_completed(job: Job) -> Job:
-    """The job again, if it has a video; otherwise GenerationFailed with our words and the provider's."""
+    """The job again, if it has a video; otherwise GenerationFailed (or StillRunning) with our words and theirs."""
     if job["status"] == "completed":
         return job
     error = job.get("error") or {}
-    message = f"{job['id']} ended as {job['status']}: {error.get('code', 'no code')}: {error.get('message', '')}"
+    message = f"{job['id']} ended as {job['status']}"
+    message += f" ({error['code']})" if error.get("code") else ""
+    message += f"\n  {error['message']}" if error.get("message") else ""
     if said := error.get("provider_message"):
-        message += f"\nModelGates said: {said}"
-    raise GenerationFailed(message)
+        message += f"\n  ModelGates said: {said}"
+    resume = f"Go on without paying again: stillmotion resume {job['id']} --wait"
+    if job["status"] == "timed_out":
+        raise StillRunning(message, job, resume)
+    raise GenerationFailed(message, job, resume if error.get("code") in DELIVERY_ERRORS else None)
 
 
 def download(stack: Stack, job: Job, target: Path) -> int:
     """Store the job's first video at `target`, which appears only once it is complete. Returns its bytes."""
-    if not job.get("video"):
-        raise GenerationFailed(f"{job['id']} is {job['status']}, but its record names no stored video.")
-    video = job["video"][0]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".stillmotion-") as folder:
-        part = Path(folder) / "clip"
-        try:
-            stack.client("s3").download_file(video["bucket"], video["key"], str(part))
-        except (BotoCoreError, ClientError) as error:
-            raise Unreachable(f"s3://{video['bucket']}/{video['key']} cannot be read: {error}") from error
-        size = part.stat().st_size
-        if size != video["bytes"]:
-            raise Unreachable(f"{size:,} of {video['bytes']:,} bytes arrived. Try again: stillmotion watch {job['id']}")
-        part.replace(target)
-    return size
+    return downloads.fetch(ApiClient(stack), job, 0, target).bytes

@@ -1,4 +1,4 @@
-"""Which stack to talk to, and with which credentials."""
+"""One stack: its addresses and names, and the credentials that belong to it."""
 
 import json
 from dataclasses import asdict, dataclass, fields
@@ -11,16 +11,16 @@ from botocore.config import Config
 
 from stillmotion_cli.errors import NoStack
 
-LOCAL_STACK_FILE = Path(".local/stack.json")
 _AWS_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 4, "mode": "standard"})
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The addresses and names of one deployed Stillmotion stack.
+    """The addresses and names of one deployed Stillmotion stack; what is not known of it is empty.
 
     `endpoint_url` is where AWS answers for a local cloud and None on AWS itself; `simulator_url` is the simulated
-    ModelGates and None where the real one is used.
+    ModelGates and None where the real one is used; `event_log_group` is None where the stack keeps no event log;
+    `profile` is the named AWS profile to sign with.
     """
 
     api_url: str
@@ -32,21 +32,25 @@ class Stack:
     state_machine_arn: str
     table_name: str
     simulator_url: str | None
+    event_log_group: str | None = None
+    profile: str | None = None
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
         """Read what `make local` wrote."""
         try:
             values = json.loads(path.read_text())
-            return cls(**{field.name: values[field.name] for field in fields(cls)})
-        except (ValueError, KeyError, TypeError) as error:
+            # The log of events is younger than the file's other entries.
+            known = {"event_log_group": None} | {name: values[name] for name in values if name in _FILED}
+            return cls(**known)
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise NoStack(
                 f"{path} is not a description of a stack ({error}). Start one anew: make local-stop, then make local."
             ) from error
 
     def to_json(self) -> str:
         """The text of .local/stack.json."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+        return json.dumps({name: value for name, value in asdict(self).items() if name in _FILED}, indent=2) + "\n"
 
     @property
     def is_local(self) -> bool:
@@ -57,17 +61,11 @@ class Stack:
         """A session with the ordinary credential chain, or with dummy credentials for a local cloud."""
         if self.is_local:
             return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=self.region)  # noqa: S106
-        return boto3.Session(region_name=self.region)
+        return boto3.Session(profile_name=self.profile, region_name=self.region)
 
     def client(self, service: Any) -> Any:
         """A boto3 client of this stack, with bounded waits."""
         return self.session().client(service, endpoint_url=self.endpoint_url, config=_AWS_CONFIG)
 
 
-def find_stack(start: Path | None = None) -> Stack:
-    """The stack that `make local` left running, looked for from `start` upwards."""
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (path := folder / LOCAL_STACK_FILE).is_file():
-            return Stack.from_file(path)
-    raise NoStack(f"No local stack: {LOCAL_STACK_FILE} is neither in {here} nor above it. Start one with: make local")
+_FILED = frozenset(field.name for field in fields(Stack)) - {"profile"}

@@ -1,0 +1,93 @@
+"""The commands that look at jobs, and the one that stops them: show, list, cancel."""
+
+from typing import Annotated, Any
+
+import typer
+
+from stillmotion_cli.app import JOBS, Call, command
+from stillmotion_cli.client import ApiClient, Document
+from stillmotion_cli.options import JobId, Status
+from stillmotion_cli.render import show_job, show_jobs
+from stillmotion_cli.units import iso, moment
+
+DEFAULT_LIMIT = 20
+# What the API gives at once.
+PAGE = 100
+
+
+@command("show", JOBS)
+def show(call: Call, job_id: JobId) -> None:
+    """Show one job: where it stands, what it cost, what went wrong.
+
+    \b
+    stillmotion show vid_01kaf3
+    stillmotion show vid_01kaf3 --json | jq -r '.video[0].s3_uri'
+    """
+    job = call.client.job(job_id)
+    if call.terminal.as_json:
+        call.terminal.document(job)
+    else:
+        show_job(call.terminal, job)
+
+
+@command("list", JOBS)
+def list_jobs(
+    call: Call,
+    status: Annotated[Status | None, typer.Option(help="Only jobs in this state.", show_choices=True)] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="Only jobs of this model.")] = None,
+    created_after: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only younger jobs: 90s, 15m, 2h, 3d, 1w, or an ISO-8601 time.")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="At most so many jobs.")] = DEFAULT_LIMIT,
+    everything: Annotated[bool, typer.Option("--all", help="All jobs, however many.")] = False,
+) -> None:
+    """List jobs, newest first.
+
+    \b
+    stillmotion list --status failed --created-after 2d
+    stillmotion list --all --json | jq -r '.data[].usage.cost_usd'
+    """
+    after = iso(moment("--created-after", created_after)) if created_after else None
+    filters = {"status": status and status.value, "model": model, "created_after": after}
+    jobs, token = _pages(call.client, filters, None if everything else limit)
+    if call.terminal.as_json:
+        call.terminal.document({"data": jobs, "next_token": token})
+        return
+    if jobs:
+        show_jobs(call.terminal, jobs)
+    else:
+        call.terminal.say("No jobs." if not any(filters.values()) else "No jobs like that.")
+    if token:
+        call.terminal.say("There are more: --all shows them, --limit some of them.", "dim")
+
+
+def _pages(client: ApiClient, filters: dict[str, Any], limit: int | None) -> tuple[list[Document], str | None]:
+    """The jobs of as many pages as it takes, and the token of the next one; a page may be short, even empty."""
+    jobs: list[Document] = []
+    token: str | None = None
+    while True:
+        wanted = PAGE if limit is None else min(limit - len(jobs), PAGE)
+        page = client.jobs(**filters, limit=wanted, next_token=token)
+        jobs += page.get("data") or []
+        token = page.get("next_token")
+        if token is None or (limit is not None and len(jobs) >= limit):
+            return jobs, token
+
+
+@command("cancel", JOBS)
+def cancel(call: Call, job_id: JobId) -> None:
+    """Stop a job.
+
+    Stillmotion waits for it no longer. ModelGates has no way to stop a clip: it may finish and charge for it.
+
+    \b
+    stillmotion cancel vid_01kaf3
+    """
+    call.terminal.on_interrupt = f"Stopped; the job may be cancelled or not. Look: stillmotion show {job_id}"
+    job = call.client.cancel(job_id)
+    if call.terminal.as_json:
+        call.terminal.document(job)
+        return
+    call.terminal.line(f"{job['id']} is {job['status']}.")
+    if message := (job.get("error") or {}).get("message"):
+        call.terminal.say(message)

@@ -1,0 +1,72 @@
+"""The commands that end with a clip on this machine: watch, resume, download."""
+
+from typing import Annotated
+
+import typer
+
+from stillmotion_cli import downloads, generation, options
+from stillmotion_cli.app import CLIPS, Call, command
+from stillmotion_cli.errors import BadInput
+from stillmotion_cli.finish import come_back, finish, store
+from stillmotion_cli.options import Force, JobId, Output, Timeout
+from stillmotion_cli.render import show_job
+
+
+@command("watch", CLIPS)
+def watch(
+    call: Call, job_id: JobId, timeout: Timeout = options.DEFAULT_WAIT, output: Output = None, force: Force = False
+) -> None:
+    """Wait for a job, then store its clip.
+
+    \b
+    stillmotion watch vid_01kaf3 -o clip.mp4
+    """
+    target = downloads.target_of(output, force)
+    call.terminal.on_interrupt = come_back(job_id)
+    finish(call, call.client.job(job_id), target, force, timeout)
+
+
+@command("resume", CLIPS)
+def resume(
+    call: Call,
+    job_id: JobId,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the clip and store it.")] = False,
+    timeout: Timeout = options.DEFAULT_WAIT,
+    output: Output = None,
+    force: Force = False,
+) -> None:
+    """Go on with a job that timed out, or whose clip could not be stored.
+
+    Nothing is paid again.
+
+    \b
+    stillmotion resume vid_01kaf3 --wait -o clip.mp4
+    """
+    if output and not wait:
+        raise BadInput(f"-o {output} has no use without --wait.")
+    target = downloads.target_of(output, force)
+    call.terminal.on_interrupt = come_back(job_id)
+    job = call.client.resume(job_id)
+    if wait:
+        finish(call, job, target, force, timeout)
+    elif call.terminal.as_json:
+        call.terminal.document(job)
+    else:
+        show_job(call.terminal, job)
+
+
+@command("download", CLIPS)
+def download(call: Call, job_id: JobId, output: Output = None, force: Force = False) -> None:
+    """Store the clip of a completed job.
+
+    What arrives is held against the size and the checksum of the job's record before it gets its name.
+
+    \b
+    stillmotion download vid_01kaf3 -o clip.mp4
+    """
+    call.terminal.on_interrupt = "Stopped; nothing was stored."
+    target = downloads.target_of(output, force=True)  # What is there may be this very clip.
+    job = call.client.job(job_id)
+    if job["status"] in generation.RUNNING:
+        raise BadInput(f"{job_id} is {job['status']}: there is no clip yet. Wait for it: stillmotion watch {job_id}")
+    store(call, generation.require_completed(job), target, force)

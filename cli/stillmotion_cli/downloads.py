@@ -1,0 +1,171 @@
+"""Finished clips onto this machine, through the presigned links of the job's record."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from stillmotion_cli.client import ApiClient, Job
+from stillmotion_cli.errors import BadInput, CommandError, GenerationFailed, Unreachable
+from stillmotion_cli.transport import new_pool, repeat
+from stillmotion_cli.units import size
+
+ATTEMPTS = 3
+CHUNK = 256 * 1024
+_TIMEOUT = urllib3.Timeout(connect=5, read=60)
+
+type OnBytes = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A clip on this machine."""
+
+    path: Path
+    bytes: int
+
+
+def default_target(job_id: str) -> Path:
+    """Where a clip goes that nobody named a place for."""
+    return Path("out") / f"{job_id}.mp4"
+
+
+def target_of(text: str | None, force: bool) -> Path | None:
+    """The place that -o names; one that cannot take the clip is refused here, before anything is spent.
+
+    With a slash at its end it is a folder, which is made where it is missing.
+    """
+    if text is None:
+        return None
+    if text in ("", "-"):
+        raise BadInput(f"-o '{text}' names no file: a clip is stored under a path, not written to the terminal.")
+    output = Path(text)
+    if text.endswith("/"):
+        _make(output)
+    if output.exists() and not output.is_dir() and not force:
+        raise _occupied(output)
+    folder = output if output.is_dir() else output.parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise BadInput(f"{output} cannot be stored: {folder} is no folder that can be written to. Give another -o.")
+    return output
+
+
+def store(client: ApiClient, job: Job, output: Path | None, force: bool, on_bytes: OnBytes) -> list[Stored]:
+    """Store all videos of a job; further ones get -1, -2, … behind the name. What is there already stays."""
+    videos = _videos(job)
+    target = output or default_target(job["id"])
+    if target.is_dir():
+        target /= f"{job['id']}.mp4"
+    stored = []
+    for number, video in enumerate(videos):
+        path = target.with_stem(f"{target.stem}-{number}") if number else target
+        if path.exists() and not force:
+            if not _is_this(path, video):
+                raise _occupied(path, job)
+            stored.append(Stored(path, int(video["bytes"])))
+        else:
+            stored.append(fetch(client, job, number, path, on_bytes))
+    return stored
+
+
+def fetch(
+    client: ApiClient, job: Job, number: int, target: Path, on_bytes: OnBytes = lambda _done, _total: None
+) -> Stored:
+    """Download one video beside `target`, hold it against the record, then put it in place.
+
+    A link that has expired, and a transfer that broke off, are tried again with a fresh link.
+    """
+    links: Job | None = job
+    try:
+        _make(target.parent)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".stillmotion-") as folder:
+            part = Path(folder) / "clip"
+
+            def once() -> None:
+                nonlocal links
+                if links is None or not _videos(links)[number].get("url"):
+                    links = client.job(job["id"])
+                video, links = _videos(links)[number], None
+                _download(job["id"], video, part, on_bytes)
+
+            repeat(once, attempts=ATTEMPTS, on_pause=lambda _reason, _seconds: None, sleep=client.sleep)
+            count = part.stat().st_size
+            part.replace(target)
+    except OSError as error:
+        raise BadInput(f"{target} cannot be stored: {error.strerror}. Give another place with -o.") from error
+    return Stored(target, count)
+
+
+class Damaged(CommandError):
+    """What arrived is not what the record describes."""
+
+    exit_code = 6
+
+
+def _download(job_id: str, video: dict[str, Any], part: Path, on_bytes: OnBytes) -> None:
+    url, total = video.get("url"), int(video["bytes"])
+    again = f"Try again: stillmotion download {job_id}"
+    if not url:
+        raise Damaged(f"The record of {job_id} has no link to its video; it lies at {_place(video)}. {again}")
+    digest, count = hashlib.sha256(), 0
+    try:
+        with new_pool(url).request(
+            "GET", url, timeout=_TIMEOUT, retries=False, redirect=False, preload_content=False
+        ) as answer:
+            if answer.status != 200:
+                raise Unreachable(f"{_place(video)} cannot be read: S3 answered {answer.status}. {again}")
+            with part.open("wb") as file:
+                for chunk in answer.stream(CHUNK):
+                    file.write(chunk)
+                    digest.update(chunk)
+                    count += len(chunk)
+                    on_bytes(count, total)
+    except urllib3.exceptions.HTTPError as error:
+        raise Unreachable(f"{_place(video)}: the transfer broke off after {size(count)}: {error}. {again}") from error
+    if count != total:
+        raise Unreachable(f"{_place(video)}: {count:,} of {total:,} bytes arrived. {again}")
+    checksum = f"sha256:{digest.hexdigest()}"
+    if video.get("checksum") and checksum != video["checksum"]:
+        raise Damaged(
+            f"What arrived from {_place(video)} is not the clip that was stored: its checksum is {checksum}, the "
+            f"record says {video['checksum']}. Nothing was kept. {again}"
+        )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"The folder {folder} cannot be made: {error.strerror}. Give another -o.") from error
+
+
+def _videos(job: Job) -> list[dict[str, Any]]:
+    if not job.get("video"):
+        raise GenerationFailed(f"{job['id']} is {job['status']}, but its record names no stored video.", job)
+    videos: list[dict[str, Any]] = job["video"]
+    return videos
+
+
+def _place(video: dict[str, Any]) -> str:
+    return str(video.get("s3_uri") or f"s3://{video.get('bucket')}/{video.get('key')}")
+
+
+def _is_this(path: Path, video: dict[str, Any]) -> bool:
+    """Whether a file holds this very video."""
+    if not path.is_file() or path.stat().st_size != video["bytes"]:
+        return False
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}" == video.get("checksum")
+
+
+def _occupied(path: Path, job: Job | None = None) -> BadInput:
+    error = BadInput(f"{path} exists and is kept. Give another -o, or --force to replace it.")
+    error.hint = f"The clip is finished: stillmotion download {job['id']} -o OTHER.mp4" if job else None
+    return error

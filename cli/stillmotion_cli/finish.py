@@ -1,0 +1,44 @@
+"""The end of every command that brings a clip home: wait, store, tell."""
+
+from pathlib import Path
+
+from stillmotion_cli import downloads, generation
+from stillmotion_cli.app import Call
+from stillmotion_cli.client import Job
+from stillmotion_cli.errors import CommandError, Unreachable
+from stillmotion_cli.progress import Progress
+from stillmotion_cli.units import money, size
+
+
+def finish(call: Call, job: Job, output: Path | None, force: bool, timeout: float) -> None:
+    """Wait for the job and store its clip; the record (with what was stored where) is the result."""
+    call.terminal.on_interrupt = come_back(job["id"])
+    with Progress(call.terminal) as progress:
+        job = generation.wait(call.client, job, progress.update, timeout=timeout)
+    store(call, generation.require_completed(job), output, force)
+
+
+def store(call: Call, job: Job, output: Path | None, force: bool) -> None:
+    """Download the clips of a completed job and tell where they are."""
+    again = f"The clip is finished and stays in the stack. Get it with: stillmotion download {job['id']}"
+    call.terminal.on_interrupt = again
+    try:
+        with Progress(call.terminal) as progress:
+            stored = downloads.store(call.client, job, output, force, progress.bytes)
+    except CommandError as error:
+        if isinstance(error, Unreachable) and error.hint is None:
+            error.hint = again
+        raise
+    if call.terminal.as_json:
+        files = [{"path": str(clip.path), "bytes": clip.bytes} for clip in stored]
+        call.terminal.document(job | {"output_path": files[0]["path"], "files": files})
+        return
+    cost = (job.get("usage") or {}).get("cost_usd")
+    paid = f", {money(cost)}" if cost is not None else ""
+    for number, clip in enumerate(stored):
+        call.terminal.line(f"{clip.path}  ({size(clip.bytes)}, {clip.bytes:,} bytes{'' if number else paid})")
+
+
+def come_back(job_id: str) -> str:
+    """What to say to somebody who leaves a running job."""
+    return f"The job goes on. Come back to it with: stillmotion watch {job_id}"

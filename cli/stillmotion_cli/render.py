@@ -1,0 +1,159 @@
+"""Records, lists and models as people read them."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from stillmotion_cli.client import Document, Job
+from stillmotion_cli.generation import DELIVERY_ERRORS, RUNNING
+from stillmotion_cli.terminal import Terminal, clean
+from stillmotion_cli.units import age, clock, money, size
+
+_COLOURS = {"completed": "green", "failed": "red", "expired": "red", "submit_unknown": "red", "timed_out": "yellow"}
+_OPTIONS = ("duration", "resolution", "aspect_ratio", "size", "generate_audio", "seed")
+
+
+def show_job(terminal: Terminal, job: Job) -> None:
+    """Everything about one job that a person asks for, and what to do next."""
+    for name, value in _facts(job):
+        style = _COLOURS.get(value, "") if name == "status" else ""
+        terminal.line(Text.assemble((f"{name:<13}", "dim"), (clean(value), style)))
+    if step := _next_step(job):
+        terminal.say(f"\n{step}", "dim")
+
+
+def _facts(job: Job) -> Iterator[tuple[str, str]]:
+    request, error, usage = job.get("request") or {}, job.get("error") or {}, job.get("usage") or {}
+    yield "id", str(job["id"])
+    yield "status", str(job["status"])
+    yield "model", str(job.get("model") or request.get("model") or "-")
+    if request.get("prompt"):
+        yield "prompt", str(request["prompt"])
+    asked = [f"{name.replace('_', ' ')} {request[name]}" for name in _OPTIONS if request.get(name) is not None]
+    if asked:
+        yield "asked for", ", ".join(asked)
+    for frame in request.get("frame_images") or []:
+        yield str(frame.get("frame_type", "frame")).replace("_", " "), str(frame.get("image_url", {}).get("url"))
+    yield "created", f"{job.get('created_at')} ({age(job.get('created_at'))} ago)"
+    if job.get("completed_at"):
+        yield "ended", f"{job['completed_at']}{_took(job)}"
+    if job.get("polls"):
+        yield "polls", str(job["polls"])
+    for video in job.get("video") or []:
+        yield "video", f"s3://{video['bucket']}/{video['key']} ({size(int(video['bytes']))}, {video['content_type']})"
+    if usage.get("cost_usd") is not None:
+        yield "cost", money(usage["cost_usd"])
+    for key, value in (job.get("metadata") or {}).items():
+        yield "metadata", f"{key}={value}"
+    if error:
+        yield "error", f"{error.get('code')}: {error.get('message')}"
+    if error.get("provider_message"):
+        yield "ModelGates", str(error["provider_message"])
+
+
+def _took(job: Job) -> str:
+    try:
+        begun, ended = (datetime.fromisoformat(str(job[name])) for name in ("created_at", "completed_at"))
+    except (KeyError, ValueError):
+        return ""
+    return f" (after {clock((ended - begun).total_seconds())})"
+
+
+def _next_step(job: Job) -> str | None:
+    code = (job.get("error") or {}).get("code")
+    if job["status"] in RUNNING:
+        return f"Wait for it: stillmotion watch {job['id']}"
+    if job["status"] == "completed":
+        return f"Get the clip: stillmotion download {job['id']} -o clip.mp4"
+    if job["status"] == "timed_out" or code in DELIVERY_ERRORS:
+        return f"Go on without paying again: stillmotion resume {job['id']} --wait"
+    return None
+
+
+def show_jobs(terminal: Terminal, jobs: Sequence[Document]) -> None:
+    """One line for each job, newest first."""
+    rows: list[list[str | Text]] = [
+        [
+            str(job["id"]),
+            Text(str(job["status"]), style=_COLOURS.get(str(job["status"]), "")),
+            age(job.get("created_at")),
+            _length(job),
+            money((job.get("usage") or {}).get("cost_usd")),
+            str(job.get("model") or "-"),
+        ]
+        for job in jobs
+    ]
+    _table(terminal, ["id", "status", "age", "size", "cost", "model"], rows)
+
+
+def _length(job: Document) -> str:
+    count = sum(int(video.get("bytes") or 0) for video in job.get("video") or [])
+    return size(count) if count else "-"
+
+
+def show_models(terminal: Terminal, models: Sequence[Document]) -> None:
+    """One line for each model; a dash stands for what the model does not state."""
+    rows: list[list[str | Text]] = [
+        [
+            str(model["id"]),
+            money(model.get("estimated_cost_usd")),
+            _listed(model.get("supported_durations")),
+            _listed(model.get("supported_resolutions") or model.get("supported_sizes")),
+            _listed(model.get("supported_aspect_ratios")),
+            _listed([name.removesuffix("_frame") for name in model.get("supported_frame_images") or []])
+            if model.get("supported_frame_images") != []
+            else "none",
+            {True: "yes", False: "no"}.get(model.get("generate_audio"), "-"),  # type: ignore[arg-type]
+        ]
+        for model in models
+    ]
+    _table(terminal, ["model", "price", "seconds", "resolution", "aspect", "frames", "audio"], rows)
+
+
+def _listed(values: Sequence[Any] | None) -> str:
+    """The values; a long run of whole numbers as its ends."""
+    if not values:
+        return "-"
+    if len(values) > 3 and all(isinstance(value, int) for value in values):
+        low, high = min(values), max(values)
+        if sorted(values) == list(range(low, high + 1)):
+            return f"{low}-{high}"
+    return " ".join(str(value) for value in values)
+
+
+def _table(terminal: Terminal, names: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
+    """A table that fits a terminal; elsewhere aligned columns of whatever width, for grep and awk."""
+    cells = [[Text(clean(cell)) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    if terminal.output.is_terminal:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        for number, name in enumerate(names):
+            # Names are copied into the next command, so they are never cut.
+            table.add_column(name, no_wrap=number < 2, overflow="fold")
+        for row in cells:
+            table.add_row(*row)
+        terminal.output.print(table)
+        return
+    lines = [list(names), *[[cell.plain for cell in row] for row in cells]]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
+    for line in lines:
+        terminal.line("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def show_event(terminal: Terminal, event: Document) -> None:
+    """One event on one line."""
+    if "detail" not in event:
+        terminal.line(f"{event.get('time') or '-'}  {event.get('message') or json.dumps(event)}")
+        return
+    detail = event.get("detail") or {}
+    error = detail.get("error") or {}
+    model = (detail.get("request") or {}).get("model") or detail.get("model") or ""
+    kind = str(event.get("detail-type") or "").removeprefix("Video Generation ") or "event"
+    words = [event.get("time") or "-", f"{kind:<10}", detail.get("id") or "-", detail.get("status") or "", model]
+    if error:
+        words.append(f"{error.get('code')}: {error.get('message')}")
+    terminal.line("  ".join(str(word) for word in words if word))

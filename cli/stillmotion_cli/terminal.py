@@ -1,0 +1,60 @@
+"""What reaches the user: results on standard output, everything else on standard error."""
+
+import json
+import os
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from stillmotion_cli.errors import CommandError
+
+
+def clean(text: str) -> str:
+    """Text from elsewhere without the characters that steer a terminal."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+class Terminal:
+    """Both streams. With `as_json` standard output gets JSON and nothing else."""
+
+    def __init__(self, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.errors = Console(stderr=True, highlight=False)
+        self.output = Console(highlight=False)
+        self.on_interrupt = "Stopped; nothing was submitted."
+
+    @property
+    def is_live(self) -> bool:
+        """Whether one line may be drawn over and over on standard error."""
+        return self.errors.file.isatty() and os.environ.get("TERM") != "dumb"
+
+    def say(self, text: str, style: str = "") -> None:
+        """A message beside the result."""
+        self.errors.print(Text(clean(text), style=style), soft_wrap=True)
+
+    def line(self, text: str | Text) -> None:
+        """A line of the result, as people read it."""
+        if isinstance(text, str):
+            text = Text(clean(text))
+        if self.output.is_terminal:
+            self.output.print(text, soft_wrap=True)
+        else:
+            typer.echo(text.plain)
+
+    def document(self, document: Any) -> None:
+        """The result as JSON: laid out for eyes, on one line for programs."""
+        typer.echo(json.dumps(document, indent=2 if self.output.is_terminal else None))
+
+    def json_line(self, document: Any) -> None:
+        """One of several results, on a line of its own."""
+        typer.echo(json.dumps(document))
+
+    def failure(self, error: CommandError) -> None:
+        """Say what went wrong and what to do; with --json also as a document."""
+        if self.as_json:
+            self.document(error.document())
+        self.say(f"Error: {error}", "red")
+        if error.hint:
+            self.say(error.hint)

@@ -1,0 +1,97 @@
+"""Local pictures into the stack's input bucket: a place from the API, then one multipart POST to S3."""
+
+import hashlib
+import os
+import re
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from stillmotion_cli.client import ApiClient
+from stillmotion_cli.errors import BadInput, CommandError, Unreachable
+from stillmotion_cli.transport import new_pool, repeat
+from stillmotion_cli.units import size
+
+ATTEMPTS = 3
+# Less than the week for which a stack keeps uploads unless it is told otherwise.
+REMEMBERED_SECONDS = 6 * 86400
+_TIMEOUT = urllib3.Timeout(connect=5, read=120)
+_S3_MESSAGE = re.compile(rb"<Message>(.*?)</Message>", re.DOTALL)
+
+
+def upload(client: ApiClient, path: Path, content_type: str, key: str | None = None) -> str:
+    """Store a picture under uploads/ of the input bucket. Returns its s3:// address.
+
+    With an idempotency key the same picture keeps its address, because the request that names it must stay the same
+    when it is sent again.
+    """
+    content = path.read_bytes()
+    memory = _memory(client.stack.api_url, key, content) if key else None
+    if memory and (known := _recall(memory)):
+        return known
+    place = client.upload_place(content_type)
+    if len(content) > place["max_bytes"]:
+        raise BadInput(
+            f"{path} has {size(len(content))} ({len(content):,} bytes), a picture may have "
+            f"{size(place['max_bytes'])} ({place['max_bytes']:,} bytes). Scale it down first."
+        )
+    repeat(
+        lambda: _post(place, path, content, content_type),
+        attempts=ATTEMPTS,
+        on_pause=lambda _reason, _seconds: None,
+        sleep=client.sleep,
+    )
+    if memory:
+        _remember(memory, place["s3_uri"])
+    return str(place["s3_uri"])
+
+
+def _post(place: dict[str, Any], path: Path, content: bytes, content_type: str) -> None:
+    """Send the form; the same object is stored however often this is repeated."""
+    # S3 ignores every field that follows the file.
+    fields: list[tuple[str, Any]] = list(place["fields"].items())
+    fields.append(("file", (path.name.encode("ascii", "replace").decode(), content, content_type)))
+    url = place["url"]
+    try:
+        answer = new_pool(url).request("POST", url, fields=fields, timeout=_TIMEOUT, retries=False, redirect=False)
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise Unreachable(f"{path} could not be uploaded, S3 gave no answer: {error}. Try again.") from error
+    if 200 <= answer.status < 300:
+        return
+    told = _S3_MESSAGE.search(answer.data)
+    said = (told[1] if told else answer.data[:300]).decode(errors="replace")
+    message = f"{path} could not be uploaded, S3 answered {answer.status}: {said}"
+    raise Unreachable(f"{message}. Try again.") if answer.status >= 500 else UploadRefused(message)
+
+
+class UploadRefused(CommandError):
+    """S3 takes neither this picture nor a repetition."""
+
+    exit_code = 3
+
+
+def _memory(api_url: str, key: str, content: bytes) -> Path:
+    """The file that holds where this picture went for this key."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stillmotion" / "uploads"
+    digest = hashlib.sha256("\0".join([api_url, key, hashlib.sha256(content).hexdigest()]).encode())
+    return folder / digest.hexdigest()[:40]
+
+
+def _recall(memory: Path) -> str | None:
+    with suppress(OSError):
+        if time.time() - memory.stat().st_mtime < REMEMBERED_SECONDS:
+            return memory.read_text().strip() or None
+    return None
+
+
+def _remember(memory: Path, s3_uri: str) -> None:
+    """Keep the address, and forget the old ones. Where nothing can be kept, only repeating costs more."""
+    with suppress(OSError):
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        memory.write_text(s3_uri + "\n")
+        for old in memory.parent.iterdir():
+            if time.time() - old.stat().st_mtime > REMEMBERED_SECONDS:
+                old.unlink(missing_ok=True)
