@@ -1,0 +1,98 @@
+"""How a clip reaches this machine: whole, checked, and over nobody's file."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Run
+from tests.unit.cli.fake_api import CLIP, JOB_ID, FakeApi, Reply, job
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_clip_goes_where_it_is_told_to(run: Run, folder: Path) -> None:
+    assert run("download", JOB_ID, "-o", "here.mp4").code == 0
+    assert run("download", JOB_ID).out.startswith(f"out/{JOB_ID}.mp4  ")
+    assert run("download", JOB_ID, "-o", ".").out.startswith(f"{JOB_ID}.mp4  ")
+    for path in ("here.mp4", f"out/{JOB_ID}.mp4", f"{JOB_ID}.mp4"):
+        assert (folder / path).read_bytes() == CLIP
+
+
+def test_the_link_is_fetched_without_our_signature(api: FakeApi, run: Run) -> None:
+    run("download", JOB_ID)
+    [sent] = api.calls("GET /s3")
+    assert "Authorization" not in sent.headers
+
+
+def test_a_file_that_is_there_is_kept_unless_forced(api: FakeApi, run: Run, folder: Path) -> None:
+    clip = folder / "clip.mp4"
+    clip.write_text("precious")
+    result = run("download", JOB_ID, "-o", "clip.mp4")
+    assert result.code == 2
+    assert "clip.mp4 exists and is kept. Give another -o, or --force to replace it." in result.err
+    assert clip.read_text() == "precious"
+    assert not api.calls("GET /s3")
+    assert run("download", JOB_ID, "-o", "clip.mp4", "--force").code == 0
+    assert clip.read_bytes() == CLIP
+
+
+def test_a_clip_that_is_there_already_is_not_fetched_again(api: FakeApi, run: Run) -> None:
+    assert run("download", JOB_ID).code == 0
+    assert run("download", JOB_ID).code == 0
+    assert len(api.calls("GET /s3")) == 1
+
+
+def test_a_clip_with_another_checksum_is_not_kept(api: FakeApi, run: Run, folder: Path) -> None:
+    api.states = [job("completed", video=[api.video(checksum="sha256:" + "0" * 64)])]
+    result = run("download", JOB_ID, "-o", "clip.mp4")
+    assert result.code == 6
+    assert "the record says sha256:0000" in result.err
+    assert sorted(path.name for path in folder.iterdir()) == [".local", "still.jpg"]
+
+
+def test_a_clip_of_another_size_is_fetched_again_and_then_refused(api: FakeApi, run: Run, folder: Path) -> None:
+    api.states = [job("completed", video=[api.video(bytes=len(CLIP) + 1)])]
+    result = run("download", JOB_ID, "-o", "clip.mp4")
+    assert result.code == 6
+    assert "104,000 of 104,001 bytes arrived" in result.err
+    assert len(api.calls("GET /s3")) == 3
+    assert not (folder / "clip.mp4").exists()
+
+
+def test_an_expired_link_is_fetched_anew(api: FakeApi, run: Run) -> None:
+    api.expired = {"1"}
+    assert run("download", JOB_ID).code == 0
+    assert [sent.query["link"] for sent in api.calls("GET /s3")] == [["1"], ["2"]]
+
+
+def test_a_transfer_that_breaks_off_is_started_again(api: FakeApi, run: Run, folder: Path) -> None:
+    api.on("GET /s3/clip", Reply(200, CLIP[:100], {"Content-Length": str(len(CLIP)), "Connection": "close"}), Reply(0))
+    assert run("download", JOB_ID, "-o", "clip.mp4").code == 0
+    assert (folder / "clip.mp4").read_bytes() == CLIP
+
+
+def test_s3s_refusal_ends_after_three_links(api: FakeApi, run: Run) -> None:
+    api.expired = {str(number) for number in range(9)}
+    result = run("download", JOB_ID)
+    assert result.code == 6
+    assert "S3 answered 403" in result.err
+    assert len(api.calls("GET /s3")) == 3
+
+
+def test_further_videos_get_a_number(api: FakeApi, run: Run, folder: Path) -> None:
+    api.states = [job("completed", video=[api.video(), api.video(key="videos/x-1.mp4")])]
+    result = run("download", JOB_ID, "-o", "clip.mp4", "--json")
+    assert [clip["path"] for clip in result.json["files"]] == ["clip.mp4", "clip-1.mp4"]
+    assert (folder / "clip-1.mp4").read_bytes() == CLIP
+
+
+@pytest.mark.parametrize(("status", "code"), [("in_progress", 2), ("failed", 4), ("timed_out", 5)])
+def test_a_job_without_a_clip_has_nothing_to_download(api: FakeApi, run: Run, status: str, code: int) -> None:
+    api.states = [job(status)]
+    assert run("download", JOB_ID).code == code
+
+
+def test_a_folder_that_cannot_be_made_is_told(run: Run) -> None:
+    result = run("download", JOB_ID, "-o", "still.jpg/")
+    assert result.code == 2
+    assert "The folder still.jpg cannot be made" in result.err

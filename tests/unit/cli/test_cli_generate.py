@@ -1,0 +1,213 @@
+"""`stillmotion generate`, from what was typed to the stored clip."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import JPEG, Run
+from tests.unit.cli.fake_api import CLIP, JOB_ID, FakeApi, Reply, Seen, job, model, problem
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_local_picture_becomes_a_stored_clip(api: FakeApi, run: Run, folder: Path) -> None:
+    api.states = [job("in_progress"), job("delivering"), job("completed")]
+    result = run("generate", "still.jpg", "--prompt", "rain", "-o", "clip.mp4")
+    assert result.code == 0, result.err
+    assert (folder / "clip.mp4").read_bytes() == CLIP
+    assert result.out == "clip.mp4  (104.0 kB, 104,000 bytes, $0.12)\n"
+    assert [path.name for path in folder.iterdir()].count("clip.mp4") == 1
+    assert not list(folder.glob(".stillmotion-*"))
+
+
+def test_the_request_holds_what_was_asked_and_nothing_else(api: FakeApi, run: Run) -> None:
+    options = ["--model", "dear/one", "--duration", "6", "--resolution", "720p", "--aspect-ratio", "16:9", "--no-audio"]
+    more = ["--seed", "7", "--metadata", "shot=7", "--metadata", "note=a=b", "--last-image", "https://x.example/b.png"]
+    assert run("generate", "still.jpg", "--prompt", "rain", *options, *more, "--no-wait").code == 0
+    [sent] = api.calls("POST /v1/videos")
+    frames = [("first_frame", "s3://in/uploads/1.jpg"), ("last_frame", "https://x.example/b.png")]
+    assert sent.body == {
+        "model": "dear/one",
+        "prompt": "rain",
+        "duration": 6,
+        "resolution": "720p",
+        "aspect_ratio": "16:9",
+        "generate_audio": False,
+        "seed": 7,
+        "metadata": {"shot": "7", "note": "a=b"},
+        "frame_images": [
+            {"type": "image_url", "image_url": {"url": url}, "frame_type": frame} for frame, url in frames
+        ],
+    }
+    assert sent.headers["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=test/")
+    assert sent.headers["Idempotency-Key"].startswith("cli-")
+
+
+def test_without_a_model_the_cheapest_that_states_a_price_is_taken_and_told(api: FakeApi, run: Run) -> None:
+    api.models = [model("unknown/price"), model("b", 0.5), model("a", 0.2, supported_durations=[8, 5])]
+    result = run("generate", "still.jpg", "--resolution", "720p", "--audio", "--no-wait", "--json")
+    assert result.code == 0
+    assert "Model: a (the cheapest of 2 that can do this). Clip: 5 s, about $0.20." in result.err
+    assert result.json["request"] | {"model": "a", "duration": 5} == result.json["request"]
+    [asked] = api.calls("GET /v1/models")
+    assert asked.query == {"frame": ["first_frame"], "resolution": ["720p"], "audio": ["true"], "sort": ["price"]}
+
+
+def test_a_model_that_does_not_honour_a_seed_is_not_chosen_for_one(api: FakeApi, run: Run) -> None:
+    api.models = [model("a", 0.1, seed=False), model("b", 0.2)]
+    assert run("generate", "still.jpg", "--seed", "1", "--no-wait", "--json").json["request"]["model"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("models", "told"),
+    [([], "No model can do this: first frame, duration 60"), ([model("a")], "none states its price")],
+)
+def test_where_no_model_can_be_chosen_nothing_is_uploaded(api: FakeApi, run: Run, models: list, told: str) -> None:
+    api.models = models
+    result = run("generate", "still.jpg", "--duration", "60")
+    assert (result.code, result.out) == (2, "")
+    assert told in result.err
+    assert not api.calls("POST")
+
+
+def test_a_named_model_is_taken_also_while_the_list_cannot_be_had(api: FakeApi, run: Run) -> None:
+    api.on("GET /v1/models", problem(503, "ProviderUnavailable"), times=5)
+    result = run("generate", "still.jpg", "--model", "some/model", "--no-wait", "--json")
+    assert result.code == 0
+    assert "duration" not in result.json["request"]
+    assert "price not known" in result.err
+
+
+def test_a_dry_run_tells_price_and_warnings_and_submits_nothing(api: FakeApi, run: Run) -> None:
+    result = run("generate", "still.jpg", "--dry-run")
+    assert result.out == "cheap/one takes this request, for about $0.12. Nothing was submitted.\n"
+    assert "Warning: Mind the gap." in result.err
+    [sent] = api.calls("POST /v1/videos")
+    assert sent.query == {"dry_run": ["true"]}
+    assert run("generate", "still.jpg", "--dry-run", "--json").json["estimated_cost_usd"] == 0.12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["no/such.jpg"], "There is no picture at no/such.jpg"),
+        (["notes.txt"], "notes.txt is neither JPEG"),
+        (["empty.jpg"], "empty.jpg is empty"),
+        (["."], ". is not a file"),
+        (["still.jpg", "--last-image", "no.png"], "There is no picture at no.png"),
+        (["still.jpg", "--metadata", "shot"], "--metadata shot is not KEY=VALUE"),
+        (["still.jpg", "--metadata", "a=1", "--metadata", "a=2"], "--metadata a is given twice: 1 and 2"),
+        (["still.jpg", "--idempotency-key", "ü"], "1 to 256 printable ASCII"),
+        (["still.jpg", "--no-wait", "-o", "x.mp4"], "-o x.mp4 has no use with --no-wait"),
+        (["still.jpg", "-o", "notes.txt"], "notes.txt exists and is kept"),
+        (["still.jpg", "-o", "notes.txt/x.mp4"], "cannot be stored: notes.txt is no folder"),
+        (["still.jpg", "-o", "-"], "-o '-' names no file"),
+        (["still.jpg", "--duration", "long"], "Invalid value for '--duration'"),
+        (["still.jpg", "--colour"], "No such option"),
+    ],
+)
+def test_bad_input_is_told_before_anything_is_sent(
+    api: FakeApi, run: Run, folder: Path, arguments: list[str], told: str
+) -> None:
+    (folder / "notes.txt").write_text("not a picture")
+    (folder / "empty.jpg").touch()
+    result = run("generate", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert told in " ".join(result.err.replace("│", "").split())
+    assert api.seen == []
+
+
+def test_a_refusal_shows_title_detail_faults_and_the_providers_words(api: FakeApi, run: Run) -> None:
+    faults = [
+        {"pointer": "#/duration", "detail": "is too long", "given": 60, "allowed": [4, 6]},
+        {"pointer": "#/frame_images/1/image_url/url", "detail": "answers 404"},
+    ]
+    api.on("POST /v1/videos", problem(422, "ImageNotUsable", "Mend it.", errors=faults, provider_message="Nope."))
+    result = run("generate", "still.jpg")
+    assert result.code == 3
+    assert result.err.splitlines()[-5:] == [
+        "Error: Title of ImageNotUsable (ImageNotUsable, HTTP 422)",
+        "  Mend it.",
+        "  #/duration (--duration): is too long (given: 60; allowed: 4, 6)",
+        "  #/frame_images/1/image_url/url (--last-image): answers 404",
+        "  ModelGates said: Nope.",
+    ]
+    api.on("POST /v1/videos", problem(422, "ImageNotUsable", "Mend it.", errors=faults))
+    error = run("generate", "still.jpg", "--json").json["error"]
+    assert (error["code"], error["status"], error["errors"]) == ("ImageNotUsable", 422, faults)
+
+
+def test_a_key_that_has_its_job_shows_that_job(api: FakeApi, run: Run) -> None:
+    api.on("POST /v1/videos", Reply(200, job("completed"), {"Idempotent-Replayed": "true"}))
+    result = run("generate", "still.jpg", "--idempotency-key", "k1", "--no-wait")
+    assert result.code == 0
+    assert f"This idempotency key has its job already: {JOB_ID}" in result.err
+
+
+def test_the_same_key_sends_the_same_request_again(api: FakeApi, run: Run, folder: Path) -> None:
+    for _ in range(2):
+        assert run("generate", "still.jpg", "--idempotency-key", "k1", "--no-wait").code == 0
+    (folder / "still.jpg").write_bytes(JPEG + b"changed")
+    assert run("generate", "still.jpg", "--idempotency-key", "k1", "--no-wait").code == 0
+    first, second, third = (sent.body["frame_images"][0]["image_url"]["url"] for sent in api.calls("POST /v1/videos"))
+    assert first == second != third
+
+
+def test_a_lost_answer_is_repeated_under_the_same_key(api: FakeApi, run: Run) -> None:
+    api.on("POST /v1/videos", Reply(0), times=2)
+    assert run("generate", "still.jpg", "--no-wait").code == 0
+    sent = api.calls("POST /v1/videos")
+    assert len(sent) == 3
+    assert len({(seen.headers["Idempotency-Key"], str(seen.body)) for seen in sent}) == 1
+
+
+def test_a_submit_without_any_answer_tells_the_key_to_repeat_it_with(api: FakeApi, run: Run) -> None:
+    api.on("POST /v1/videos", Reply(0), times=9)
+    result = run("generate", "still.jpg")
+    assert result.code == 6
+    key = api.calls("POST /v1/videos")[0].headers["Idempotency-Key"]
+    assert f"The same command with --idempotency-key {key} finds out without paying twice." in result.err
+
+
+def test_an_unknown_outcome_is_final(api: FakeApi, run: Run) -> None:
+    api.on("POST /v1/videos", problem(502, "SubmitOutcomeUnknown", instance=f"/videos/{JOB_ID}"), times=9)
+    result = run("generate", "still.jpg")
+    assert result.code == 4
+    assert f"The job: {JOB_ID}" in result.err
+    assert len(api.calls("POST /v1/videos")) == 1
+
+
+def test_addresses_are_passed_through(api: FakeApi, run: Run) -> None:
+    for address in ("https://x.example/a.jpg", "s3://pictures/a.jpg", "data:image/png;base64,AAAA", "http://x/a.jpg"):
+        assert run("generate", address, "--no-wait").code == 0
+        assert api.calls("POST /v1/videos")[-1].body["frame_images"][0]["image_url"]["url"] == address
+    assert not api.calls("POST /v1/uploads")
+
+
+def test_the_content_type_is_that_of_the_bytes(api: FakeApi, run: Run, folder: Path) -> None:
+    (folder / "wrong.jpg").write_bytes(b"RIFF\0\0\0\0WEBPVP8 ")
+    assert run("generate", "wrong.jpg", "--no-wait").code == 0
+    assert api.calls("POST /v1/uploads")[0].body == {"content_type": "image/webp"}
+    form: Seen = api.calls("POST /s3/in")[0]
+    assert b"RIFF" in form.body
+    assert b"Content-Type: image/webp" in form.body
+    assert form.body.index(b'name="policy"') < form.body.index(b'name="file"')
+    assert "Authorization" not in form.headers
+
+
+def test_a_picture_that_is_too_large_is_not_sent(api: FakeApi, run: Run) -> None:
+    api.max_bytes = 100
+    result = run("generate", "still.jpg")
+    assert result.code == 2
+    assert "still.jpg has 184 B (184 bytes), a picture may have 100 B" in result.err
+    assert not api.calls("POST /s3")
+
+
+def test_an_upload_is_repeated_where_that_helps_and_s3s_words_are_shown(api: FakeApi, run: Run) -> None:
+    api.on("POST /s3/in", Reply(503), Reply(0))
+    assert run("generate", "still.jpg", "--no-wait").code == 0
+    api.on("POST /s3/in", Reply(403, b"<Error><Message>Policy expired</Message></Error>"))
+    result = run("generate", "still.jpg", "--no-wait")
+    assert result.code == 3
+    assert "S3 answered 403: Policy expired" in result.err
+    assert len(api.calls("POST /s3/in")) == 4
