@@ -257,15 +257,24 @@ def from_workflow(error: str, cause: str) -> StillmotionError:
     :meth:`StillmotionError.for_workflow` wrote. Errors that are not ours (a Lambda time-out, a bug) become
     :class:`InternalError` with their name in the text: their words may hold anything, so they stay in the logs.
     """
-    kind = ERRORS.get(error)
+    carried = _carried(cause)
+    # Lambda names an error by its class. Local clouds may not, and then the record it carries still does.
+    kind = ERRORS.get(error) or ERRORS.get(str(carried.get("code")))
     if kind is None:
         return InternalError(
             f"A step of the workflow ended with {error}. Look at the execution's history and the function's log."
         )
     try:
-        message = json.loads(cause)["errorMessage"]
-        carried = json.loads(message)
         faults = [Fault(**fault) for fault in carried.get("faults", ())]
         return kind(carried["message"], faults=faults, provider_message=carried.get("provider_message"))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError):
         return kind(f"{kind.title}. Look at the execution's history and the function's log.")
+
+
+def _carried(cause: str) -> dict[str, Any]:
+    """The record in a task's cause, empty when there is none."""
+    try:
+        found = json.loads(json.loads(cause)["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}

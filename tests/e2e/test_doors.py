@@ -87,7 +87,7 @@ def test_a_drop_that_fails_says_why_in_s3(stack: Stack, caller: Caller) -> None:
     s3 = stack.client("s3")
     s3.put_object(Bucket=stack.input_bucket, Key="drop/Käse + Kuchen.txt", Body=b"no picture")
     job = job_from(caller, {"type": "drop", "key": "drop/Käse + Kuchen.txt"})
-    assert job["error"]["code"] == "InvalidRequest"
+    assert job["error"]["code"] == "InvalidRequest", job["error"]
     told = json.loads(s3.get_object(Bucket=stack.input_bucket, Key="failed/Käse + Kuchen.json")["Body"].read())
     assert told["code"] == "InvalidRequest"
 
