@@ -161,6 +161,21 @@ def test_following_tells_every_event_once(api: FakeApi) -> None:
     assert told == ["vid_1", "vid_2"]
 
 
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("ResourceNotFoundException", "The stack's event log /bus does not exist any more."),
+        ("AccessDeniedException", "The credentials are not allowed to do this"),
+    ],
+)
+def test_a_log_that_cannot_be_read_says_why(api: FakeApi, run: Run, folder: Path, code: str, told: str) -> None:
+    (folder / ".local" / "stack.json").write_text(local_stack(api, event_log_group="/bus").to_json())
+    api.on("POST /", Reply(400, {"__type": code, "message": "No."}, {"Content-Type": "application/x-amz-json-1.1"}))
+    result = run("events", "--no-follow")
+    assert result.code == 6
+    assert told in result.err
+
+
 def test_a_stack_without_an_event_log_says_so(run: Run) -> None:
     result = run("events")
     assert result.code == 6

@@ -1,5 +1,6 @@
 """What a person sees: on a terminal, in a pipe, in the help."""
 
+import io
 import os
 import pty
 import re
@@ -9,16 +10,27 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from rich.console import Console
 
-from stillmotion_cli import progress, units
+from stillmotion_cli import progress, render, units
 from stillmotion_cli.errors import BadInput
 from stillmotion_cli.terminal import Terminal
 from tests.unit.cli.conftest import Run
-from tests.unit.cli.fake_api import JOB_ID, FakeApi, Reply, job
+from tests.unit.cli.fake_api import JOB_ID, FakeApi, Reply, job, model
 
 pytestmark = pytest.mark.unit
 
 COMMANDS = ("generate", "watch", "resume", "download", "show", "list", "cancel", "models", "events")
+
+
+def test_a_table_on_a_terminal_folds_and_never_cuts_a_name() -> None:
+    drawn = io.StringIO()
+    terminal = Terminal()
+    terminal.output = Console(file=drawn, force_terminal=True, color_system=None, width=60)
+    render.show_models(terminal, [model("a-long/name-of-a-model", 0.1, supported_sizes=["1280x720"] * 9)])
+    text = drawn.getvalue()
+    assert "a-long/name-of-a-model" in text
+    assert max(len(line) for line in text.splitlines()) <= 60
 
 
 def _on_a_terminal(start: Callable[..., "subprocess.Popen[bytes]"], *arguments: str) -> tuple[int, str]:
