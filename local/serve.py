@@ -131,6 +131,7 @@ The local cloud is running; make local-stop ends it. Its addresses: {os.path.rel
 
 Try:
   .venv/bin/stillmotion generate local/assets/sample.jpg --prompt "A slow zoom"
+  .venv/bin/stillmotion list
   curl --aws-sigv4 "aws:amz:{stack.region}:execute-api" --user test:test \\
     -H 'Content-Type: application/json' -d '{body}' {stack.api_url}/videos
   AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test .venv/bin/aws --region {stack.region} \\

@@ -23,7 +23,7 @@ class Terminal:
         self.as_json = as_json
         self.errors = Console(stderr=True, highlight=False)
         self.output = Console(highlight=False)
-        self.on_interrupt = "Stopped; nothing was submitted."
+        self.on_interrupt = "Stopped."
 
     @property
     def is_live(self) -> bool:

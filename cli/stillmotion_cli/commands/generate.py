@@ -105,6 +105,7 @@ def generate(
 
 def _request(call: Call, order: Order) -> dict[str, Any]:
     """The body of POST /videos, with the model chosen and the pictures uploaded."""
+    call.terminal.on_interrupt = "Stopped; nothing was submitted."
     wish = {"frame": list(order.frames), **order.wish}
     with Progress(call.terminal) as progress:
         progress.doing("looking up models and prices")
