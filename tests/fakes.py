@@ -161,9 +161,10 @@ class EasyImages:
         self.refuses: Exception | None = None
         self.unsendable: Exception | None = None
 
-    def check(self, request: VideoRequest) -> None:
+    def check(self, request: VideoRequest) -> list[str]:
         if self.refuses is not None:
             raise self.refuses
+        return []
 
     def settle(self, request: VideoRequest, job_id: str) -> VideoRequest:
         return request

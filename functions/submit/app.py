@@ -40,7 +40,8 @@ def create_video(
     submission = wiring.submission(settings)
     check_body_size(app)
     if dry_run:
-        return answer(200, show_dry_run(request, submission.examine(request)))
+        examined = submission.examine(request)
+        return answer(200, show_dry_run(request, examined.model, examined.warnings))
     owner = current_caller(app)
     job_id = new_job_id() if idempotency_key is None else derived_job_id("http", owner or "", idempotency_key)
     arn, machine = settings.state_machine_arn, wiring.state_machine()

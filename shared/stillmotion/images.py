@@ -17,17 +17,20 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
+import urllib3
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from urllib3.exceptions import HTTPError
 
 from stillmotion.addresses import shown_address
 from stillmotion.errors import Fault, ImageNotUsable, StorageFailed
 from stillmotion.fetch import REDIRECTS, FetchFailed, ForbiddenAddress, GuardedClient, UnresolvedHost
+from stillmotion.framing import dimensions, shape_warnings
 from stillmotion.request import VideoRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PROBE_BYTES = 64
+PROBE_BYTES = 64 * 1024  # a photo's dimensions may stand behind a preview of itself
 PROBE_DEADLINE_SECONDS = 10.0
 MAX_MEDIA_BYTES = 30 * 2**20
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w=.+-]+)*;base64,", re.IGNORECASE | re.ASCII)
@@ -55,6 +58,11 @@ class Media:
         """``image``, ``audio`` or ``video``."""
         return self.pointer.split("/")[-2].removesuffix("_url")
 
+    @property
+    def is_frame(self) -> bool:
+        """Whether it becomes a frame of the clip as it is."""
+        return self.pointer.startswith("#/frame_images/")
+
 
 class Images:
     """Checks and prepares the addresses of requests.
@@ -81,8 +89,8 @@ class Images:
         self._inline_media = inline
         self._link_seconds = link_seconds
 
-    def check(self, request: VideoRequest) -> None:
-        """Look at every address without keeping anything.
+    def check(self, request: VideoRequest) -> list[str]:
+        """Look at every address without keeping anything; warnings about frame images whose shape is not the clip's.
 
         Raises:
             ImageNotUsable: with every address that will not do, and why.
@@ -90,15 +98,15 @@ class Images:
         """
         media = _media(request)
         if not media:
-            return
+            return []
         pool = ThreadPoolExecutor(max_workers=len(media))
         try:
-            probes = [pool.submit(self._fault, one) for one in media]
+            probes = [pool.submit(self._look, one) for one in media]
             deadline = monotonic() + PROBE_DEADLINE_SECONDS  # one for all of them: they run at the same time
-            faults = [_in_time(one, probe, deadline) for one, probe in zip(media, probes, strict=True)]
+            seen = [_in_time(one, probe, deadline) for one, probe in zip(media, probes, strict=True)]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-        found = [fault for fault in faults if fault is not None]
+        found = [one for one in seen if isinstance(one, Fault)]
         if found:
             told = "; ".join(f"{fault.pointer} {fault.detail}" for fault in found)
             raise ImageNotUsable(
@@ -106,6 +114,9 @@ class Images:
                 "stack may read, or a data: address; nothing was submitted.",
                 faults=found,
             )
+        looked = zip(media, seen, strict=True)
+        frames = [(one.pointer, dimensions(head)) for one, head in looked if one.is_frame and isinstance(head, bytes)]
+        return list(shape_warnings(request, frames))
 
     def settle(self, request: VideoRequest, job_id: str) -> VideoRequest:
         """The request with every ``data:`` address moved into the input bucket; checked before with :meth:`check`."""
@@ -127,24 +138,26 @@ class Images:
                 links[one.pointer] = self._inline(one) if self._inline_media else self._presign(one)
         return request.with_media(links) if links else request
 
-    def _fault(self, one: Media) -> Fault | None:
+    def _look(self, one: Media) -> bytes | Fault:
+        """The first bytes of what an address delivers, or what is wrong with it."""
         scheme = one.url.split(":", 1)[0].lower()
         try:
             if scheme == "data":
-                _check_kind(one, _decode(one.url)[0])
-            elif scheme == "s3":
-                self._s3_type(one)
-            else:
-                self._probe(one)
+                content_type, data = _decode(one.url)
+                _check_kind(one, content_type)
+                return data[:PROBE_BYTES]
+            if scheme == "s3":
+                return self._s3_head(one)[1]
+            return self._probe(one)
         except _Unusable as error:
             return Fault(one.pointer, str(error), given=shown_address(one.url))
-        return None
 
-    def _probe(self, one: Media) -> None:
+    def _probe(self, one: Media) -> bytes:
         """GET with a one-range request: a signed link may refuse HEAD."""
         try:
             with self._guarded.get(one.url, {"Range": f"bytes=0-{PROBE_BYTES - 1}"}) as answer:
                 status, content_type = answer.status, answer.headers.get("Content-Type", "")
+                head = _read_leniently(answer)
         except ForbiddenAddress as error:
             raise _Unusable(f"is not fetched: {error}") from None
         except UnresolvedHost as error:
@@ -156,9 +169,10 @@ class Images:
         if status not in (200, 206):
             raise _Unusable(f"answers HTTP {status} instead of 200")
         _check_kind(one, content_type.split(";")[0].strip().lower())
+        return head
 
-    def _s3_type(self, one: Media) -> str:
-        """The object's media type, by its first bytes where they tell, else as it was stored."""
+    def _s3_head(self, one: Media) -> tuple[str, bytes]:
+        """The object's media type, by its first bytes where they tell, else as it was stored; and those bytes."""
         bucket, key = _s3_address(one.url)
         try:
             answer = self._s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{PROBE_BYTES - 1}")
@@ -177,7 +191,7 @@ class Images:
         size = int(answer.get("ContentRange", "/0").rsplit("/", 1)[1])
         if size > MAX_MEDIA_BYTES:
             raise _Unusable(f"has {size:,} bytes, at most {MAX_MEDIA_BYTES:,} are taken")
-        return content_type
+        return content_type, head
 
     def _presign(self, one: Media) -> str:
         # The stored type may be binary/octet-stream, which ModelGates refuses; the link says what it really is.
@@ -199,7 +213,7 @@ class Images:
 
     def _settled_type(self, one: Media) -> str:
         try:
-            return self._s3_type(one)
+            return self._s3_head(one)[0]
         except _Unusable as error:
             fault = Fault(one.pointer, str(error), given=one.url)
             raise ImageNotUsable(f"{one.pointer} {error}; nothing was submitted.", faults=[fault]) from None
@@ -226,7 +240,15 @@ def _media(request: VideoRequest) -> Sequence[Media]:
     return [Media(pointer, url) for pointer, url in request.media()]
 
 
-def _in_time(one: Media, probe: Future[Fault | None], deadline: float) -> Fault | None:
+def _read_leniently(answer: urllib3.BaseHTTPResponse) -> bytes:
+    """The first bytes, or none: they are only looked at for the picture's shape."""
+    try:
+        return answer.read(PROBE_BYTES)
+    except (HTTPError, OSError):
+        return b""
+
+
+def _in_time(one: Media, probe: Future[bytes | Fault], deadline: float) -> bytes | Fault:
     try:
         return probe.result(timeout=max(deadline - monotonic(), 0.0))
     except DeadlineExceeded:

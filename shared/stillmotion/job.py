@@ -107,6 +107,7 @@ class Job(_Part):
     video: list[StoredVideo] = Field(default_factory=list)
     error: JobError | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
     execution_arn: str | None = None
     resumes: int = 0
     announced_at: str | None = None

@@ -63,6 +63,14 @@ class Accepted:
     replayed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A request that can work: the model it will run on, and what the caller should know before paying."""
+
+    model: VideoModel
+    warnings: list[str]
+
+
 class Submission:
     """The use case of submitting, over its ports."""
 
@@ -75,8 +83,8 @@ class Submission:
         self._images = images
         self._events = events
 
-    def examine(self, request: VideoRequest) -> VideoModel:
-        """Check a request against everything that can be known for free; the model it will run on.
+    def examine(self, request: VideoRequest) -> Examined:
+        """Check a request against everything that can be known for free.
 
         Raises:
             UnknownModel, UnsupportedByModel, ImageNotUsable: it cannot work as asked.
@@ -84,8 +92,7 @@ class Submission:
         """
         model = self._catalogue.find(request.model)
         check(request, model)
-        self._images.check(request)
-        return model
+        return Examined(model, self._images.check(request))
 
     def accept(self, request: VideoRequest, job_id: str, origin: Origin) -> Accepted:
         """Check a request against everything that can be known for free, and put it on record as ``queued``.
@@ -101,7 +108,7 @@ class Submission:
         earlier = self._store.find(job_id)
         if earlier is not None:
             return _replay(earlier, fingerprint)
-        self.examine(request)
+        warnings = self.examine(request).warnings
         settled = self._images.settle(request, job_id)
         moment = now()
         job = Job(
@@ -112,6 +119,7 @@ class Submission:
             source=dict(origin.source),
             owner=origin.owner,
             metadata=request.metadata,
+            warnings=warnings,
             execution_arn=origin.execution_arn,
             created_at=moment,
             updated_at=moment,

@@ -29,11 +29,11 @@ def show_job(job: Job, link: Link) -> dict[str, Any]:
     return job.public() | {"video": videos}
 
 
-def show_dry_run(request: VideoRequest, model: VideoModel) -> dict[str, Any]:
+def show_dry_run(request: VideoRequest, model: VideoModel, warnings: list[str]) -> dict[str, Any]:
     """What ``?dry_run=true`` answers for a request that would be taken."""
     price = estimate_request(model, request)
     cost = None if price is None else float(price)
-    return DryRun(dry_run=True, model=model.id, estimated_cost_usd=cost, warnings=[]).model_dump()
+    return DryRun(dry_run=True, model=model.id, estimated_cost_usd=cost, warnings=warnings).model_dump()
 
 
 def show_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,6 +64,9 @@ class JobView(BaseModel):
     video: list[VideoOutput]
     error: JobError | None = None
     metadata: dict[str, str]
+    warnings: list[str] = Field(
+        default_factory=list, description="about frame images that do not have the clip's shape"
+    )
     execution_arn: str | None = None
     created_at: str = Timestamp
     updated_at: str = Timestamp

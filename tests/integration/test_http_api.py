@@ -76,6 +76,14 @@ def test_a_dry_run_prices_and_spends_nothing(stack: Cloud, simulator: Simulator)
     assert boto3.resource("dynamodb").Table("jobs").scan()["Items"] == []
 
 
+def test_a_picture_of_another_shape_is_told_and_taken(stack: Cloud, simulator: Simulator) -> None:
+    asked = request(simulator, aspect_ratio="9:16")
+    [warning] = stack.http("POST", "/videos?dry_run=true", asked)[2]["warnings"]
+    assert "1280x720, but the clip is 9:16" in warning
+    status, _, job = stack.http("POST", "/videos", asked)
+    assert (status, job["warnings"]) == (202, [warning])
+
+
 def test_a_dry_run_refuses_what_a_submit_would(stack: Cloud, simulator: Simulator) -> None:
     status, _, problem = stack.http("POST", "/videos?dry_run=true", request(simulator, duration=5))
     assert (status, problem["code"]) == (422, "UnsupportedByModel")

@@ -92,7 +92,7 @@ def test_an_address_that_answers_with_an_image_is_usable_and_only_its_beginning_
         prepared(None, wire).check(request(f"{wire.url}/a.png?X-Amz-Signature=SECRET"))
     [seen] = wire.seen
     assert seen.line.startswith("GET /a.png?X-Amz-Signature=SECRET ")
-    assert seen.headers["range"] == "bytes=0-63"
+    assert seen.headers["range"] == "bytes=0-65535"
 
 
 UNUSABLE: dict[str, tuple[Script, str]] = {
