@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import IO
 
 from local.cloud import LocalCloud
+from local.events import kept_log
 from local.paths import HELD, ROOT, STACK_FILE
 from local.processes import LocalCloudError, end_on_sigterm
 from stillmotion_cli.stack import Stack
@@ -71,10 +72,13 @@ def supervise() -> int:
     with _locked() as lock:
         STACK_FILE.unlink(missing_ok=True)
         try:
-            with LocalCloud("local", say=lambda text: print(text, flush=True)) as cloud:
+            with (
+                LocalCloud("local", say=lambda text: print(text, flush=True)) as cloud,
+                kept_log(cloud.stack) as stack,
+            ):
                 _write(lock, [os.getpid(), *cloud.process_groups])
                 part = STACK_FILE.with_suffix(".part")
-                part.write_text(cloud.stack.to_json())
+                part.write_text(stack.to_json())
                 part.replace(STACK_FILE)
                 while True:
                     signal.pause()

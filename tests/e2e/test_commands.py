@@ -131,6 +131,7 @@ def test_a_cloud_can_be_left_running_used_and_stopped(env: dict[str, str], mark:
         assert made.returncode == 0, made.stderr
         job = json.loads(made.stdout)
         assert read_clip(tmp_path / "out" / f"{job['id']}.mp4").frames > 0
+        assert _told(env, tmp_path, job["id"]) == ["Video Generation Submitted", "Video Generation Completed"]
         curl = started.stdout[started.stdout.index("  curl ") : started.stdout.index("  AWS_ACCESS")]
         assert json.loads(run(env, "bash", "-c", f"{curl.strip()} --silent").stdout)["id"].startswith("vid_")
         assert stack["simulator_url"]
@@ -139,6 +140,18 @@ def test_a_cloud_can_be_left_running_used_and_stopped(env: dict[str, str], mark:
     assert stopped.returncode == 0
     assert not (tmp_path / ".local" / "stack.json").exists()
     assert marked_processes(mark) == []
+
+
+def _told(env: dict[str, str], folder: Path, job_id: str) -> list[str]:
+    """What `stillmotion events` has heard about a job, at the latest some seconds after it ended."""
+    deadline = time.monotonic() + 20
+    while True:
+        lines = run(env, STILLMOTION, "events", "--no-follow", "--json", cwd=folder).stdout.splitlines()
+        events = [event for event in map(json.loads, lines) if event["detail"]["id"] == job_id]
+        told = [event["detail-type"] for event in sorted(events, key=lambda event: event["detail"]["updated_at"])]
+        if "Video Generation Completed" in told or time.monotonic() > deadline:
+            return told
+        time.sleep(0.5)
 
 
 class Command:
