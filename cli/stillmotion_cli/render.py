@@ -50,6 +50,8 @@ def _facts(job: Job) -> Iterator[tuple[str, str]]:
         yield "cost", money(usage["cost_usd"])
     for key, value in (job.get("metadata") or {}).items():
         yield "metadata", f"{key}={value}"
+    for warning in job.get("warnings") or []:
+        yield "warning", str(warning)
     if error:
         yield "error", f"{error.get('code')}: {error.get('message')}"
     if error.get("provider_message"):

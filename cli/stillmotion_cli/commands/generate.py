@@ -177,7 +177,13 @@ def _submit(call: Call, request: dict[str, Any], key: str) -> Job:
         raise
     known = call.client.last.status == 200
     call.terminal.say(f"This idempotency key has its job already: {job['id']}" if known else f"Submitted {job['id']}")
+    _warn(call, job)
     return job
+
+
+def _warn(call: Call, answer: dict[str, Any]) -> None:
+    for warning in answer.get("warnings") or []:
+        call.terminal.say(f"Warning: {warning}", "yellow")
 
 
 def _show(call: Call, job: Job) -> None:
@@ -189,8 +195,7 @@ def _show(call: Call, job: Job) -> None:
 
 def _show_dry_run(call: Call, answer: dict[str, Any]) -> None:
     terminal = call.terminal
-    for warning in answer.get("warnings") or []:
-        terminal.say(f"Warning: {warning}", "yellow")
+    _warn(call, answer)
     if terminal.as_json:
         return terminal.document(answer)
     cost = answer.get("estimated_cost_usd")

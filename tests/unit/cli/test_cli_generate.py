@@ -137,6 +137,13 @@ def test_a_refusal_shows_title_detail_faults_and_the_providers_words(api: FakeAp
     assert (error["code"], error["status"], error["errors"]) == ("ImageNotUsable", 422, faults)
 
 
+def test_warnings_of_an_accepted_request_are_told(api: FakeApi, run: Run) -> None:
+    api.on("POST /v1/videos", Reply(202, job("queued", warnings=["The picture is square."])))
+    result = run("generate", "still.jpg", "--no-wait")
+    assert "Warning: The picture is square." in result.err
+    assert "warning      The picture is square." in result.out
+
+
 def test_a_key_that_has_its_job_shows_that_job(api: FakeApi, run: Run) -> None:
     api.on("POST /v1/videos", Reply(200, job("completed"), {"Idempotent-Replayed": "true"}))
     result = run("generate", "still.jpg", "--idempotency-key", "k1", "--no-wait")
