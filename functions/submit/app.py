@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring, workflow
 from stillmotion.api import IDEMPOTENCY_KEY, answer, check_body_size, current_caller, documented, new_api
+from stillmotion.batch_item import Standing, standing
 from stillmotion.front_door import FrontDoor
 from stillmotion.job import derived_job_id, new_job_id
 from stillmotion.job_store import get_job
@@ -75,8 +76,10 @@ def task_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any
             request = started.request if drop is None else wiring.drops(settings).request(drop)
             if request is None:
                 return workflow.ignored(job_id)
-            origin = Origin(started.source, execution_arn=started.execution_arn)
+            origin = Origin(started.source, started.owner, started.execution_arn)
             job = submission.accept(parse_request(request), job_id, origin).job
+            if started.batch_item is not None and standing(job) is Standing.OPEN:
+                job = submission.take_over(job, started.execution_arn)
         if job.execution_arn != started.execution_arn:
             return workflow.duplicate(job)
         return workflow.for_machine(submission.submit(job), event["interval"])

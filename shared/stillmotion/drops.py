@@ -64,6 +64,11 @@ class Drop:
         return f"{folder}/{name.rsplit('.', 1)[0]}"
 
     @property
+    def folder(self) -> str:
+        """Where it lies, as an address."""
+        return f"s3://{self.bucket}/{self.key.rpartition('/')[0]}/"
+
+    @property
     def suffix(self) -> str:
         """The extension in lower case, with its dot."""
         name = self.key.rpartition("/")[2]
@@ -105,7 +110,7 @@ class Drops:
             return None
         if drop.suffix == ".json":
             whole = self._json(drop.bucket, drop.key)
-            return _absolute(whole, drop) if whole is not None and _is_whole(whole) else None
+            return whole_addresses(whole, drop.folder) if whole is not None and _is_whole(whole) else None
         if drop.suffix not in IMAGE_SUFFIXES:
             raise InvalidRequest(
                 f"'{drop.key}' is no picture. Drop a {', '.join(IMAGE_SUFFIXES)} or .json file; nothing was submitted.",
@@ -174,13 +179,13 @@ def _is_whole(data: Mapping[str, Any]) -> bool:
     return "frame_images" in data or "input_references" in data
 
 
-def _absolute(data: dict[str, Any], drop: Drop) -> dict[str, Any]:
-    """A whole request with the addresses that are relative to its folder made whole."""
-    folder = f"s3://{drop.bucket}/{drop.key.rpartition('/')[0]}/"
+def whole_addresses(data: dict[str, Any], folder: str) -> dict[str, Any]:
+    """A request with the addresses that are relative to a folder, an ``s3://`` address with a slash, made whole."""
     for field in ("frame_images", "input_references"):
         listed = data.get(field)
         for entry in listed if isinstance(listed, list) else []:
-            media = entry.get(entry.get("type", "image_url")) if isinstance(entry, dict) else None
+            kind = entry.get("type", "image_url") if isinstance(entry, dict) else None
+            media = entry.get(kind) if isinstance(kind, str) else None
             url = media.get("url") if isinstance(media, dict) else None
             if isinstance(url, str) and ":" not in url.split("/", 1)[0]:
                 media["url"] = folder + url.removeprefix("./")  # type: ignore[index]

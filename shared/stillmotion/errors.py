@@ -13,6 +13,7 @@ in events and as the ``Error`` of a failed execution (a Lambda task reports its 
     │   ├── IdempotencyConflict    the key was used for another request
     │   ├── SpendLimitReached      the stack's own spending limit
     │   ├── JobNotFound            no such job, or not the caller's
+    │   ├── BatchNotFound          no such batch, or not the caller's
     │   └── JobStateConflict       the job's state does not allow it
     ├── ProviderError              ModelGates refused or could not be reached
     │   ├── ProviderRejected       400, 403, 404, 413: final
@@ -27,6 +28,7 @@ in events and as the ``Error`` of a failed execution (a Lambda task reports its 
         ├── GenerationFailed · GenerationCancelled · GenerationExpired
         ├── PollingTimedOut        may still finish at the provider
         ├── DownloadFailed · NotAVideo
+        ├── BatchStopped           too many items of a batch failed
         └── StorageFailed          S3, DynamoDB or EventBridge did not take it
 """
 
@@ -156,6 +158,11 @@ class JobNotFound(Refused):
     title = "There is no such job"
 
 
+class BatchNotFound(Refused):
+    http_status = 404
+    title = "There is no such batch"
+
+
 class JobStateConflict(Refused):
     http_status = 409
     title = "The job's state does not allow this"
@@ -231,6 +238,10 @@ class DownloadFailed(JobFailed):
 
 class NotAVideo(JobFailed):
     title = "What was delivered is not a video"
+
+
+class BatchStopped(JobFailed):
+    title = "The batch was stopped"
 
 
 class StorageFailed(JobFailed):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -17,6 +18,8 @@ SOURCE = "stillmotion"
 SUBMITTED = "Video Generation Submitted"
 COMPLETED = "Video Generation Completed"
 FAILED = "Video Generation Failed"
+BATCH_COMPLETED = "Video Batch Completed"
+BATCH_FAILED = "Video Batch Failed"
 
 
 class EventSink(Protocol):
@@ -38,7 +41,15 @@ class EventBus:
         self._bus_name = bus_name
 
     def send(self, detail_type: str, job: Job) -> None:
-        detail = json.dumps({"schema_version": SCHEMA_VERSION} | job.public(), ensure_ascii=False)
+        self.tell(detail_type, job.public(), job.execution_arn)
+
+    def tell(self, detail_type: str, facts: Mapping[str, Any], execution_arn: str | None = None) -> None:
+        """Send one event.
+
+        Raises:
+            StorageFailed: the bus did not take it.
+        """
+        detail = json.dumps({"schema_version": SCHEMA_VERSION} | dict(facts), ensure_ascii=False)
         try:
             answer = self._events.put_events(
                 Entries=[
@@ -47,7 +58,7 @@ class EventBus:
                         "DetailType": detail_type,
                         "Detail": detail,
                         "EventBusName": self._bus_name,
-                        "Resources": [job.execution_arn] if job.execution_arn else [],
+                        "Resources": [execution_arn] if execution_arn else [],
                     }
                 ]
             )

@@ -7,6 +7,7 @@ terminal record is never overwritten by something that comes late.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
@@ -117,6 +118,21 @@ class DynamoJobStore:
                     raise self._conflict(job_id, expected) from None
                 raise
         return _job(answer["Attributes"])
+
+    def find_many(self, job_ids: Collection[str]) -> dict[str, Job]:
+        """The records there are of at most 100 ids, by id."""
+        name = self._table.name
+        wanted: dict[str, Any] = {name: {"Keys": [{"id": job_id} for job_id in job_ids], "ConsistentRead": True}}
+        found: dict[str, Job] = {}
+        with _storage("read"):
+            for pause in (0.0, 0.1, 0.5, 2.0):
+                if not wanted.get(name, {}).get("Keys"):
+                    return found
+                time.sleep(pause)
+                answer = self._table.meta.client.batch_get_item(RequestItems=wanted)
+                found |= {str(item["id"]): _job(item) for item in answer["Responses"].get(name, ())}
+                wanted = dict(answer.get("UnprocessedKeys", {}))
+        raise StorageFailed("DynamoDB did not read all job records at once (throttled). Try again.")
 
     def entries(self, query: Query, partition: str, before: str | None) -> Iterator[dict[str, Any]]:
         """The entries of one index partition, newest first, strictly before a position; read page by page."""

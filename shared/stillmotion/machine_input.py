@@ -5,6 +5,7 @@ One of
     {"job": {"id": …, "submitted": …, "outcome": …}}        handed over by the API, or resumed
     an S3 event "Object Created"                            the drop folder
     an event "Video Generation Requested"                   the bus; its detail is a request
+    {"batch": {"id", "item_id", "attempt"}, "request": …}   an item of a batch
     a request                                               another workflow
 
 and a request may have an ``idempotency_key`` beside its fields.
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stillmotion.addresses import shown_address
+from stillmotion.batch_item import BatchItem
 from stillmotion.drops import Drop
 from stillmotion.errors import Fault, InvalidRequest
 from stillmotion.job import Job, Status, derived_job_id, now, record_expiry
@@ -53,8 +55,23 @@ class MachineInput:
         return Drop.from_event(_inside(self.data, "detail") or {})
 
     @property
+    def batch_item(self) -> BatchItem | None:
+        """The item, when a batch started the execution.
+
+        Raises:
+            InvalidRequest: it is not named.
+        """
+        return BatchItem.from_input(self.data["batch"]) if self._of_batch else None
+
+    @property
+    def _of_batch(self) -> bool:
+        return isinstance(self.data, Mapping) and "batch" in self.data and self._detail_type is None
+
+    @property
     def request(self) -> Any:
         """The request without what may stand beside it, not checked yet; an event's is its detail."""
+        if self._of_batch:
+            return self.data.get("request")
         found = self.data.get("detail") if self._detail_type == REQUESTED else self.data
         if not isinstance(found, Mapping):
             return found
@@ -68,6 +85,9 @@ class MachineInput:
         """
         if self.handed_over is not None:
             return self.handed_over
+        item = self.batch_item
+        if item is not None:
+            return item.job_id
         drop = self.drop
         if drop is not None:
             return derived_job_id("drop", drop.bucket, drop.key, drop.version)
@@ -93,15 +113,23 @@ class MachineInput:
     def source(self) -> dict[str, str]:
         """Which door the request came through, for the record."""
         try:
-            drop = self.drop
+            drop, item = self.drop, self.batch_item
         except InvalidRequest:
-            drop = None
+            drop = item = None
+        if item is not None:
+            return item.source
         if drop is not None:
             return {"type": "drop", "bucket": drop.bucket, "key": drop.key, "version": drop.version}
         if self._detail_type == REQUESTED:
             sender = str(_inside(self.data, "source") or "")[:128]
             return {"type": "event", "event_id": str(_inside(self.data, "id") or "")[:64], "event_source": sender}
         return {"type": "workflow", "execution_arn": self.execution_arn}
+
+    @property
+    def owner(self) -> str | None:
+        """Who started the batch that the request belongs to, ``None`` for nobody in particular."""
+        found = _inside(self.data, "batch", "owner") if self._of_batch else None
+        return found if isinstance(found, str) else None
 
     @property
     def _detail_type(self) -> Any:
@@ -116,6 +144,7 @@ class MachineInput:
             request={} if source["type"] == "drop" else _kept(self.request),
             request_hash="",
             source=source,
+            owner=self.owner,
             execution_arn=self.execution_arn,
             created_at=moment,
             updated_at=moment,

@@ -133,6 +133,22 @@ class Submission:
         logger.info("job accepted", extra={"job_id": job_id, "model": job.model, "source": job.source})
         return Accepted(job)
 
+    def take_over(self, job: Job, execution_arn: str) -> Job:
+        """Make an execution the one that goes on with a job which another has left behind. Nothing is paid for it.
+
+        Raises:
+            SubmitInProgress: the job moved on at this moment.
+        """
+        if job.execution_arn == execution_arn:
+            return job
+        was = {"status": Status.IN_PROGRESS, "error": None, "completed_at": None, "announced_at": None}
+        try:
+            return self._store.update(
+                job.id, expected={job.status}, execution_arn=execution_arn, **(was if job.terminal else {})
+            )
+        except JobStateConflict as error:
+            raise SubmitInProgress(f"Job '{job.id}' moved on at this moment. Look again soon.") from error
+
     def submit(self, job: Job) -> Job:
         """Make the paid call for a queued job; a job that was submitted before is answered as it is.
 

@@ -129,12 +129,19 @@ def record_failure(ended: Ended, store: JobStore, failures: Failures) -> dict[st
     """End the execution's own job, or put a refused request on record; answers ``error`` and ``cause`` for Fail."""
     started = ended.started
     job = _own_job(ended, store)
+    if job is None and "job" in ended.state:
+        return _taken_over(ended.state["job"]["id"], ended.error(None))
     if job is None:
         job = failures.refuse(started.refused(), ended.error(None))
     else:
         job = failures.record(job.id, ended.error(job))
     told = ended.error(job).as_record() if job.error is None else job.error.model_dump(exclude_none=True)
     return {"error": told["code"], "cause": json.dumps({"id": job.id} | told, ensure_ascii=False)}
+
+
+def _taken_over(job_id: str, error: StillmotionError) -> dict[str, Any]:
+    """What an execution says of a job that another one has taken over meanwhile: how it ends is for that one to say."""
+    return {"error": error.code, "cause": json.dumps({"id": job_id} | error.as_record(), ensure_ascii=False)}
 
 
 def _own_job(ended: Ended, store: JobStore) -> Job | None:

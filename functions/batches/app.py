@@ -1,0 +1,59 @@
+"""Batches: thousands of videos by one manifest, behind ``POST /batches`` and ``GET /batches/{id}``."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Path
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from stillmotion import batch_machine, wiring, workflow
+from stillmotion.api import answer, current_caller, documented, new_api
+from stillmotion.batch import BatchOrder
+from stillmotion.batch_views import BatchView, show_batch
+from stillmotion.batches import Ordered
+from stillmotion.settings import BatchesSettings, load
+from stillmotion.telemetry import entry_point
+
+app = new_api()
+BatchId = Annotated[str, Path(description="the batch's id", max_length=48)]
+
+
+@app.post("/batches", responses=documented({200: BatchView, 202: BatchView}, 409, 415), tags=["batches"])
+def create_batch(order: BatchOrder) -> Response[str]:
+    """Start a batch: 202 with its id and the ARN of its execution.
+
+    A batch that is under way is answered as it is. Naming the `batch_id` of one that has ended runs it again: what is
+    done is skipped, what is under way is gone on with, and only what has failed is submitted anew. Without `batch_id`
+    the same version of the same manifest is the same batch, and one that has ended is answered (200).
+    """
+    settings = load(BatchesSettings, os.environ)
+    asked = Ordered(order, owner=current_caller(app))
+    arn = settings.batch_state_machine_arn
+    opened = wiring.batches(settings).open(asked, lambda name, run: workflow.execution_arn(arn, f"{name}-{run}"))
+    if opened.mine:
+        batch_machine.start(wiring.state_machine(), opened.batch)
+    shown = show_batch(opened.batch, lambda _: {})
+    return answer(200 if opened.batch.summary else 202, shown, {"Location": f"/batches/{opened.batch.id}"})
+
+
+@app.get("/batches/<batch_id>", responses=documented({200: BatchView}, 404), tags=["batches"])
+def show_progress(batch_id: BatchId) -> Response[str]:
+    """How far a batch is and, when it has ended, its summary; `Retry-After` (seconds) while it may change."""
+    settings = load(BatchesSettings, os.environ)
+    store, machine = wiring.batch_store(settings.batch_table_name), wiring.state_machine()
+    batch = store.get(batch_id, current_caller(app))
+    aborted = False
+    if batch.summary is None and batch_machine.execution_status(machine, batch.execution_arn) != "RUNNING":
+        # It may have ended properly between the two looks.
+        batch = store.get(batch_id, current_caller(app))
+        aborted = batch.summary is None
+    shown = show_batch(batch, lambda arn: batch_machine.item_counts(machine, arn), aborted=aborted)
+    return answer(200, shown, {} if batch.summary or aborted else {"Retry-After": "5"})
+
+
+@entry_point
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return app.resolve(event, context)
