@@ -59,7 +59,9 @@ def ministack(folder: Path) -> Server:
 
     def launch(port: int) -> Child:
         env = environment.ministack(port, folder)
-        return Child("MiniStack", [str(TOOLS / "python"), "-m", "ministack"], env, folder, folder / "ministack.log")
+        # -P: the folder of the program holds modules of ours, which must not stand in for those of packages.
+        command = [str(TOOLS / "python"), "-P", str(ROOT / "local" / "emulator.py")]
+        return Child("MiniStack", command, env, folder, folder / "ministack.log")
 
     return Server(launch, "/_ministack/ready")
 
