@@ -42,8 +42,10 @@ VALUES = {
     "EventBus": "events",
     "InputBucket": "pictures",
     "OutputBucket": "clips",
+    "BatchTable": "batches",
     "ApiKeySecret": "modelgates-key",
     "GenerateVideoStateMachine": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:generate-video",
+    "GenerateBatchStateMachine": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:generate-batch",
 }
 HANDLERS = {
     "SubmitApiFunction": ("submit", "api_handler"),
@@ -56,6 +58,12 @@ HANDLERS = {
     "ModelsFunction": ("models", "handler"),
     "UploadsFunction": ("uploads", "handler"),
     "DocsFunction": ("docs", "handler"),
+    "BatchesFunction": ("batches", "handler"),
+    "PrepareBatchFunction": ("prepare_batch", "handler"),
+    "RecordItemFunction": ("record_item", "handler"),
+    "CollectBatchFunction": ("collect_batch", "handler"),
+    "ExecutionEndedFunction": ("execution_ended", "handler"),
+    "SweepFunction": ("sweep", "handler"),
 }
 TERMINAL = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 

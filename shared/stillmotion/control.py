@@ -1,40 +1,35 @@
-"""What a caller may do with a job under way: stop waiting for it, or go on where it stood."""
+"""What a caller may do with a job: stop waiting for it, go on where it stood, or settle one that nobody can tell."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from stillmotion.errors import GenerationCancelled, JobStateConflict, StorageFailed
+from stillmotion.errors import (
+    Fault,
+    GenerationCancelled,
+    InvalidRequest,
+    JobStateConflict,
+    ProviderUnavailable,
+)
 from stillmotion.failure import Failures
-from stillmotion.job import Job, Status
+from stillmotion.job import Job, ProviderState, Status
 from stillmotion.job_store import JobStore
+from stillmotion.modelgates import ModelGates
 from stillmotion.provider_job import Outcome
-from stillmotion.telemetry import count, logger
+from stillmotion.resuming import Executions, Resuming
+from stillmotion.telemetry import logger
 
 STOPPABLE = frozenset({Status.QUEUED, Status.IN_PROGRESS})
 DELIVERY_ERRORS = frozenset({"DownloadFailed", "NotAVideo", "StorageFailed"})
 
-type Start = Callable[[Job, str, Outcome], str]
-type Stop = Callable[[Job], None]
-
 
 class Control:
-    """The use cases of cancelling and resuming, over their ports.
+    """The use cases of cancelling, resuming and settling, over their ports."""
 
-    Args:
-        start: starts an execution by name that goes on with a submitted job; answers its ARN.
-        stop: ends a job's execution; one that has ended already is no error.
-        arn: the ARN of an execution by name.
-    """
-
-    def __init__(
-        self, store: JobStore, failures: Failures, start: Start, stop: Stop, arn: Callable[[str], str]
-    ) -> None:
+    def __init__(self, store: JobStore, failures: Failures, provider: ModelGates, executions: Executions) -> None:
         self._store = store
         self._failures = failures
-        self._start = start
-        self._stop = stop
-        self._arn = arn
+        self._provider = provider
+        self._executions = executions
+        self._resuming = Resuming(store, executions)
 
     def cancel(self, job: Job) -> Job:
         """Stop waiting for a job. ModelGates has no cancel call, so it may finish the clip and charge for it.
@@ -49,7 +44,7 @@ class Control:
             if job.status is not Status.CANCELLED:
                 raise JobStateConflict(_not_stoppable(job), retry_after=None if job.terminal else 5)
             logger.info("job cancelled", extra={"job_id": job.id})
-        self._stop(job)
+        self._executions.stop(job)
         return job
 
     def resume(self, job: Job) -> Job:
@@ -65,27 +60,48 @@ class Control:
                 + (f" ({job.error.code})" if job.error else "")
                 + ". Only a job that timed out, or whose delivery failed, can be resumed."
             )
-        name = f"{job.id}-r{job.resumes + 1}"
-        resumed = self._store.update(
-            job.id,
-            expected={job.status},
-            status=Status.IN_PROGRESS,
-            resumes=job.resumes + 1,
-            execution_arn=self._arn(name),
-            error=None,
-            completed_at=None,
-            announced_at=None,
-        )
-        outcome = Outcome.COMPLETED if job.status is Status.FAILED else Outcome.WAITING
+        return self._resuming.go_on(job, Outcome.COMPLETED if job.status is Status.FAILED else Outcome.WAITING)
+
+    def adopt(self, job: Job, provider_job_id: str) -> Job:
+        """Settle a job whose submit got no answer: ModelGates did accept it, as this job, and the workflow goes on.
+
+        Raises:
+            JobStateConflict: the job is not ``submit_unknown``.
+            InvalidRequest: ModelGates tells of no such job.
+            ProviderUnavailable, StorageFailed: not this time.
+        """
+        _require_unknown(job)
         try:
-            self._start(resumed, name, outcome)
-        except StorageFailed:
-            was = {"status": job.status, "error": job.error, "completed_at": job.completed_at}
-            self._store.update(job.id, expected={Status.IN_PROGRESS}, **was, announced_at=job.announced_at)
-            raise
-        logger.info("job resumed", extra={"job_id": job.id, "resumes": resumed.resumes})
-        count("JobsResumed", model=job.model)
-        return resumed
+            found = self._provider.job(provider_job_id)
+        except ProviderUnavailable as error:
+            detail = "is no job that ModelGates tells of right now"
+            raise InvalidRequest(
+                f"provider_job_id {detail}: {error.detail} Look the id up in the ModelGates account and send it again.",
+                faults=[Fault("#/provider_job_id", detail, given=provider_job_id)],
+            ) from error
+        known = ProviderState(
+            job_id=provider_job_id,
+            generation_id=found.generation_id,
+            status=found.status,
+            polling_url=found.polling_url,
+            error=found.error,
+        )
+        return self._resuming.go_on(job, found.outcome, provider=known)
+
+    def abandon(self, job: Job) -> Job:
+        """Settle a job whose submit got no answer: it is given up, and ends as ``failed``.
+
+        Raises:
+            JobStateConflict: the job is not ``submit_unknown``.
+        """
+        _require_unknown(job)
+        logger.info("job abandoned", extra={"job_id": job.id})
+        return self._store.update(job.id, expected={Status.SUBMIT_UNKNOWN}, status=Status.FAILED)
+
+
+def _require_unknown(job: Job) -> None:
+    if job.status is not Status.SUBMIT_UNKNOWN:
+        raise JobStateConflict(f"Job '{job.id}' is {job.status}. Only a job that is submit_unknown is settled by hand.")
 
 
 def resumable(job: Job) -> bool:

@@ -110,6 +110,7 @@ class Job(_Part):
     warnings: list[str] = Field(default_factory=list)
     execution_arn: str | None = None
     resumes: int = 0
+    looks: int = 0
     announced_at: str | None = None
     created_at: str
     updated_at: str
@@ -131,7 +132,7 @@ class Job(_Part):
 
     def public(self) -> dict[str, Any]:
         """The part that callers and listeners see."""
-        private = {"owner", "request_hash", "resumes", "announced_at", "expires_at"}
+        private = {"owner", "request_hash", "resumes", "looks", "announced_at", "expires_at"}
         shown = self.model_dump(mode="json", exclude=private, exclude_none=True)
         return shown | {"request": _without_signatures(self.request)}
 

@@ -38,13 +38,6 @@ class FailureSettings(StoreSettings):
 
 
 @dataclass(frozen=True, slots=True)
-class ControlSettings(FailureSettings):
-    """For stopping and resuming jobs."""
-
-    state_machine_arn: str
-
-
-@dataclass(frozen=True, slots=True)
 class UploadSettings:
     """For offering places for pictures."""
 
@@ -58,6 +51,14 @@ class ProviderSettings(StoreSettings):
     modelgates_base_url: str
     api_key_secret_arn: str
     trusted_origins: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverySettings(ProviderSettings):
+    """For stopping, resuming and settling jobs."""
+
+    output_bucket: str
+    state_machine_arn: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,44 @@ class SubmitApiSettings(SubmitSettings):
 @dataclass(frozen=True, slots=True)
 class DeliverSettings(ProviderSettings):
     """For delivering."""
+
+    output_bucket: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSettings(StoreSettings):
+    """For what has to do with batches."""
+
+    batch_table_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchesSettings(BatchSettings):
+    """For batches behind the API."""
+
+    batch_state_machine_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareBatchSettings(ProviderSettings):
+    """For preparing batches; the last two hold for orders that do not say."""
+
+    batch_table_name: str
+    output_bucket: str
+    batch_max_concurrency: int
+    batch_tolerated_failure_percentage: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordItemSettings(BatchSettings):
+    """For recording what became of a batch's items."""
+
+    state_machine_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class CollectBatchSettings(BatchSettings):
+    """For ending batches."""
 
     output_bucket: str
 

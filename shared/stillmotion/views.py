@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stillmotion.capabilities import VideoModel
 from stillmotion.job import Job, JobError, ProviderState, Status, StoredVideo, Usage
@@ -125,6 +125,21 @@ class ModelList(BaseModel):
     """Models, in ModelGates' order or cheapest first."""
 
     data: list[PricedModel]
+
+
+class SettleOrder(BaseModel):
+    """What became of a submit that got no answer: ModelGates' id of the job, or that it is given up."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    provider_job_id: str | None = Field(default=None, min_length=1, max_length=256)
+    abandon: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> SettleOrder:
+        if (self.provider_job_id is None) == (self.abandon is None):
+            raise ValueError('give either "provider_job_id" or "abandon": true')
+        return self
 
 
 class UploadOrder(BaseModel):

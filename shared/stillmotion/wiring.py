@@ -22,10 +22,14 @@ from stillmotion.errors import ProviderUnauthorized, ProviderUnavailable
 from stillmotion.events import EventBus
 from stillmotion.job_store import DynamoJobStore
 from stillmotion.settings import (
+    BatchesSettings,
+    CollectBatchSettings,
     DeliverSettings,
     FailureSettings,
     JobsSettings,
+    PrepareBatchSettings,
     ProviderSettings,
+    RecoverySettings,
     StoreSettings,
     SubmitSettings,
     SubmitTaskSettings,
@@ -38,14 +42,21 @@ from stillmotion.telemetry import logger
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
+    from stillmotion.batch_collecting import Collecting
+    from stillmotion.batch_preparing import Preparing
+    from stillmotion.batch_store import BatchStore
+    from stillmotion.batches import Batches
     from stillmotion.capabilities import ModelCatalogue
+    from stillmotion.control import Control
     from stillmotion.delivery import Delivery
     from stillmotion.drops import Drops
+    from stillmotion.executions import StateMachineExecutions
     from stillmotion.failure import Failures
     from stillmotion.fetch import GuardedClient
     from stillmotion.job import StoredVideo
     from stillmotion.modelgates import ModelGates
     from stillmotion.polling import Polling
+    from stillmotion.recovery import Recovery
     from stillmotion.submission import Submission
     from stillmotion.uploads import Uploads
     from stillmotion.views import Link
@@ -228,6 +239,42 @@ def delivery(settings: DeliverSettings) -> Delivery:
 
 
 @cache
+def batch_store(table_name: str) -> BatchStore:
+    from stillmotion.batch_store import BatchStore
+
+    return BatchStore(boto3.resource("dynamodb", config=_QUICK).Table(table_name))
+
+
+@cache
+def batches(settings: BatchesSettings | PrepareBatchSettings) -> Batches:
+    from stillmotion import batch_machine
+    from stillmotion.batches import Batches
+
+    machine = state_machine()
+    store = batch_store(settings.batch_table_name)
+    return Batches(store, bulk_s3(), lambda arn: batch_machine.execution_status(machine, arn) == "RUNNING")
+
+
+@cache
+def preparing(settings: PrepareBatchSettings) -> Preparing:
+    from stillmotion.batch_preparing import Limits, Preparing
+
+    concurrency, tolerated = settings.batch_max_concurrency, settings.batch_tolerated_failure_percentage
+    limits = Limits(settings.output_bucket, concurrency, tolerated)
+    return Preparing(
+        batch_store(settings.batch_table_name), job_store(settings), catalogue(settings), bulk_s3(), limits
+    )
+
+
+@cache
+def collecting(settings: CollectBatchSettings) -> Collecting:
+    from stillmotion.batch_collecting import Collecting
+
+    store = batch_store(settings.batch_table_name)
+    return Collecting(store, bulk_s3(), settings.output_bucket, event_bus(settings))
+
+
+@cache
 def drops(settings: SubmitTaskSettings) -> Drops:
     from stillmotion.drops import Drops
 
@@ -240,8 +287,33 @@ def failures(settings: StoreSettings) -> Failures:
     from stillmotion.failure import Failures
     from stillmotion.notes import S3Notes
 
-    notes = S3Notes(bulk_s3(), settings.output_bucket) if isinstance(settings, FailureSettings) else None
+    notes = (
+        S3Notes(bulk_s3(), settings.output_bucket) if isinstance(settings, FailureSettings | RecoverySettings) else None
+    )
     return Failures(job_store(settings), event_bus(settings), notes)
+
+
+@cache
+def executions(machine_arn: str) -> StateMachineExecutions:
+    from stillmotion.executions import StateMachineExecutions
+
+    return StateMachineExecutions(state_machine(), machine_arn)
+
+
+@cache
+def control(settings: RecoverySettings) -> Control:
+    from stillmotion.control import Control
+
+    machine = executions(settings.state_machine_arn)
+    return Control(job_store(settings), failures(settings), provider(settings), machine)
+
+
+@cache
+def recovery(settings: RecoverySettings) -> Recovery:
+    from stillmotion.recovery import Recovery
+
+    machine = executions(settings.state_machine_arn)
+    return Recovery(job_store(settings), failures(settings), provider(settings), machine)
 
 
 def state_machine() -> SFNClient:

@@ -1,0 +1,19 @@
+"""Sweep: looks now and then for jobs that nobody is at, and repairs or reports them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from stillmotion import wiring
+from stillmotion.settings import RecoverySettings, load
+from stillmotion.telemetry import entry_point
+
+
+@entry_point
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """One sweep; answers what it did in numbers of jobs."""
+    return asdict(wiring.recovery(load(RecoverySettings, os.environ)).sweep())

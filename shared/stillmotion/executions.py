@@ -1,0 +1,45 @@
+"""The executions of the generate machine, over Step Functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from stillmotion import workflow
+from stillmotion.errors import StorageFailed
+from stillmotion.job import Job
+from stillmotion.provider_job import Outcome
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+class StateMachineExecutions:
+    """Executions of one state machine, each named so that starting it twice is starting it once."""
+
+    def __init__(self, machine: SFNClient, machine_arn: str) -> None:
+        self._machine = machine
+        self._machine_arn = machine_arn
+
+    def arn(self, name: str) -> str:
+        return workflow.execution_arn(self._machine_arn, name)
+
+    def start(self, job: Job, name: str, outcome: Outcome) -> str:
+        return workflow.start(self._machine, self._machine_arn, job, name=name, outcome=outcome)
+
+    def stop(self, job: Job) -> None:
+        workflow.stop(self._machine, job)
+
+    def running(self, arn: str) -> bool:
+        try:
+            return self._machine.describe_execution(executionArn=arn)["status"] == "RUNNING"
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in ("ExecutionDoesNotExist", "InvalidArn"):
+                return False
+            raise StorageFailed(
+                f"Step Functions did not tell of an execution ({code}). It is looked at again."
+            ) from error
+        except BotoCoreError as error:
+            raise StorageFailed(f"Step Functions did not tell of an execution ({type(error).__name__}).") from error

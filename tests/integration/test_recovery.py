@@ -1,0 +1,208 @@
+"""Jobs that nobody is at: executions that ended without our code running, and records that stand still."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+
+from local.simulator import Simulator
+from stillmotion.job import Status, timestamp
+from stillmotion.job_store import DynamoJobStore
+from tests.inprocess import Cloud
+from tests.integration.test_generate_video import request
+
+pytestmark = pytest.mark.integration
+
+HOUR = timedelta(hours=1)
+
+
+def store() -> DynamoJobStore:
+    return DynamoJobStore(boto3.resource("dynamodb").Table("jobs"))
+
+
+def age(job_id: str, by: timedelta, **fields: Any) -> None:
+    """Make a record older than it is, and change some of its fields."""
+    table = boto3.resource("dynamodb").Table("jobs")
+    item = table.get_item(Key={"id": job_id})["Item"]
+    for name in ("created_at", "updated_at", "completed_at"):
+        if name in item:
+            item[name] = timestamp(datetime.fromisoformat(item[name]) - by)
+    item |= {"position": f"{item['created_at']}#{job_id}"} | fields
+    if "status" in fields:
+        item["status_shard"] = f"{fields['status']}#{item['status_shard'].split('#')[1]}"
+    table.put_item(Item=item)
+
+
+def left_alone(stack: Cloud, simulator: Simulator, status: Status, **fields: Any) -> str:
+    """A job that was paid for, stands in this state for an hour, and has no execution."""
+    job = stack.http("POST", "/videos", request(simulator))[2]
+    stack.finish(job["execution_arn"])
+    stack.events()
+    boto3.resource("dynamodb").Table("jobs").update_item(
+        Key={"id": job["id"]},
+        UpdateExpression="REMOVE video, #error, completed_at, announced_at",
+        ExpressionAttributeNames={"#error": "error"},
+    )
+    boto3.client("s3").delete_object(Bucket="clips", Key=f"videos/{job['id']}.mp4")
+    age(job["id"], HOUR, status=str(status), **fields)
+    return str(job["id"])
+
+
+def finished(stack: Cloud, job_id: str) -> dict[str, Any]:
+    """The job once its present execution has ended."""
+    arn = store().find(job_id).execution_arn  # type: ignore[union-attr]
+    stack.finish(str(arn))
+    return stack.job(job_id)
+
+
+@pytest.mark.parametrize("status", [Status.IN_PROGRESS, Status.DELIVERING])
+def test_a_paid_job_without_an_execution_is_brought_home(stack: Cloud, simulator: Simulator, status: Status) -> None:
+    job_id = left_alone(stack, simulator, status)
+    assert stack.invoke("SweepFunction", {})["resumed"] == 1
+    assert finished(stack, job_id)["status"] == "completed"
+    assert len(simulator.jobs()) == 1
+
+
+def test_a_queued_job_without_an_execution_is_submitted_once(stack: Cloud, simulator: Simulator) -> None:
+    job_id = left_alone(stack, simulator, Status.QUEUED, provider={})
+    simulator.reset()
+    assert stack.invoke("SweepFunction", {})["resumed"] == 1
+    assert finished(stack, job_id)["status"] == "completed"
+    assert len(simulator.jobs()) == 1
+
+
+def test_a_submit_that_nobody_can_tell_of_is_reported_and_never_repeated(stack: Cloud, simulator: Simulator) -> None:
+    job_id = left_alone(stack, simulator, Status.SUBMITTING, provider={})
+    assert stack.invoke("SweepFunction", {})["settled"] == 1
+    assert stack.job(job_id)["status"] == "submit_unknown"
+    assert [event["detail"]["status"] for event in stack.events()] == ["submit_unknown"]
+    assert len(simulator.jobs()) == 1
+
+
+def test_a_job_with_a_living_execution_is_left_alone(
+    stack: Cloud, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = left_alone(stack, simulator, Status.IN_PROGRESS)
+    monkeypatch.setattr("stillmotion.executions.StateMachineExecutions.running", lambda *_: True)
+    assert stack.invoke("SweepFunction", {})["resumed"] == 0
+    assert stack.job(job_id)["status"] == "in_progress"
+
+
+def test_what_changed_lately_is_left_alone(stack: Cloud, simulator: Simulator) -> None:
+    job_id = left_alone(stack, simulator, Status.IN_PROGRESS, updated_at=timestamp(datetime.now(UTC)))
+    assert stack.invoke("SweepFunction", {}) == {"looked_at": 0, "resumed": 0, "settled": 0, "failed": 0}
+    assert stack.job(job_id)["status"] == "in_progress"
+
+
+def test_a_timed_out_job_is_looked_up_after_an_hour_and_after_a_day(stack: Cloud, simulator: Simulator) -> None:
+    simulator.settings(polls_to_ready=62)
+    job = stack.http("POST", "/videos", request(simulator))[2]
+    stack.finish(job["execution_arn"])
+    assert stack.invoke("SweepFunction", {})["resumed"] == 0
+    age(job["id"], HOUR)
+    assert stack.invoke("SweepFunction", {})["resumed"] == 0  # the 61st poll: not yet
+    assert stack.invoke("SweepFunction", {})["resumed"] == 0  # looked up once an hour after, not twice
+    assert stack.job(job["id"])["status"] == "timed_out"
+    age(job["id"], 23 * HOUR)
+    assert stack.invoke("SweepFunction", {})["resumed"] == 1  # the 62nd poll
+    assert finished(stack, job["id"])["status"] == "completed"
+    assert len(simulator.jobs()) == 1
+
+
+def test_a_timed_out_job_that_failed_meanwhile_is_told_as_failed(stack: Cloud, simulator: Simulator) -> None:
+    simulator.settings(polls_to_ready=61, fail_with={"status": "failed", "error": "We do not animate this."})
+    job = stack.http("POST", "/videos", request(simulator))[2]
+    stack.finish(job["execution_arn"])
+    age(job["id"], HOUR)
+    assert stack.invoke("SweepFunction", {})["resumed"] == 1
+    done = finished(stack, job["id"])
+    assert (done["status"], done["error"]["provider_message"]) == ("failed", "We do not animate this.")
+
+
+def ended(arn: str, given: Any, status: str = "ABORTED") -> dict[str, Any]:
+    """The event that Step Functions sends when an execution ended."""
+    return {
+        "source": "aws.states",
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {"executionArn": arn, "status": status, "input": json.dumps(given)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "how", "after", "code"),
+    [
+        (Status.QUEUED, "ABORTED", "cancelled", "GenerationCancelled"),
+        (Status.QUEUED, "TIMED_OUT", "failed", "InternalError"),
+        (Status.SUBMITTING, "ABORTED", "submit_unknown", "SubmitOutcomeUnknown"),
+        (Status.IN_PROGRESS, "TIMED_OUT", "timed_out", "PollingTimedOut"),
+        (Status.DELIVERING, "ABORTED", "failed", "DownloadFailed"),
+    ],
+)
+def test_an_execution_that_ended_by_itself_settles_its_record(
+    stack: Cloud, simulator: Simulator, status: Status, how: str, after: str, code: str
+) -> None:
+    job_id = left_alone(stack, simulator, status)
+    arn = str(store().find(job_id).execution_arn)  # type: ignore[union-attr]
+    event = ended(arn, {"job": {"id": job_id, "submitted": True}}, how)
+    assert stack.invoke("ExecutionEndedFunction", event) == {"id": job_id}
+    job = stack.job(job_id)
+    assert (job["status"], job["error"]["code"]) == (after, code)
+    assert [told["detail"]["status"] for told in stack.events()] == [after]
+    assert stack.invoke("ExecutionEndedFunction", event) == {"id": None}
+
+
+def test_the_end_of_an_execution_that_is_not_the_jobs_changes_nothing(stack: Cloud, simulator: Simulator) -> None:
+    job_id = left_alone(stack, simulator, Status.IN_PROGRESS)
+    event = ended("arn:aws:states:eu-central-1:123456789012:execution:generate-video:other", {"job": {"id": job_id}})
+    assert stack.invoke("ExecutionEndedFunction", event) == {"id": None}
+    assert stack.job(job_id)["status"] == "in_progress"
+
+
+def test_a_submit_under_way_is_asked_about_again(stack: Cloud, simulator: Simulator) -> None:
+    job_id = left_alone(stack, simulator, Status.SUBMITTING, updated_at=timestamp(datetime.now(UTC)))
+    arn = str(store().find(job_id).execution_arn)  # type: ignore[union-attr]
+    with pytest.raises(Exception, match="being submitted"):
+        stack.invoke("ExecutionEndedFunction", ended(arn, {"job": {"id": job_id}}))
+
+
+def unknown(stack: Cloud, simulator: Simulator) -> tuple[str, str]:
+    """A job whose submit was accepted without an answer, and its id at ModelGates."""
+    simulator.fault("submit", times=1, accept_then_lose="reset")
+    problem = stack.http("POST", "/videos", request(simulator))[2]
+    return problem["instance"].removeprefix("/videos/"), simulator.jobs()[0]["id"]
+
+
+def test_a_lost_job_is_adopted_and_brought_home(stack: Cloud, simulator: Simulator) -> None:
+    job_id, provider_job_id = unknown(stack, simulator)
+    status, _, adopted = stack.http("POST", f"/videos/{job_id}/settle", {"provider_job_id": provider_job_id})
+    assert (status, adopted["status"]) == (202, "in_progress")
+    assert finished(stack, job_id)["status"] == "completed"
+    assert len(simulator.jobs()) == 1
+
+
+def test_an_id_that_modelgates_does_not_know_is_not_adopted(stack: Cloud, simulator: Simulator) -> None:
+    job_id, _ = unknown(stack, simulator)
+    status, _, problem = stack.http("POST", f"/videos/{job_id}/settle", {"provider_job_id": "no-such-job"})
+    assert (status, problem["errors"][0]["pointer"]) == (400, "#/provider_job_id")
+    assert stack.job(job_id)["status"] == "submit_unknown"
+
+
+def test_a_lost_job_is_given_up(stack: Cloud, simulator: Simulator) -> None:
+    job_id, _ = unknown(stack, simulator)
+    status, _, job = stack.http("POST", f"/videos/{job_id}/settle", {"abandon": True})
+    assert (status, job["status"], job["error"]["code"]) == (200, "failed", "SubmitOutcomeUnknown")
+
+
+@pytest.mark.parametrize("order", [{}, {"provider_job_id": "a", "abandon": True}, {"abandon": False}, {"id": "a"}])
+def test_an_order_that_says_neither_or_both_is_refused(stack: Cloud, order: dict[str, Any]) -> None:
+    assert stack.http("POST", "/videos/vid_0/settle", order)[0] == 400
+
+
+def test_only_a_lost_job_is_settled_by_hand(stack: Cloud, simulator: Simulator) -> None:
+    job_id = left_alone(stack, simulator, Status.IN_PROGRESS)
+    status, _, problem = stack.http("POST", f"/videos/{job_id}/settle", {"abandon": True})
+    assert (status, problem["code"]) == (409, "JobStateConflict")
