@@ -11,6 +11,8 @@ from stillmotion import wiring, workflow
 from stillmotion.settings import DeliverSettings, load
 from stillmotion.telemetry import entry_point
 
+wiring.prepare(wiring.delivery, DeliverSettings)
+
 
 @entry_point
 @workflow.task

@@ -20,6 +20,7 @@ from stillmotion.telemetry import entry_point
 from stillmotion.views import JobList, JobView, show_entry, show_job
 
 app = new_api()
+wiring.prepare(wiring.job_store, JobsSettings)
 
 
 def _written_out(text: Any) -> Any:

@@ -18,6 +18,7 @@ from stillmotion.telemetry import entry_point
 from stillmotion.views import ModelList
 
 app = new_api()
+wiring.prepare(wiring.catalogue, ProviderSettings)
 
 
 @app.get("/models", responses=documented({200: ModelList}, 503), tags=["models"])

@@ -11,6 +11,8 @@ from stillmotion import wiring, workflow
 from stillmotion.settings import ProviderSettings, load
 from stillmotion.telemetry import entry_point
 
+wiring.prepare(wiring.polling, ProviderSettings)
+
 
 @entry_point
 @workflow.task

@@ -11,6 +11,8 @@ from stillmotion import wiring, workflow
 from stillmotion.settings import FailureSettings, load
 from stillmotion.telemetry import entry_point
 
+wiring.prepare(wiring.failures, FailureSettings)
+
 
 @entry_point
 @workflow.task

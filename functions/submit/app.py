@@ -23,6 +23,7 @@ from stillmotion.telemetry import entry_point
 from stillmotion.views import DryRun, JobView, show_dry_run
 
 app = new_api()
+wiring.prepare(wiring.submission, SubmitApiSettings if "STATE_MACHINE_ARN" in os.environ else SubmitTaskSettings)
 
 
 @app.post(

@@ -16,6 +16,7 @@ from stillmotion.telemetry import entry_point
 from stillmotion.views import UploadOrder, UploadView
 
 app = new_api(UploadOrder)
+wiring.prepare(wiring.uploads, UploadSettings)
 
 
 @app.post("/uploads", responses=documented({201: UploadView}, 415), tags=["uploads"])

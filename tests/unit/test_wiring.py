@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +18,7 @@ from moto import mock_aws
 
 from stillmotion import wiring
 from stillmotion.errors import ProviderUnauthorized, ProviderUnavailable
+from stillmotion.settings import UploadSettings
 from stillmotion.wiring import SecretApiKey
 from tests.wire import Wire, answer, hang_up
 
@@ -179,3 +183,25 @@ def test_a_link_into_a_local_cloud_names_the_bucket_in_its_path(variable: str, m
     monkeypatch.setenv(variable, "http://localhost:4566")
     link = wiring.bulk_s3().generate_presigned_url("get_object", Params={"Bucket": "pictures", "Key": "a.png"})
     assert link.startswith("http://localhost:4566/pictures/a.png?")
+
+
+@pytest.mark.parametrize(("environment", "made"), [({}, 0), ({"AWS_LAMBDA_FUNCTION_NAME": "poll"}, 1)])
+def test_ports_are_made_at_the_start_of_a_lambda_and_of_nothing_else(
+    environment: dict[str, str], made: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME", raising=False)
+    for name, value in ({"INPUT_BUCKET": "pictures"} | environment).items():
+        monkeypatch.setenv(name, value)
+    ports: list[UploadSettings] = []
+    wiring.prepare(ports.append, UploadSettings)
+    assert ports == [UploadSettings("pictures")] * made
+
+
+def test_a_function_starts_without_the_modules_of_the_others() -> None:
+    code = "import sys, stillmotion.wiring; print(*(name for name in sys.modules if name.startswith('stillmotion.')))"
+    shared = str(Path(wiring.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": shared}, capture_output=True, text=True, check=True, timeout=60
+    )
+    others = ("api", "images", "request", "submission", "transfer", "views")
+    assert not {f"stillmotion.{name}" for name in others} & set(done.stdout.split())
