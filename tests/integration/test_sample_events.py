@@ -14,7 +14,7 @@ import urllib3
 
 from local.simulator import Simulator
 from stillmotion import wiring
-from stillmotion.errors import DownloadFailed, InvalidRequest
+from stillmotion.errors import DownloadFailed, InvalidRequest, SubmitOutcomeUnknown
 from stillmotion.job import Job, JobError, Status, now
 from stillmotion.request import VideoRequest
 from stillmotion.settings import DeliverSettings, SubmitSettings, load
@@ -93,6 +93,12 @@ def failed_delivery(house: House) -> None:
     house.record()
     error = JobError.model_validate(DownloadFailed("broke off").as_record())
     house.change(status=Status.FAILED, error=error, announced_at=now())
+
+
+def unknown(house: House) -> None:
+    house.record(submit=False)
+    error = JobError.model_validate(SubmitOutcomeUnknown("the answer was lost").as_record())
+    house.change(status=Status.SUBMIT_UNKNOWN, error=error, announced_at=now())
 
 
 def nothing(house: House) -> None:
@@ -186,6 +192,15 @@ def ended(code: str, status: str) -> Callable[[House, Any], None]:
     return check
 
 
+def settled(house: House, answer: Any) -> None:
+    assert answer == {"id": ID}
+    assert house.found()["status"] == "timed_out"
+
+
+def swept(house: House, answer: Any) -> None:
+    assert answer == {"looked_at": 0, "resumed": 0, "settled": 0, "failed": 0}
+
+
 type Arrange = Callable[[House], None]
 type Check = Callable[[House, Any], None]
 CASES: dict[str, tuple[Arrange, Check]] = {
@@ -220,6 +235,9 @@ CASES: dict[str, tuple[Arrange, Check]] = {
     "jobs-not_found": (nothing, http(404, code="JobNotFound")),
     "control-cancel": (submitted, http(200, id=ID, status="cancelled")),
     "control-resume": (failed_delivery, http(202, id=ID, status="in_progress")),
+    "control-settle": (unknown, http(200, id=ID, status="failed")),
+    "execution_ended-aborted": (submitted, settled),
+    "sweep-schedule": (nothing, swept),
     "models-first_and_last_frame": (nothing, models),
     "uploads-jpeg": (nothing, offered),
     "docs-openapi": (nothing, document),
