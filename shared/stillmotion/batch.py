@@ -22,7 +22,7 @@ ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$"
 DERIVED_PREFIX = "bat_"
 INPUT_PREFIX = "batches/in/"
 _RESERVED = ("in", "map-runs")
-"""Folders below batches/ that are no batch's: where manifests are dropped, and what Step Functions keeps of its runs."""
+"""Folders below batches/ that are no batch's: for dropped manifests, and for what Step Functions keeps of its runs."""
 
 BatchId = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 

@@ -31,7 +31,8 @@ COLUMNS = (
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _WHOLE = re.compile(r"-?\d{1,19}")
 _BOM = b"\xef\xbb\xbf"
-_OUTSIDE = re.compile(rb'["{}\[\],]')
+_OUTSIDE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\],]', re.DOTALL)
+"""A whole string, or a sign: also the quote of a string that goes on in the next piece."""
 _INSIDE = re.compile(rb'["\\]')
 _TOO_LARGE = f"has more than {MAX_ROW_BYTES:,} bytes; name pictures by their addresses"
 
@@ -145,12 +146,14 @@ class _Scanner:
             if self._quoted:
                 self._quoted, self._escaped = sign == b"\\", sign == b"\\"
                 continue
+            if len(sign) > 1 and self.depth:
+                continue
             ends = self.depth == 1 and sign in b",]}"
             if ends:
                 self._keep(chunk[start : at - 1])
                 yield from self._take(last=sign != b",")
             opens = self.depth == 0 and sign in b"[{"
-            self._turn(sign, chunk[start : at - 1])
+            self._turn(sign, b"" if self.depth else chunk[start : at - 1])
             start = at if ends or opens else start
         self._keep(chunk[start:])
 
