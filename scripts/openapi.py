@@ -16,7 +16,7 @@ from typing import Any
 from scripts.generated import ROOT, keep
 
 DOCUMENT = ROOT / "functions" / "docs" / "openapi.json"
-FUNCTIONS = ("submit", "jobs", "control", "models", "uploads", "docs")
+FUNCTIONS = ("submit", "jobs", "control", "batches", "models", "uploads", "docs")
 DESCRIPTION = """\
 Turn still images into video clips. An image becomes the exact first or last frame of a clip that ModelGates generates.
 
@@ -42,6 +42,8 @@ HEADERS = {
 }
 ANSWER_HEADERS: dict[str, dict[str, tuple[str, ...]]] = {
     "POST /videos": {"200": ("Location", "Idempotent-Replayed"), "202": ("Location",)},
+    "POST /batches": {"200": ("Location",), "202": ("Location",)},
+    "GET /batches/{id}": {"200": ("Retry-After",)},
     "POST /videos/{id}/resume": {"202": ("Location",)},
     "GET /videos/{id}": {"200": ("Retry-After",)},
     "DELETE /videos/{id}": {"409": ("Retry-After",)},
@@ -60,8 +62,10 @@ def document() -> dict[str, Any]:
     for name in FUNCTIONS:
         merge.add_file(ROOT / "functions" / name / "app.py", "app")
     text = json.dumps(merge.get_openapi_schema(), default=lambda member: member.value)
-    # The functions name the path parameter by what it is; the API's callers know it as the job's id.
-    made: dict[str, Any] = json.loads(text.replace("{video_id}", "{id}").replace('"video_id"', '"id"'))
+    # The functions name a path parameter by what it is; the API's callers know it as the job's or the batch's id.
+    for name in ("video_id", "shown_id"):
+        text = text.replace(f"{{{name}}}", "{id}").replace(f'"{name}"', '"id"')
+    made: dict[str, Any] = json.loads(text)
     told = _docstrings()
     for path, operations in made["paths"].items():
         for method, operation in operations.items():

@@ -17,12 +17,16 @@ TITLES = {
     "video-generation-submitted": "Detail of 'Video Generation Submitted' from source stillmotion",
     "video-generation-completed": "Detail of 'Video Generation Completed' from source stillmotion",
     "video-generation-failed": "Detail of 'Video Generation Failed' from source stillmotion",
+    "video-batch-requested": "Detail of 'Video Batch Requested', from any source, on the stack's bus",
+    "video-batch-completed": "Detail of 'Video Batch Completed' from source stillmotion",
+    "video-batch-failed": "Detail of 'Video Batch Failed' from source stillmotion",
 }
 
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Every schema by its event's name in kebab case."""
     sys.path.insert(0, str(ROOT / "shared"))
+    from stillmotion.batch import BatchOrder, BatchSummary
     from stillmotion.job import SCHEMA_VERSION, TERMINAL, Status
     from stillmotion.request import VideoRequest
     from stillmotion.views import JobView
@@ -43,6 +47,14 @@ def schemas() -> dict[str, dict[str, Any]]:
         detail["properties"]["status"] = {"enum": statuses}
         detail["required"] = ["schema_version", *detail["required"], *(["error"] if what == "failed" else [])]
         found[f"video-generation-{what}"] = detail
+    found |= {"video-batch-requested": BatchOrder.model_json_schema()}
+    for what, statuses in (("completed", ["completed"]), ("failed", ["refused", "stopped"])):
+        detail = BatchSummary.model_json_schema()
+        detail["properties"] = {"schema_version": {"const": SCHEMA_VERSION}} | detail["properties"]
+        detail["properties"]["status"] = {"enum": statuses}
+        # What was refused before it was a batch has neither an id nor numbers.
+        detail["required"] = ["schema_version", *(detail["required"] if what == "completed" else ["status", "error"])]
+        found[f"video-batch-{what}"] = detail
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {name: dialect | schema | {"title": TITLES[name]} for name, schema in found.items()}
 

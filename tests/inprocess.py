@@ -108,6 +108,8 @@ class Cloud:
         table = resources("AWS::DynamoDB::Table")["JobTable"]
         parts = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
         boto3.client("dynamodb").create_table(TableName="jobs", **{part: table[part] for part in parts})
+        table = resources("AWS::DynamoDB::Table")["BatchTable"]
+        boto3.client("dynamodb").create_table(TableName="batches", **{part: table[part] for part in parts[:3]})
         for bucket in ("pictures", "clips"):
             boto3.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         boto3.client("secretsmanager").create_secret(Name="modelgates-key", SecretString=self.simulator.api_key)

@@ -31,7 +31,7 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 from local.simulator import Simulator
 from tests.inprocess import ACCOUNT, HANDLERS, REGION, ROLE, VALUES, Cloud, cloud
-from tests.template import ROOT, resources
+from tests.template import ROOT
 
 BATCH_DEFINITION = ROOT / "workflows" / "generate_batch.asl.json"
 
@@ -90,10 +90,7 @@ class BatchCloud:
         self.stack = stack
 
     def set_up(self) -> None:
-        """Make what a batch needs beyond the rest."""
-        table = resources("AWS::DynamoDB::Table")["BatchTable"]
-        parts = ("BillingMode", "AttributeDefinitions", "KeySchema")
-        boto3.client("dynamodb").create_table(TableName="batches", **{part: table[part] for part in parts})
+        """Make the batch machine."""
         boto3.client("stepfunctions").create_state_machine(
             name="generate-batch", definition=json.dumps(batch_definition()), roleArn=ROLE
         )

@@ -18,6 +18,7 @@ from stillmotion.settings import BatchesSettings, load
 from stillmotion.telemetry import entry_point
 
 app = new_api()
+wiring.prepare(wiring.batches, BatchesSettings)
 BatchId = Annotated[str, Path(description="the batch's id", max_length=48)]
 
 
@@ -39,16 +40,16 @@ def create_batch(order: BatchOrder) -> Response[str]:
     return answer(200 if opened.batch.summary else 202, shown, {"Location": f"/batches/{opened.batch.id}"})
 
 
-@app.get("/batches/<batch_id>", responses=documented({200: BatchView}, 404), tags=["batches"])
-def show_progress(batch_id: BatchId) -> Response[str]:
+@app.get("/batches/<shown_id>", responses=documented({200: BatchView}, 404), tags=["batches"])
+def show_progress(shown_id: BatchId) -> Response[str]:
     """How far a batch is and, when it has ended, its summary; `Retry-After` (seconds) while it may change."""
     settings = load(BatchesSettings, os.environ)
     store, machine = wiring.batch_store(settings.batch_table_name), wiring.state_machine()
-    batch = store.get(batch_id, current_caller(app))
+    batch = store.get(shown_id, current_caller(app))
     aborted = False
     if batch.summary is None and batch_machine.execution_status(machine, batch.execution_arn) != "RUNNING":
         # It may have ended properly between the two looks.
-        batch = store.get(batch_id, current_caller(app))
+        batch = store.get(shown_id, current_caller(app))
         aborted = batch.summary is None
     shown = show_batch(batch, lambda arn: batch_machine.item_counts(machine, arn), aborted=aborted)
     return answer(200, shown, {} if batch.summary or aborted else {"Retry-After": "5"})

@@ -11,6 +11,8 @@ from stillmotion import batch_machine, wiring, workflow
 from stillmotion.settings import CollectBatchSettings, load
 from stillmotion.telemetry import entry_point
 
+wiring.prepare(wiring.collecting, CollectBatchSettings)
+
 
 @entry_point
 @workflow.task

@@ -11,6 +11,8 @@ from stillmotion import batch_machine, wiring, workflow
 from stillmotion.settings import PrepareBatchSettings, load
 from stillmotion.telemetry import entry_point
 
+wiring.prepare(wiring.preparing, PrepareBatchSettings)
+
 
 @entry_point
 @workflow.task

@@ -12,6 +12,8 @@ from stillmotion.batch_outcome import record_item
 from stillmotion.settings import RecordItemSettings, load
 from stillmotion.telemetry import entry_point
 
+wiring.prepare(wiring.job_store, RecordItemSettings)
+
 
 @entry_point
 @workflow.task

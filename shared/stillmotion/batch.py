@@ -102,6 +102,27 @@ class Manifest(BaseModel):
         return DERIVED_PREFIX + derived.removeprefix(ID_PREFIX)
 
 
+class BatchSummary(BaseModel):
+    """What a run came to. ``done``, ``failed``, ``skipped`` and ``not_run`` add up to ``items``; money is USD."""
+
+    id: str
+    run: int = Field(ge=1)
+    status: BatchStatus
+    manifest: str
+    items: int = Field(ge=0, description="rows of the manifest")
+    done: int = Field(ge=0, description="videos made by this run")
+    failed: int = Field(ge=0)
+    skipped: int = Field(ge=0, description="done by an earlier run")
+    not_run: int = Field(ge=0, description="not begun when the run was stopped")
+    failed_by_reason: dict[str, int]
+    cost_usd: float = Field(ge=0, description="what ModelGates charged for this run, as far as it said")
+    duration_seconds: float = Field(ge=0)
+    started_at: str
+    ended_at: str
+    results: str | None = Field(default=None, description="S3 address of the results, JSON Lines")
+    error: dict[str, Any] | None = Field(default=None, description="why it was refused or stopped")
+
+
 class Batch(BaseModel):
     """A batch's record, of its latest run. ``items`` counts the rows; times are ISO-8601 in UTC."""
 
@@ -118,7 +139,7 @@ class Batch(BaseModel):
     items: int | None = None
     prepared: dict[str, int] = Field(default_factory=dict)
     estimated_cost_usd: float | None = None
-    summary: dict[str, Any] | None = None
+    summary: BatchSummary | None = None
     error: dict[str, Any] | None = None
     started_at: str = Field(default_factory=now)
 

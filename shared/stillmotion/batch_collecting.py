@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from stillmotion.batch import INPUT_PREFIX, Batch, BatchStatus, Manifest
+from stillmotion.batch import INPUT_PREFIX, Batch, BatchStatus, BatchSummary, Manifest
 from stillmotion.batch_store import BatchStore
 from stillmotion.drops import FAILED_PREFIX
 from stillmotion.errors import StillmotionError, StorageFailed
@@ -65,11 +65,13 @@ class Collecting:
         status = BatchStatus.COMPLETED if error is None else BatchStatus.STOPPED
         status = BatchStatus.REFUSED if batch.items is None else status
         told = None if error is None else error.as_record()
-        ended = batch.changed(status=status, error=told, summary=self._summary(batch, tally, status, told))
-        self._put(self._output_bucket, ended.summary_key, ended.summary or {})
+        summary = self._summary(batch, tally, status, told)
+        ended = batch.changed(status=status, error=told, summary=summary)
+        facts = summary.model_dump(mode="json", exclude_none=True)
+        self._put(self._output_bucket, ended.summary_key, facts)
         self._store.save(ended)
         kind = BATCH_COMPLETED if status is BatchStatus.COMPLETED else BATCH_FAILED
-        self._events.tell(kind, ended.summary or {}, batch.execution_arn)
+        self._events.tell(kind, facts, batch.execution_arn)
         logger.info("batch ended", extra={"batch_id": batch.id, "status": status, "counts": dict(tally.statuses)})
         count("BatchesEnded", status=str(status))
         return ended
@@ -84,30 +86,27 @@ class Collecting:
         facts = {"status": str(BatchStatus.REFUSED), "error": error.as_record()}
         self._events.tell(BATCH_FAILED, facts, execution_arn)
 
-    def _summary(
-        self, batch: Batch, tally: _Tally, status: BatchStatus, error: dict[str, Any] | None
-    ) -> dict[str, Any]:
+    def _summary(self, batch: Batch, tally: _Tally, status: BatchStatus, error: dict[str, Any] | None) -> BatchSummary:
         ended_at, items = now(), batch.items or 0
         taken = datetime.fromisoformat(ended_at) - datetime.fromisoformat(batch.started_at)
-        summary: dict[str, Any] = {
-            "id": batch.id,
-            "run": batch.run,
-            "status": str(status),
-            "manifest": batch.manifest.address,
-            "items": items,
-            "done": tally.statuses["done"],
-            "failed": tally.statuses["failed"],
-            "skipped": tally.statuses["skipped"],
-            "not_run": max(items - tally.statuses.total(), 0),
-            "failed_by_reason": dict(sorted(tally.reasons.items())),
-            "cost_usd": float(tally.cost),
-            "duration_seconds": round(taken.total_seconds(), 3),
-            "started_at": batch.started_at,
-            "ended_at": ended_at,
-        }
-        if batch.items is not None:
-            summary["results"] = f"s3://{self._output_bucket}/{batch.results_key}"
-        return summary | ({} if error is None else {"error": error})
+        return BatchSummary(
+            id=batch.id,
+            run=batch.run,
+            status=status,
+            manifest=batch.manifest.address,
+            items=items,
+            done=tally.statuses["done"],
+            failed=tally.statuses["failed"],
+            skipped=tally.statuses["skipped"],
+            not_run=max(items - tally.statuses.total(), 0),
+            failed_by_reason=dict(sorted(tally.reasons.items())),
+            cost_usd=float(tally.cost),
+            duration_seconds=round(taken.total_seconds(), 3),
+            started_at=batch.started_at,
+            ended_at=ended_at,
+            results=None if batch.items is None else f"s3://{self._output_bucket}/{batch.results_key}",
+            error=error,
+        )
 
     def _put(self, bucket: str, key: str, document: Mapping[str, Any]) -> None:
         body = json.dumps(document, indent=2).encode()

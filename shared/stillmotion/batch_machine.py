@@ -68,7 +68,8 @@ def collect(state: Mapping[str, Any], execution_arn: str, store: BatchStore, col
         collecting.refuse(execution_arn, error)
         return {"status": "refused", "summary": {}} | _failure(error)
     ended = collecting.collect(batch, error)
-    return {"status": str(ended.status), "summary": ended.summary} | _failure(error)
+    told = {} if ended.summary is None else ended.summary.model_dump(mode="json", exclude_none=True)
+    return {"status": str(ended.status), "summary": told} | _failure(error)
 
 
 def _prepared_state(state: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -55,7 +55,7 @@ class BatchView(BaseModel):
 
 def show_batch(batch: Batch, counts: Callable[[str], dict[str, int]], *, aborted: bool = False) -> dict[str, Any]:
     """A batch as ``GET /batches/{id}`` shows it; ``counts`` gives the items of its execution while that is at work."""
-    summary = batch.summary or {}
+    summary = {} if batch.summary is None else batch.summary.model_dump(mode="json")
     status = BatchStatus.ABORTED if aborted else batch.status
     view = BatchView(
         id=batch.id,
