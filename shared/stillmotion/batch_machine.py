@@ -153,5 +153,8 @@ def item_counts(machine: SFNClient, execution_arn: str) -> dict[str, int]:
             return {}
         counts = machine.describe_map_run(mapRunArn=runs[0]["mapRunArn"])["itemCounts"]
     except (ClientError, BotoCoreError) as error:
-        raise StorageFailed(f"Step Functions did not count items ({type(error).__name__}). Try again.") from error
+        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+        if code == "ExecutionDoesNotExist":  # Step Functions keeps them for 90 days
+            return {}
+        raise StorageFailed(f"Step Functions did not count a batch's items ({code}). Try again.") from error
     return {name: int(number) for name, number in counts.items() if isinstance(number, int)}

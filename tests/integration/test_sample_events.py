@@ -21,6 +21,7 @@ from stillmotion.settings import DeliverSettings, SubmitSettings, load
 from stillmotion.submission import Origin
 from tests.events import EVENTS, sample, sample_function, sample_names, sampled_functions
 from tests.inprocess import CALLER, Cloud
+from tests.integration.batch_samples import BATCH_CASES
 
 pytestmark = pytest.mark.integration
 
@@ -242,6 +243,7 @@ CASES: dict[str, tuple[Arrange, Check]] = {
     "uploads-jpeg": (nothing, offered),
     "docs-openapi": (nothing, document),
     "docs-page": (nothing, page),
+    **BATCH_CASES,
 }
 REFUSED_TASKS = {"submit_task-unknown_field": "#/colour"}
 
