@@ -18,7 +18,13 @@ from stillmotion.resuming import Executions, Resuming
 from stillmotion.telemetry import logger
 
 STOPPABLE = frozenset({Status.QUEUED, Status.IN_PROGRESS})
-DELIVERY_ERRORS = frozenset({"DownloadFailed", "NotAVideo", "StorageFailed"})
+DELIVERY_ERRORS = frozenset(
+    {
+        *("DownloadFailed", "NotAVideo", "StorageFailed"),
+        *("ProviderThrottled", "ProviderUnauthorized", "ProviderUnavailable", "InternalError"),
+    }
+)
+"""With an id at ModelGates on record: what went wrong after the job was paid for, and says nothing against its video."""
 
 
 class Control:
