@@ -44,7 +44,7 @@ class BatchOrder(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     manifest: str = Field(
-        pattern=r"^s3://[^/]+/.+$",
+        pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.+$",
         max_length=1200,
         examples=["s3://pictures/uploads/rows.csv"],
         description="S3 address",

@@ -40,6 +40,7 @@ MAX_INPUT_REFERENCES = 16
 MAX_FAULTS, MAX_SHOWN_CHARACTERS = 30, 80
 PATTERNS = {
     ("size",): "must be WIDTHxHEIGHT in pixels, for example 1280x720",
+    ("manifest",): "must be s3://bucket/key",
     ("metadata",): "must consist of letters, digits, spaces and _ . : / -",
 }
 """What a pattern asks for, by the place of the field that has one."""

@@ -60,3 +60,9 @@ def test_a_whole_number_may_be_written_with_a_point(stack: Cloud, simulator: Sim
 def test_another_kind_of_value_is_no_whole_number(stack: Cloud, simulator: Simulator, given: object) -> None:
     status, _, problem = stack.http("POST", "/videos?dry_run=true", request(simulator) | {"duration": given})
     assert (status, problem["errors"][0]["pointer"]) == (400, "#/duration")
+
+
+@pytest.mark.parametrize("given", ["s3://«»/rows.csv", "s3://b/rows.csv", "s3://pictures", "rows.csv"])
+def test_an_address_that_no_manifest_can_have_is_refused(stack: Cloud, given: str) -> None:
+    status, _, problem = stack.http("POST", "/batches", {"manifest": given})
+    assert (status, problem["errors"][0]["detail"]) == (400, "must be s3://bucket/key")
