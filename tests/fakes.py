@@ -14,6 +14,7 @@ from stillmotion.failure import Failures
 from stillmotion.job import Job, ProviderState, Status, StoredVideo, now
 from stillmotion.provider_job import ProviderJob
 from stillmotion.request import VideoRequest
+from stillmotion.spending import CeilingReached, Spend
 from stillmotion.submission import LEASE_SECONDS, Origin, Submission
 
 MODEL = "google/veo-3.1-lite"
@@ -42,6 +43,7 @@ class MemoryJobStore:
 
     def __init__(self, fuse: Fuse | None = None) -> None:
         self.jobs: dict[str, Job] = {}
+        self.days: dict[str, int] = {}
         self.down: set[str] = set()
         self.before_update: Callable[[str, dict[str, Any]], None] | None = None
         self._fuse = fuse or Fuse()
@@ -58,7 +60,7 @@ class MemoryJobStore:
         self._work("find")
         return self.jobs.get(job_id)
 
-    def update(self, job_id: str, *, expected: Collection[Status], **changes: Any) -> Job:
+    def update(self, job_id: str, *, expected: Collection[Status], spend: Spend | None = None, **changes: Any) -> Job:
         self._work("update")
         self._work(f"update:{changes.get('status')}")
         if self.before_update is not None:
@@ -66,10 +68,19 @@ class MemoryJobStore:
         job = self.jobs.get(job_id)
         if job is None or job.status not in expected:
             raise JobStateConflict(f"Job '{job_id}' is {job.status if job else 'gone'}.")
+        self._count(spend)
         fields = dict(job) | changes | {"updated_at": now()}
         self.jobs[job_id] = Job.model_validate({name: value for name, value in fields.items() if value is not None})
         self._fuse.burn(f"update:{changes.get('status', 'same')}")
         return self.jobs[job_id]
+
+    def _count(self, spend: Spend | None) -> None:
+        if spend is None:
+            return
+        spent = self.days.get(spend.day, 0)
+        if spend.ceiling is not None and spent > spend.ceiling:
+            raise CeilingReached(spent)
+        self.days[spend.day] = spent + spend.micro_usd
 
     def put(self, job: Job) -> Job:
         self.jobs[job.id] = job

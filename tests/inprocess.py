@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,6 +26,7 @@ from urllib.parse import parse_qs
 import boto3
 from jsonschema import validate
 from moto import mock_aws
+from moto.dynamodb.responses import DynamoHandler
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
@@ -39,6 +40,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/stillmotion"
 CALLER = f"arn:aws:iam::{ACCOUNT}:user/alice"
 VALUES = {
     "JobTable": "jobs",
+    "SpendTable": "days",
     "EventBus": "events",
     "InputBucket": "pictures",
     "OutputBucket": "clips",
@@ -89,7 +91,9 @@ class Crash(BaseException):
 class Cloud:
     """One stack in one process. ``waits`` are the seconds of the Wait states, ``pauses`` those of retries."""
 
-    def __init__(self, simulator: Simulator, *, poll_interval: int, max_polls: int) -> None:
+    def __init__(
+        self, simulator: Simulator, *, poll_interval: int, max_polls: int, parameters: Mapping[str, str]
+    ) -> None:
         self.simulator = simulator
         self.waits: list[int] = []
         self.pauses: list[float] = []
@@ -100,16 +104,16 @@ class Cloud:
             "TrustedOrigins": simulator.url,
             "ImageTransport": "inline",
             "PollIntervalSeconds": str(poll_interval),
+            **parameters,
         }
         self._modules: dict[tuple[str, int], ModuleType] = {}
 
     def set_up(self) -> None:
         """Make the stack's resources in moto."""
-        table = resources("AWS::DynamoDB::Table")["JobTable"]
         parts = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-        boto3.client("dynamodb").create_table(TableName="jobs", **{part: table[part] for part in parts})
-        table = resources("AWS::DynamoDB::Table")["BatchTable"]
-        boto3.client("dynamodb").create_table(TableName="batches", **{part: table[part] for part in parts[:3]})
+        for name, table in resources("AWS::DynamoDB::Table").items():
+            given = {part: table[part] for part in parts if part in table}
+            boto3.client("dynamodb").create_table(TableName=VALUES[name], **given)
         for bucket in ("pictures", "clips"):
             boto3.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         boto3.client("secretsmanager").create_secret(Name="modelgates-key", SecretString=self.simulator.api_key)
@@ -256,9 +260,12 @@ def route(method: str, path: str) -> tuple[str, str, dict[str, str]]:
 
 
 @contextmanager
-def cloud(simulator: Simulator, *, poll_interval: int = 30, max_polls: int = 60) -> Iterator[Cloud]:
-    """A stack for the length of the block, with fresh resources and nothing remembered from the last."""
-    stack = Cloud(simulator, poll_interval=poll_interval, max_polls=max_polls)
+def cloud(simulator: Simulator, *, poll_interval: int = 30, max_polls: int = 60, **parameters: str) -> Iterator[Cloud]:
+    """A stack for the length of the block, with fresh resources and nothing remembered from the last.
+
+    ``parameters`` are further ones of the template, by name.
+    """
+    stack = Cloud(simulator, poll_interval=poll_interval, max_polls=max_polls, parameters=parameters)
     environment = {"AWS_DEFAULT_REGION": REGION, "POWERTOOLS_TRACE_DISABLED": "true", "POWERTOOLS_DEV": "false"}
     for function in HANDLERS:
         environment |= function_environment(function, stack.values) | {"POWERTOOLS_TRACE_DISABLED": "true"}
@@ -287,6 +294,7 @@ def cloud(simulator: Simulator, *, poll_interval: int = 30, max_polls: int = 60)
         mocked,
         patch.object(lambda_eval_utils, "_invoke_lambda_function", invoke),
         patch.object(WaitFunction, "_wait_interval", wait),
+        patch.object(DynamoHandler, "call_action", _one_at_a_time(DynamoHandler.call_action)),
         patch.object(retrier_decl, "time", _Pauses(stack.pauses)),
     ):
         forget()
@@ -307,6 +315,17 @@ def forget() -> None:
 def _failed(kind: str, message: str, stack_trace: list[str] | None = None) -> dict[str, Any]:
     payload = {"errorMessage": message, "errorType": kind, "stackTrace": stack_trace or []}
     return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": payload}
+
+
+def _one_at_a_time[T](call: Callable[[Any], T]) -> Callable[[Any], T]:
+    """DynamoDB's calls are atomic. Moto is not: a transaction that fails puts back whole tables."""
+    lock = threading.RLock()
+
+    def locked(self: Any) -> T:
+        with lock:
+            return call(self)
+
+    return locked
 
 
 class _Pauses:

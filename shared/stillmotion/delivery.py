@@ -15,6 +15,7 @@ from stillmotion.job_store import JobStore, get_job
 from stillmotion.modelgates import ModelGates
 from stillmotion.notes import Notes
 from stillmotion.provider_job import ProviderJob
+from stillmotion.spending import correction
 from stillmotion.telemetry import count, logger
 from stillmotion.transfer import VideoStore
 
@@ -69,6 +70,7 @@ class Delivery:
                 video=videos,
                 usage=Usage(cost_usd=cost),
                 completed_at=now(),
+                spend=correction(job.reserved, cost),
             )
         except JobStateConflict:
             # Two deliveries ran at once and stored the same bytes; the other one was first to record it.
@@ -77,6 +79,8 @@ class Delivery:
                 raise
         logger.info("job completed", extra={"job_id": job.id, "bytes": sum(video.bytes for video in videos)})
         count("JobsCompleted", model=job.model)
+        if job.usage.cost_usd is not None:
+            count("SpendUsd", job.usage.cost_usd, MetricUnit.NoUnit, model=job.model)
         count("BytesDelivered", sum(video.bytes for video in videos), MetricUnit.Bytes, model=job.model)
         return job
 

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from stillmotion.addresses import shown_address
+from stillmotion.spending import Reservation
 
 SCHEMA_VERSION = "1"
 ID_PREFIX = "vid_"
@@ -104,6 +105,8 @@ class Job(_Part):
     provider: ProviderState = ProviderState()
     polls: int = 0
     usage: Usage = Usage()
+    estimated_cost_usd: float | None = None
+    reserved: Reservation | None = None
     video: list[StoredVideo] = Field(default_factory=list)
     error: JobError | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
@@ -132,7 +135,7 @@ class Job(_Part):
 
     def public(self) -> dict[str, Any]:
         """The part that callers and listeners see."""
-        private = {"owner", "request_hash", "resumes", "looks", "announced_at", "expires_at"}
+        private = {"owner", "request_hash", "reserved", "resumes", "looks", "announced_at", "expires_at"}
         shown = self.model_dump(mode="json", exclude=private, exclude_none=True)
         return shown | {"request": _without_signatures(self.request)}
 

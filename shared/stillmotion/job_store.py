@@ -7,11 +7,14 @@ terminal record is never overwritten by something that comes late.
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
 
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,6 +23,7 @@ from pydantic import BaseModel
 from stillmotion.errors import JobNotFound, JobStateConflict, StorageFailed
 from stillmotion.job import Job, Status, now
 from stillmotion.listing import Query, owner_partition, position_of, status_partition
+from stillmotion.spending import CeilingReached, Spend
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -30,6 +34,7 @@ MAX_KEY_BYTES = 2048
 
 
 ENTRIES_PER_READ = 50
+TRANSACTION_ATTEMPTS = 8
 
 
 class JobStore(Protocol):
@@ -41,13 +46,14 @@ class JobStore(Protocol):
     def find(self, job_id: str) -> Job | None:
         """The record as last written, or ``None``."""
 
-    def update(self, job_id: str, *, expected: Collection[Status], **changes: Any) -> Job:
+    def update(self, job_id: str, *, expected: Collection[Status], spend: Spend | None = None, **changes: Any) -> Job:
         """Change fields of a record that is in one of the expected states and return the new record.
 
-        A field that is changed to ``None`` is removed.
+        A field that is changed to ``None`` is removed. A ``spend`` changes its day's counter in the same transaction.
 
         Raises:
-            JobStateConflict: it is in another state.
+            JobStateConflict: it is in another state; nothing is changed.
+            CeilingReached: the day's counter leaves no room; nothing is changed.
         """
 
 
@@ -74,8 +80,9 @@ def _not_found(job_id: str) -> JobNotFound:
 class DynamoJobStore:
     """Job records in DynamoDB, one item a job, partition key ``id``, consistent reads."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, days: Table | None = None) -> None:
         self._table = table
+        self._days = days
 
     def create(self, job: Job) -> bool:
         with _storage("write"):
@@ -94,7 +101,7 @@ class DynamoJobStore:
             item = self._table.get_item(Key={"id": job_id}, ConsistentRead=True).get("Item")
         return None if item is None else _job(item)
 
-    def update(self, job_id: str, *, expected: Collection[Status], **changes: Any) -> Job:
+    def update(self, job_id: str, *, expected: Collection[Status], spend: Spend | None = None, **changes: Any) -> Job:
         removed = [field for field, value in changes.items() if value is None]
         kept = {field: value for field, value in changes.items() if value is not None}
         fields = _stored(kept | {"updated_at": now()})
@@ -103,21 +110,53 @@ class DynamoJobStore:
         names = {f"#{field}": field for field in (*fields, *removed, "status")}
         values = {f":{field}": value for field, value in fields.items()}
         states = {f":from{at}": str(status) for at, status in enumerate(expected)}
+        change: dict[str, Any] = {
+            "Key": {"id": job_id},
+            "UpdateExpression": _expression(fields, removed),
+            "ConditionExpression": f"#status IN ({', '.join(states)})",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values | states,
+        }
+        if spend is not None:
+            return self._update_with(spend, job_id, change, expected)
         with _storage("update"):
             try:
-                answer = self._table.update_item(
-                    Key={"id": job_id},
-                    UpdateExpression=_expression(fields, removed),
-                    ConditionExpression=f"#status IN ({', '.join(states)})",
-                    ExpressionAttributeNames=names,
-                    ExpressionAttributeValues=values | states,
-                    ReturnValues="ALL_NEW",
-                )
+                answer = self._table.update_item(**change, ReturnValues="ALL_NEW")
             except ClientError as error:
                 if _conditional(error):
                     raise self._conflict(job_id, expected) from None
                 raise
         return _job(answer["Attributes"])
+
+    def _update_with(self, spend: Spend, job_id: str, change: dict[str, Any], expected: Collection[Status]) -> Job:
+        """The record's change and the counter's in one transaction."""
+        assert self._days is not None  # whoever limits spending gives the table of days
+        counter = {"TableName": self._days.name, **_counting(spend)}
+        items: list[Any] = [{"Update": counter}, {"Update": {"TableName": self._table.name, **change}}]
+        token = str(uuid4())  # a retry of a lost answer is the same transaction
+        with _storage("update"):
+            for attempt in range(TRANSACTION_ATTEMPTS):
+                try:
+                    self._table.meta.client.transact_write_items(TransactItems=items, ClientRequestToken=token)
+                    return get_job(self, job_id)
+                except ClientError as error:
+                    codes = [reason.get("Code") for reason in error.response.get("CancellationReasons", ())]
+                    if codes[1:] == ["ConditionalCheckFailed"]:
+                        raise self._conflict(job_id, expected) from None
+                    if codes[:1] == ["ConditionalCheckFailed"]:
+                        raise CeilingReached(self.spent(spend.day)) from None
+                    if "TransactionConflict" not in codes or attempt == TRANSACTION_ATTEMPTS - 1:
+                        raise
+                time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads load, hides nothing
+        raise AssertionError("the last attempt returns or raises")
+
+    def spent(self, day: str) -> int:
+        """What is counted for a day (``YYYY-MM-DD``), in micro-USD."""
+        with _storage("read"):
+            item = (
+                None if self._days is None else self._days.get_item(Key={"day": day}, ConsistentRead=True).get("Item")
+            )
+        return 0 if item is None else int(Decimal(str(item["micro_usd"])))
 
     def find_many(self, job_ids: Collection[str]) -> dict[str, Job]:
         """The records there are of at most 100 ids, by id."""
@@ -193,6 +232,21 @@ def _item(job: Job) -> dict[str, Any]:
         "status_shard": status_partition(job.status, job.id),
         "position": position_of(job.created_at, job.id),
     }
+
+
+def _counting(spend: Spend) -> dict[str, Any]:
+    """The change of a day's counter, which disappears by itself after a year."""
+    gone = int(datetime.fromisoformat(spend.day).timestamp()) + 366 * 86400
+    change: dict[str, Any] = {
+        "Key": {"day": spend.day},
+        "UpdateExpression": "ADD micro_usd :amount SET expires_at = :gone",
+        "ExpressionAttributeValues": {":amount": spend.micro_usd, ":gone": gone},
+    }
+    if spend.ceiling is not None:
+        # A day without an item stands at nothing, and a ceiling below nothing was refused before.
+        change["ConditionExpression"] = "attribute_not_exists(micro_usd) OR micro_usd <= :ceiling"
+        change["ExpressionAttributeValues"][":ceiling"] = spend.ceiling
+    return change
 
 
 def _expression(changed: Collection[str], removed: Collection[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from stillmotion.errors import StorageFailed
 from stillmotion.job import Job, ProviderState, Status
@@ -58,13 +58,13 @@ class Resuming:
             StorageFailed: the execution could not be started; the job is as it was.
         """
         name = f"{job.id}-r{job.resumes + 1}"
-        changes = {
+        changes: dict[str, Any] = {
             "status": Status.QUEUED if job.status is Status.QUEUED else Status.IN_PROGRESS,
             "resumes": job.resumes + 1,
             "execution_arn": self._executions.arn(name),
             "provider": provider or job.provider,
         }
-        ended = {"error": None, "completed_at": None, "announced_at": None} if job.terminal else {}
+        ended: dict[str, Any] = {"error": None, "completed_at": None, "announced_at": None} if job.terminal else {}
         resumed = self._store.update(job.id, expected={job.status}, **changes, **ended)
         try:
             self._executions.start(resumed, name, outcome)
@@ -76,6 +76,6 @@ class Resuming:
         return resumed
 
     def _undo(self, job: Job, resumed: Job) -> None:
-        was = {"status": job.status, "provider": job.provider, "execution_arn": job.execution_arn}
-        ended = {"error": job.error, "completed_at": job.completed_at, "announced_at": job.announced_at}
+        was: dict[str, Any] = {"status": job.status, "provider": job.provider, "execution_arn": job.execution_arn}
+        ended: dict[str, Any] = {"error": job.error, "completed_at": job.completed_at, "announced_at": job.announced_at}
         self._store.update(job.id, expected={resumed.status}, **was, **ended)

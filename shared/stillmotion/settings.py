@@ -18,6 +18,7 @@ class StoreSettings:
     """What every function needs: the table and the bus."""
 
     table_name: str
+    spend_table_name: str
     event_bus_name: str
 
 
@@ -67,6 +68,8 @@ class SubmitSettings(ProviderSettings):
 
     input_bucket: str
     image_transport: str
+    daily_spend_limit_usd: str
+    per_job_spend_limit_usd: str
 
 
 @dataclass(frozen=True, slots=True)

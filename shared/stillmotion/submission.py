@@ -18,6 +18,8 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, NoReturn
 
 from stillmotion.capabilities import ModelCatalogue, VideoModel, check
@@ -36,13 +38,16 @@ from stillmotion.events import SUBMITTED, EventSink
 from stillmotion.images import Images
 from stillmotion.job import Job, ProviderState, Status, Usage, now, record_expiry
 from stillmotion.job_store import JobStore, get_job
+from stillmotion.limits import Limits
 from stillmotion.modelgates import ModelGates
 from stillmotion.provider_job import ProviderJob
 from stillmotion.request import VideoRequest, parse_request
+from stillmotion.spending import CeilingReached, Reservation, give_back
 from stillmotion.telemetry import count, logger
 
 LEASE_SECONDS = 90.0
 """How long a claim on the paid call can be alive: longer than the time-out of any function that makes it."""
+NO_LIMITS = Limits()
 NOT_ACCEPTED = (ProviderThrottled, ProviderUnavailable)
 
 
@@ -65,9 +70,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A request that can work: the model it will run on, and what the caller should know before paying."""
+    """A request that can work: the model it will run on, its estimated price in USD (``None`` where the model does not
+    say), and what the caller should know before paying."""
 
     model: VideoModel
+    price: Decimal | None
     warnings: list[str]
 
 
@@ -75,24 +82,33 @@ class Submission:
     """The use case of submitting, over its ports."""
 
     def __init__(
-        self, store: JobStore, provider: ModelGates, catalogue: ModelCatalogue, images: Images, events: EventSink
+        self,
+        store: JobStore,
+        provider: ModelGates,
+        catalogue: ModelCatalogue,
+        images: Images,
+        events: EventSink,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         self._store = store
         self._provider = provider
         self._catalogue = catalogue
         self._images = images
         self._events = events
+        self._limits = limits
 
     def examine(self, request: VideoRequest) -> Examined:
         """Check a request against everything that can be known for free.
 
         Raises:
             UnknownModel, UnsupportedByModel, ImageNotUsable: it cannot work as asked.
+            SpendLimitReached: it costs more than it may.
             ProviderUnavailable, StorageFailed: it could not be checked.
         """
         model = self._catalogue.find(request.model)
         check(request, model)
-        return Examined(model, self._images.check(request))
+        price = self._limits.check(request, model)
+        return Examined(model, price, self._images.check(request))
 
     def accept(self, request: VideoRequest, job_id: str, origin: Origin) -> Accepted:
         """Check a request against everything that can be known for free, and put it on record as ``queued``.
@@ -108,7 +124,7 @@ class Submission:
         earlier = self._store.find(job_id)
         if earlier is not None:
             return _replay(earlier, fingerprint)
-        warnings = self.examine(request).warnings
+        examined = self.examine(request)
         settled = self._images.settle(request, job_id)
         moment = now()
         job = Job(
@@ -119,7 +135,8 @@ class Submission:
             source=dict(origin.source),
             owner=origin.owner,
             metadata=request.metadata,
-            warnings=warnings,
+            warnings=examined.warnings,
+            estimated_cost_usd=None if examined.price is None else float(examined.price),
             execution_arn=origin.execution_arn,
             created_at=moment,
             updated_at=moment,
@@ -141,7 +158,7 @@ class Submission:
         """
         if job.execution_arn == execution_arn:
             return job
-        was = {"status": Status.IN_PROGRESS, "error": None, "completed_at": None, "announced_at": None}
+        was: dict[str, Any] = {"status": Status.IN_PROGRESS, "error": None, "completed_at": None, "announced_at": None}
         try:
             return self._store.update(
                 job.id, expected={job.status}, execution_arn=execution_arn, **(was if job.terminal else {})
@@ -156,33 +173,55 @@ class Submission:
             ProviderThrottled, ProviderUnavailable: certainly not accepted; the job is ``queued`` again.
             SubmitInProgress: another call is at it.
             SubmitOutcomeUnknown: it may have been accepted; the caller records that.
+            SpendLimitReached: the day's limit leaves no room; final, and nothing was sent.
             ProviderRejected, ProviderUnauthorized, ProviderOutOfCredits, ImageNotUsable: final; the caller records it.
         """
         if job.status is Status.QUEUED:
             body = self._images.sendable(parse_request(job.request)).body()
-            if self._claim(job):
-                return self._pay(job, body)
+            claimed = self._claim(job)
+            if claimed is not None:
+                return self._pay(claimed, body)
             job = get_job(self._store, job.id)
         if job.status in (Status.QUEUED, Status.SUBMITTING):
             _refuse_to_repeat(job)
         return job
 
-    def _claim(self, job: Job) -> bool:
-        """Whether this call, of all that try, is the one to make the paid call."""
+    def _claim(self, job: Job) -> Job | None:
+        """The job, claimed and counted, if this call of all that try is the one to make the paid call."""
+        price = None if job.estimated_cost_usd is None else Decimal(str(job.estimated_cost_usd))
+        moment = datetime.now(UTC)
+        spend = self._limits.reserve(price, moment)
+        counted: dict[str, Any] = (
+            {} if spend is None else {"reserved": Reservation(day=spend.day, micro_usd=spend.micro_usd)}
+        )
         try:
-            self._store.update(job.id, expected={Status.QUEUED}, status=Status.SUBMITTING)
+            return self._store.update(
+                job.id, expected={Status.QUEUED}, spend=spend, status=Status.SUBMITTING, **counted
+            )
         except JobStateConflict:
-            return False
-        return True
+            return None
+        except CeilingReached as reached:
+            count("SpendLimitReached", model=job.model)
+            raise self._limits.reached(price or Decimal(0), reached.spent, moment) from None
+
+    def _give_back(self, job: Job, status: Status) -> None:
+        """Take a claim back from a job that certainly was not accepted, and what it was counted with."""
+        with suppress(JobStateConflict):  # given back already, or ended by somebody else
+            spend = give_back(job.reserved)
+            counted: dict[str, Any] = {} if spend is None else {"reserved": None}
+            self._store.update(job.id, expected={Status.SUBMITTING}, spend=spend, status=status, **counted)
 
     def _pay(self, job: Job, body: Mapping[str, Any]) -> Job:
         try:
             accepted = self._provider.submit(body)
         except NOT_ACCEPTED:
-            with suppress(JobStateConflict):  # given back already, or ended by somebody else
-                self._store.update(job.id, expected={Status.SUBMITTING}, status=Status.QUEUED)
+            self._give_back(job, Status.QUEUED)
             raise
-        except StillmotionError:
+        except SubmitOutcomeUnknown:
+            raise
+        except StillmotionError:  # refused for good; the caller ends the job
+            if job.reserved is not None:
+                self._give_back(job, Status.SUBMITTING)
             raise
         except Exception as error:  # nobody planned for it, so nobody knows how far the call got
             raise SubmitOutcomeUnknown(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stillmotion.capabilities import VideoModel
 from stillmotion.job import Job, JobError, ProviderState, Status, StoredVideo, Usage
-from stillmotion.pricing import estimate_request
-from stillmotion.request import VideoRequest
 from stillmotion.uploads import ImageType
 
 Timestamp = Field(description="ISO-8601, UTC", examples=["2026-11-22T12:00:00.000Z"])
@@ -29,9 +28,8 @@ def show_job(job: Job, link: Link) -> dict[str, Any]:
     return job.public() | {"video": videos}
 
 
-def show_dry_run(request: VideoRequest, model: VideoModel, warnings: list[str]) -> dict[str, Any]:
+def show_dry_run(model: VideoModel, price: Decimal | None, warnings: list[str]) -> dict[str, Any]:
     """What ``?dry_run=true`` answers for a request that would be taken."""
-    price = estimate_request(model, request)
     cost = None if price is None else float(price)
     return DryRun(dry_run=True, model=model.id, estimated_cost_usd=cost, warnings=warnings).model_dump()
 
@@ -61,6 +59,7 @@ class JobView(BaseModel):
     provider: ProviderState
     polls: int = Field(ge=0)
     usage: Usage
+    estimated_cost_usd: float | None = None
     video: list[VideoOutput]
     error: JobError | None = None
     metadata: dict[str, str]

@@ -163,7 +163,8 @@ def bulk_s3() -> Any:
 
 @cache
 def job_store(settings: StoreSettings) -> DynamoJobStore:
-    return DynamoJobStore(boto3.resource("dynamodb", config=_QUICK).Table(settings.table_name))
+    database = boto3.resource("dynamodb", config=_QUICK)
+    return DynamoJobStore(database.Table(settings.table_name), database.Table(settings.spend_table_name))
 
 
 @cache
@@ -213,11 +214,13 @@ def uploads(settings: UploadSettings) -> Uploads:
 @cache
 def submission(settings: SubmitSettings) -> Submission:
     from stillmotion.images import Images
+    from stillmotion.limits import Limits
     from stillmotion.submission import Submission
 
     inline = settings.image_transport == "inline"
     images = Images(bulk_s3(), settings.input_bucket, guarded(settings.trusted_origins), inline=inline)
-    return Submission(job_store(settings), provider(settings), catalogue(settings), images, event_bus(settings))
+    limits = Limits.from_text(settings.daily_spend_limit_usd, settings.per_job_spend_limit_usd)
+    return Submission(job_store(settings), provider(settings), catalogue(settings), images, event_bus(settings), limits)
 
 
 @cache

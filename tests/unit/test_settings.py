@@ -18,11 +18,17 @@ class PollingSettings(StoreSettings):
     poll_interval_seconds: int
 
 
-GIVEN = {"TABLE_NAME": "jobs", "EVENT_BUS_NAME": "bus", "POLL_INTERVAL_SECONDS": "30", "PATH": "/bin"}
+GIVEN = {
+    "TABLE_NAME": "jobs",
+    "SPEND_TABLE_NAME": "days",
+    "EVENT_BUS_NAME": "bus",
+    "POLL_INTERVAL_SECONDS": "30",
+    "PATH": "/bin",
+}
 
 
 def test_each_field_comes_from_the_variable_of_its_name() -> None:
-    assert load(PollingSettings, GIVEN) == PollingSettings("jobs", "bus", 30)
+    assert load(PollingSettings, GIVEN) == PollingSettings("jobs", "days", "bus", 30)
 
 
 @pytest.mark.parametrize("name", ["TABLE_NAME", "EVENT_BUS_NAME", "POLL_INTERVAL_SECONDS"])
