@@ -1,0 +1,190 @@
+"""A batch's functions and their memory: no list of items, whatever their number."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from stillmotion import batch_preparing
+from stillmotion.batch import Batch, BatchStatus, Manifest, parse_order
+from stillmotion.batch_collecting import Collecting
+from stillmotion.batch_preparing import Limits, Preparing
+from stillmotion.capabilities import ModelCatalogue, VideoModel
+from stillmotion.errors import InvalidRequest, SpendLimitReached, StorageFailed
+from stillmotion.object_writer import LinesWriter
+from tests.fakes import MODEL
+
+pytestmark = pytest.mark.unit
+
+MANY = 100_000
+PART = 5 * 2**20
+
+
+class Bucket:
+    """S3 that counts what it is given and forgets it; ``breaks`` names the call that fails."""
+
+    def __init__(self, rows: int = 0, breaks: str = "") -> None:
+        self.rows, self.breaks = rows, breaks
+        self.calls: list[str] = []
+        self.bytes = 0
+
+    def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
+        def call(**arguments: Any) -> dict[str, Any]:
+            self.calls.append(name)
+            if name == self.breaks:
+                raise ClientError({"Error": {"Code": "SlowDown", "Message": ""}}, name)
+            self.bytes += len(arguments.get("Body", b""))
+            return {"UploadId": "u", "ETag": "e", "Body": self}
+
+        return call
+
+    def iter_chunks(self, size: int) -> Iterator[bytes]:
+        for at in range(self.rows):
+            yield json.dumps({"model": MODEL, "prompt": f"row {at}", "duration": 4}).encode() + b"\n"
+
+
+class Shelf:
+    """A batch store that keeps records and counts outcomes."""
+
+    def __init__(self, outcomes: int = 0) -> None:
+        self.saved: Batch | None = None
+        self._outcomes = outcomes
+
+    def save(self, batch: Batch) -> None:
+        self.saved = batch
+
+    def record(self, batch_id: str, run: int, outcomes: Iterable[Mapping[str, Any]]) -> None:
+        assert list(outcomes) == []
+
+    def outcomes(self, batch_id: str, run: int) -> Iterator[dict[str, Any]]:
+        for row in range(self._outcomes):
+            yield {"row": row, "item_id": f"item-{row}", "status": "done", "cost_usd": 0.1, "job_id": "vid_" + "x" * 26}
+
+
+class Nobody:
+    """A job store without jobs; a bus that nobody listens to."""
+
+    def find_many(self, job_ids: list[str]) -> dict[str, Any]:
+        assert len(job_ids) <= 100
+        return {}
+
+    def tell(self, detail_type: str, facts: Mapping[str, Any], execution_arn: str) -> None:
+        assert facts["items"] == MANY
+
+
+def a_batch(**changes: Any) -> Batch:
+    order = parse_order({"manifest": "s3://pictures/rows.jsonl"} | changes)
+    return Batch(id="b", order=order, manifest=Manifest(bucket="p", key="rows.jsonl", etag="e"), execution_arn="arn:e")
+
+
+def preparing(bucket: Bucket, shelf: Shelf) -> Preparing:
+    models = [VideoModel(id=MODEL, pricing_skus={"per-video-second": "0.03"})]
+    limits = Limits("clips", 20, 100)
+    return Preparing(shelf, Nobody(), ModelCatalogue(lambda: models), bucket, limits)  # type: ignore[arg-type]
+
+
+def peak(work: Callable[[], object]) -> int:
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_preparing_keeps_a_few_bytes_of_each_row() -> None:
+    def prepare(rows: int) -> tuple[int, int]:
+        bucket, shelf = Bucket(rows), Shelf()
+        used = peak(lambda: preparing(bucket, shelf).prepare(a_batch()))
+        assert shelf.saved is not None
+        assert (shelf.saved.items, shelf.saved.prepared["to_run"]) == (rows, rows)
+        assert shelf.saved.estimated_cost_usd == pytest.approx(rows * 0.12)
+        return used - 2 * bucket.bytes, bucket.bytes
+
+    (few, _), (many, written) = prepare(1000), prepare(15_000)
+    # The hash and count of each item id. Nothing of the list stays but a part of at most 8 MiB, here all of it.
+    assert many - few < 14_000 * 150
+    assert written > 14_000 * 150
+
+
+def test_collecting_a_hundred_thousand_outcomes_keeps_none_of_them() -> None:
+    bucket, shelf = Bucket(), Shelf(MANY)
+    batch = a_batch().changed(status=BatchStatus.RUNNING, items=MANY)
+    used = peak(lambda: Collecting(shelf, bucket, "clips", Nobody()).collect(batch))  # type: ignore[arg-type]
+    assert shelf.saved is not None
+    assert shelf.saved.summary is not None
+    assert (shelf.saved.summary.done, shelf.saved.summary.not_run) == (MANY, 0)
+    assert shelf.saved.summary.cost_usd == pytest.approx(MANY / 10)
+    assert used < 20 * 2**20
+    assert bucket.calls.count("upload_part") > 1
+
+
+def test_more_rows_than_one_batch_takes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert batch_preparing.MAX_ITEMS == MANY
+    monkeypatch.setattr(batch_preparing, "MAX_ITEMS", 150)
+    bucket = Bucket(151)
+    with pytest.raises(InvalidRequest, match="more than 150 rows"):
+        preparing(bucket, Shelf()).prepare(a_batch())
+    assert bucket.calls == ["get_object"]
+
+
+def test_a_price_that_is_not_known_cannot_keep_a_budget() -> None:
+    bucket = Bucket(3)
+    made = preparing(bucket, Shelf())
+    made._catalogue = ModelCatalogue(lambda: [VideoModel(id=MODEL)])
+    with pytest.raises(SpendLimitReached, match="3 of 3 items cannot be priced"):
+        made.prepare(a_batch(budget_usd=100))
+    assert "put_object" not in bucket.calls
+
+
+@pytest.mark.parametrize("lines", [0, 1, 3000])
+def test_a_short_list_is_one_object(lines: int) -> None:
+    bucket = Bucket()
+    with LinesWriter(bucket, "clips", "k", PART) as writer:  # type: ignore[arg-type]
+        for at in range(lines):
+            writer.write({"row": at})
+    assert bucket.calls == ["put_object"]
+
+
+def test_a_long_list_is_sent_in_parts_and_appears_when_it_is_whole() -> None:
+    bucket = Bucket()
+    with LinesWriter(bucket, "clips", "k", PART) as writer:  # type: ignore[arg-type]
+        for _ in range(11):
+            writer.write({"x": "x" * 2**20})
+    assert bucket.calls == ["create_multipart_upload", *["upload_part"] * 3, "complete_multipart_upload"]
+
+
+@pytest.mark.parametrize("breaks", ["create_multipart_upload", "upload_part", "complete_multipart_upload"])
+def test_a_list_that_s3_does_not_take_leaves_no_parts_behind(breaks: str) -> None:
+    bucket = Bucket(breaks=breaks)
+
+    def write() -> None:
+        with LinesWriter(bucket, "clips", "k", PART) as writer:  # type: ignore[arg-type]
+            for _ in range(11):
+                writer.write({"x": "x" * 2**20})
+
+    with pytest.raises(StorageFailed):
+        write()
+    assert bucket.calls[-1] == ("create_multipart_upload" if breaks.startswith("create") else "abort_multipart_upload")
+
+
+@pytest.mark.parametrize(
+    ("lines", "left"), [(1, []), (7, ["create_multipart_upload", "upload_part", "abort_multipart_upload"])]
+)
+def test_a_list_that_is_given_up_leaves_nothing_behind(lines: int, left: list[str]) -> None:
+    bucket = Bucket()
+
+    def write() -> None:
+        with LinesWriter(bucket, "clips", "k", PART) as writer:  # type: ignore[arg-type]
+            for _ in range(lines):
+                writer.write({"x": "x" * 2**20})
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write()
+    assert bucket.calls == left

@@ -1,0 +1,189 @@
+"""From rows to requests, and what an earlier attempt means for the next run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stillmotion.batch_item import BatchItem, Standing, standing
+from stillmotion.batch_rows import Rows, Unusable, Wanted, flattened, merged
+from stillmotion.capabilities import ModelCatalogue, VideoModel
+from stillmotion.errors import InvalidRequest
+from stillmotion.job import JobError, ProviderState, Status
+from stillmotion.machine_input import MachineInput
+from stillmotion.manifest import Row
+from tests.fakes import MODEL, a_job
+
+pytestmark = pytest.mark.unit
+
+FOLDER = "s3://pictures/shoot/"
+ARN = "arn:aws:states:eu-central-1:123456789012:execution:generate-video:one"
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+fields = st.sampled_from(
+    ["model", "prompt", "duration", "item_id", "first_frame", "frame_images", "metadata", "metadata.a", "size", "trace"]
+)
+
+
+def read(data: dict[str, Any] | None, defaults: dict[str, Any] | None = None, problem: str = "") -> Wanted | Unusable:
+    catalogue = ModelCatalogue(lambda: [VideoModel(id=MODEL, supported_durations=[4, 6, 8])])
+    return Rows(catalogue, FOLDER, defaults or {}).read(Row(1, data, problem))
+
+
+def wanted(data: dict[str, Any], defaults: dict[str, Any] | None = None) -> dict[str, Any]:
+    found = read(data, defaults)
+    assert isinstance(found, Wanted), found
+    return found.request.as_given()
+
+
+def test_a_row_in_short_is_a_request_with_pictures_in_the_manifests_folder() -> None:
+    row = {
+        "model": MODEL,
+        "first_frame": "a b.png",
+        "last_frame": "https://x.example/y.png",
+        "metadata.sku": "7",
+        "item_id": 7,
+    }
+    found = read(row)
+    assert isinstance(found, Wanted)
+    assert found.item_id == "7"
+    assert found.request.metadata == {"sku": "7"}
+    assert [frame.image_url.url for frame in found.request.frame_images or ()] == [
+        "s3://pictures/shoot/a b.png",
+        "https://x.example/y.png",
+    ]
+
+
+def test_a_row_beats_the_defaults_field_by_field() -> None:
+    defaults = {"model": MODEL, "prompt": "by default", "duration": 4, "metadata": {"a": "1", "b": "2"}}
+    assert wanted({}, defaults)["prompt"] == "by default"
+    given = wanted({"prompt": "own", "metadata.b": "3", "duration": 8}, defaults)
+    assert (given["prompt"], given["duration"], given["metadata"]) == ("own", 8, {"a": "1", "b": "3"})
+
+
+def test_a_size_and_a_shape_never_contradict_across_row_and_defaults() -> None:
+    shape, size = {"resolution": "720p", "aspect_ratio": "16:9"}, {"size": "1280x720"}
+    assert merged(shape, size) == size
+    assert merged(size, {"resolution": "720p"}) == {"resolution": "720p"}
+    assert merged(shape, {}) == shape
+
+
+def test_what_a_row_asks_for_names_it_and_its_order_of_keys_does_not() -> None:
+    one, same = read({"model": MODEL, "prompt": "p"}), read({"prompt": "p"}, {"model": MODEL})
+    other = read({"model": MODEL, "prompt": "q"})
+    assert isinstance(one, Wanted)
+    assert isinstance(same, Wanted)
+    assert isinstance(other, Wanted)
+    assert one.content_id == same.content_id != other.content_id
+
+
+@pytest.mark.parametrize(
+    ("row", "code", "pointer"),
+    [
+        ({"model": MODEL}, "InvalidRequest", "#/prompt"),
+        ({"model": MODEL, "prompt": "p", "colour": "red"}, "InvalidRequest", "#/colour"),
+        ({"model": MODEL, "prompt": "p", "duration": "long"}, "InvalidRequest", "#/duration"),
+        ({"model": MODEL, "prompt": "p", "duration": 5}, "UnsupportedByModel", "#/duration"),
+        ({"model": "no/such", "prompt": "p"}, "UnknownModel", "#/model"),
+        ({"model": MODEL, "first_frame": "a.png", "frame_images": []}, "InvalidRequest", "#/frame_images"),
+        ({"model": MODEL, "prompt": "p", "item_id": ""}, "InvalidRequest", "#/item_id"),
+        ({"model": MODEL, "prompt": "p", "item_id": True}, "InvalidRequest", "#/item_id"),
+        ({"model": MODEL, "prompt": "p", "item_id": "a\nb"}, "InvalidRequest", "#/item_id"),
+        ({"model": MODEL, "prompt": "p", "item_id": "x" * 129}, "InvalidRequest", "#/item_id"),
+        ({"model": MODEL, "frame_images": [{"type": []}]}, "InvalidRequest", "#/frame_images/0/image_url"),
+    ],
+)
+def test_a_row_that_cannot_be_taken_on_says_why(row: dict[str, Any], code: str, pointer: str) -> None:
+    found = read(row)
+    assert isinstance(found, Unusable)
+    assert found.error.code == code
+    assert pointer in [fault.pointer for fault in found.error.faults]
+
+
+def test_a_row_that_could_not_be_read_says_so() -> None:
+    found = read(None, problem="is not JSON")
+    assert isinstance(found, Unusable)
+    assert found.error.detail == "Row 1 is not JSON. Correct it; it was not submitted."
+
+
+@given(st.dictionaries(fields, json_values, max_size=6))
+def test_any_row_is_wanted_or_unusable(data: dict[str, Any]) -> None:
+    assert isinstance(read(data, {"model": MODEL}), Wanted | Unusable)
+
+
+def test_frames_in_full_and_in_short_are_refused_together() -> None:
+    with pytest.raises(InvalidRequest):
+        flattened({"first_frame": "a.png", "frame_images": [{}]})
+
+
+def failed(code: str, **changes: Any) -> Any:
+    return a_job(Status.FAILED, error=JobError(code=code, message="m"), **changes)
+
+
+@pytest.mark.parametrize(
+    ("job", "expected"),
+    [
+        (None, Standing.NEW),
+        (a_job(Status.COMPLETED), Standing.DONE),
+        (a_job(Status.SUBMIT_UNKNOWN), Standing.UNKNOWN),
+        (a_job(Status.QUEUED), Standing.OPEN),
+        (a_job(Status.SUBMITTING), Standing.OPEN),
+        (a_job(Status.IN_PROGRESS), Standing.OPEN),
+        (a_job(Status.DELIVERING), Standing.OPEN),
+        (a_job(Status.TIMED_OUT, error=JobError(code="PollingTimedOut", message="m")), Standing.OPEN),
+        (failed("DownloadFailed"), Standing.OPEN),
+        (failed("StorageFailed"), Standing.OPEN),
+        (failed("StorageFailed", provider=ProviderState()), Standing.OVER),
+        (failed("NotAVideo"), Standing.OVER),
+        (failed("GenerationFailed"), Standing.OVER),
+        (failed("ProviderRejected", provider=ProviderState()), Standing.OVER),
+        (a_job(Status.CANCELLED), Standing.OVER),
+        (a_job(Status.EXPIRED), Standing.OVER),
+    ],
+)
+def test_only_what_has_failed_for_good_is_attempted_again(job: Any, expected: Standing) -> None:
+    assert standing(job) is expected
+
+
+def test_an_attempt_is_one_job_and_another_attempt_another() -> None:
+    first = BatchItem("b", "i")
+    assert first.job_id == BatchItem("b", "i", 1, "alice").job_id
+    others = {BatchItem("b", "i", 2).job_id, BatchItem("b", "j").job_id, BatchItem("c", "i").job_id}
+    assert len({first.job_id, *others}) == 4
+
+
+def test_an_execution_is_told_which_item_it_is_about() -> None:
+    data = {"batch": {"id": "b", "item_id": "i", "attempt": 2, "owner": "alice"}, "request": {"model": "m"}}
+    started = MachineInput(data, ARN)
+    assert started.job_id() == BatchItem("b", "i", 2).job_id
+    assert started.request == {"model": "m"}
+    assert started.source == {"type": "batch", "batch_id": "b", "item_id": "i"}
+    assert (started.owner, started.refused().owner) == ("alice", "alice")
+    assert started.refused().id == started.own_id != started.job_id()
+
+
+@pytest.mark.parametrize(
+    "batch", [None, {}, {"id": "b"}, {"id": "", "item_id": "i"}, {"id": "b", "item_id": "i", "attempt": 0}, "b"]
+)
+def test_an_item_that_is_not_named_is_refused_and_still_leaves_a_record(batch: Any) -> None:
+    started = MachineInput({"batch": batch, "request": {"model": "m"}}, ARN)
+    with pytest.raises(InvalidRequest) as refused:
+        started.job_id()
+    assert [fault.pointer for fault in refused.value.faults] == ["#/batch"]
+    assert started.refused().request == {"model": "m"}
+
+
+def test_an_event_cannot_pass_for_an_item_of_a_batch() -> None:
+    event = {
+        "detail-type": "Video Generation Requested",
+        "batch": {"id": "b", "item_id": "i"},
+        "detail": {"model": "m"},
+    }
+    assert MachineInput(event, ARN).batch_item is None
+    assert MachineInput(event, ARN).request == {"model": "m"}
