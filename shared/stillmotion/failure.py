@@ -13,6 +13,8 @@ from stillmotion.errors import (
     JobStateConflict,
     PollingTimedOut,
     StillmotionError,
+    StorageFailed,
+    SubmitInProgress,
     SubmitOutcomeUnknown,
 )
 from stillmotion.events import FAILED, EventSink
@@ -102,6 +104,8 @@ def polling_timed_out(polls: int) -> PollingTimedOut:
 
 def _as_the_record_tells(job: Job, error: StillmotionError) -> StillmotionError:
     """What a step that died without a word means, by how far the job had got."""
+    if job.status is Status.SUBMITTING and isinstance(error, SubmitInProgress | StorageFailed):
+        error = InternalError(error.detail)  # it says nothing about what became of the paid call
     if not isinstance(error, InternalError):
         return error
     if job.status is Status.SUBMITTING:

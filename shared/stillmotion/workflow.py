@@ -129,7 +129,8 @@ def record_failure(ended: Ended, store: JobStore, failures: Failures) -> dict[st
     """End the execution's own job, or put a refused request on record; answers ``error`` and ``cause`` for Fail."""
     started = ended.started
     job = _own_job(ended, store)
-    if job is None and "job" in ended.state:
+    # Without a record the request never became a job: the model list could not be had, say, as often as it was asked.
+    if job is None and "job" in ended.state and store.find(ended.state["job"]["id"]) is not None:
         return _taken_over(ended.state["job"]["id"], ended.error(None))
     if job is None:
         job = failures.refuse(started.refused(), ended.error(None))
