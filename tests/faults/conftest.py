@@ -1,0 +1,32 @@
+"""One world to break for each module, and a tally for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.simulator import Simulator
+from tests.faults.table import COUNTED, TALLY
+from tests.faults.world import World
+from tests.faults.world import world as made_world
+
+
+@pytest.fixture(scope="module")
+def broken_world() -> Iterator[World]:
+    settings = {"seconds_pending": 0, "seconds_to_ready": 0, "clip": "tiny"}
+    with Simulator(**settings) as simulator, made_world(simulator) as made:
+        yield made
+
+
+@pytest.fixture
+def world(broken_world: World) -> World:
+    broken_world.clean()
+    return broken_world
+
+
+@pytest.fixture(autouse=True)
+def tally(request: pytest.FixtureRequest) -> None:
+    """Let the test's report carry what the test counts."""
+    TALLY.update(dict.fromkeys(COUNTED, 0))
+    request.node.user_properties.append(("tally", TALLY))

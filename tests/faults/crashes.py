@@ -1,0 +1,72 @@
+"""A process that dies before or after any of its effects on the world: calls to AWS and the paid call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from botocore.client import BaseClient
+
+from stillmotion.modelgates import ModelGates
+from tests.inprocess import Cloud, Crash
+
+EFFECTS = frozenset(
+    {
+        *("PutItem", "UpdateItem", "StartExecution", "PutEvents"),
+        *("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"),
+    }
+)
+"""The calls that change something. A death before or after one that only reads is a death before the next effect."""
+
+
+class Crasher:
+    """Dies once, at the ``number``-th effect of the function of this name; ``effects`` are those it had."""
+
+    def __init__(self, function: str, number: int, when: str) -> None:
+        self.function, self.number, self.when = function, number, when
+        self.effects: list[str] = []
+        self.died = self._at_it = False
+        self._lock = threading.Lock()
+
+    def around(self, name: str, call: Any) -> Any:
+        """Make a call, and die before or after it where that was asked for."""
+        with self._lock:
+            counted = self._at_it and not self.died and name in {*EFFECTS, "POST /videos"}
+            if counted:
+                self.effects.append(name)
+            dies = counted and len(self.effects) == self.number
+            self.died = self.died or dies
+        if dies and self.when == "before":
+            raise Crash(f"before {name}")
+        answer = call()
+        if dies:
+            raise Crash(f"after {name}")
+        return answer
+
+    @contextmanager
+    def lurking(self) -> Iterator[None]:
+        """Lie in wait for the length of the block."""
+        invoke, made, post = Cloud.invoke, BaseClient._make_api_call, ModelGates._post_once
+
+        def invoked(stack: Cloud, function: str, *given: Any) -> Any:
+            was, self._at_it = self._at_it, function == self.function
+            try:
+                return invoke(stack, function, *given)
+            finally:
+                self._at_it = was
+
+        def api_call(client: Any, name: str, given: Any) -> Any:
+            return self.around(name, lambda: made(client, name, given))
+
+        def posted(provider: ModelGates, *given: Any) -> Any:
+            return self.around("POST /videos", lambda: post(provider, *given))
+
+        with (
+            patch.object(Cloud, "invoke", invoked),
+            patch.object(BaseClient, "_make_api_call", api_call),
+            patch.object(ModelGates, "_post_once", posted),
+        ):
+            yield
