@@ -51,6 +51,14 @@ local-stop: $(READY) ## End the local cloud
 test: $(READY) ## Run all tests: unit, integration, end to end
 	@python -m pytest -n 2 --dist loadgroup $(ARGS)
 
+.PHONY: faults
+faults: $(READY) ## Break everything once, and print what it cost: double payments, lost videos, stuck jobs
+	@python -m pytest -n 2 tests/faults $(ARGS)
+
+.PHONY: mutants
+mutants: $(READY) ## Break the code on purpose, and fail unless the fault suite notices every time
+	@python -m scripts.mutants $(ARGS)
+
 .PHONY: lint
 lint: $(READY) ## Check style, types and the template; changes nothing
 	@ruff check .

@@ -1,0 +1,114 @@
+"""Break the domain on purpose, one line at a time on a copy, and see that the fault suite notices."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RUN_SECONDS = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A text in one module of the domain, what stands there instead, and the cases of the fault suite to run."""
+
+    name: str
+    module: str
+    text: str
+    instead: str
+    cases: str
+
+
+MUTANTS = (
+    Mutant(
+        "a read time-out of the paid call counts as not accepted",
+        "modelgates.py",
+        'unknown(f"the answer was lost ({type(error).__name__})")',
+        'raise ProviderUnavailable("no answer") from None',
+        "submit and accept_then_lose_reset",
+    ),
+    Mutant(
+        "the claim on the paid call is written after it",
+        "submission.py",
+        "            claimed = self._claim(job)\n"
+        "            if claimed is not None:\n"
+        "                return self._pay(claimed, body)\n",
+        "            paid = self._provider.submit(body)\n"
+        "            claimed = self._claim(job)\n"
+        "            if claimed is not None:\n"
+        "                return self._record(claimed, paid)\n",
+        "SubmitTaskFunction",
+    ),
+    Mutant(
+        "a record found in submitting is submitted again",
+        "submission.py",
+        "            _refuse_to_repeat(job)\n",
+        "            return self._pay(job, self._images.sendable(parse_request(job.request)).body())\n",
+        "SubmitTaskFunction",
+    ),
+    Mutant(
+        "the key goes to whatever host an address names",
+        "modelgates.py",
+        "return url if self._owns(url) else None",
+        "return url",
+        "foreign_addresses",
+    ),
+    Mutant(
+        "a failed delivery cannot be resumed",
+        "control.py",
+        "return job.status is Status.TIMED_OUT or failed_delivery",
+        "return job.status is Status.TIMED_OUT",
+        "look-502-for_ever",
+    ),
+    Mutant(
+        "a status that nobody knows counts as failed",
+        "provider_job.py",
+        "_OUTCOMES.get(status.strip().lower(), Outcome.WAITING)",
+        "_OUTCOMES.get(status.strip().lower(), Outcome.FAILED)",
+        "unknown_status",
+    ),
+)
+
+
+def main() -> int:
+    """Try every mutant; 1 when one of them lives."""
+    alive = [mutant.name for mutant in MUTANTS if not _noticed(mutant)]
+    print(f"{len(MUTANTS) - len(alive)} of {len(MUTANTS)} mutants noticed")
+    return 1 if alive else 0
+
+
+def _noticed(mutant: Mutant) -> bool:
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        copy = Path(folder)
+        for part in ("shared", "functions", "workflows", "tests", "local", "docs"):
+            shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+        for part in ("template.yaml", "pyproject.toml"):
+            shutil.copy(ROOT / part, copy / part)
+        module = copy / "shared" / "stillmotion" / mutant.module
+        source = module.read_text()
+        if source.count(mutant.text) != 1:
+            raise SystemExit(f"{mutant.module} no longer holds the text of the mutant '{mutant.name}' once")
+        module.write_text(source.replace(mutant.text, mutant.instead))
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/faults"]
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        run = subprocess.run(
+            [*command, "-k", mutant.cases],
+            cwd=copy,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+        )
+    # 1 is a failed test; anything else (nothing collected, an error of usage) proves nothing.
+    print(f"{'noticed' if run.returncode == 1 else 'NOT NOTICED'}: {mutant.name}", flush=True)
+    return run.returncode == 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
