@@ -24,7 +24,7 @@ DELIVERY_ERRORS = frozenset(
         *("ProviderThrottled", "ProviderUnauthorized", "ProviderUnavailable", "InternalError"),
     }
 )
-"""With an id at ModelGates on record: what went wrong after the job was paid for, and says nothing against its video."""
+"""With an id at ModelGates on record: what went wrong once the job was paid, and says nothing against its video."""
 
 
 class Control:
