@@ -84,6 +84,14 @@ class ApiClient:
         found: list[Document] = self._call("GET", "/models" + _query(wish), safe=True).get("data") or []
         return found
 
+    def start_batch(self, order: Mapping[str, Any]) -> Document:
+        """POST /batches. A batch that is under way is answered as it is, so a lost answer may be asked for again."""
+        return self._job("POST", "/batches", body=order, safe=True)
+
+    def batch(self, batch_id: str) -> Document:
+        """GET /batches/{id}."""
+        return self._job("GET", f"/batches/{quote(batch_id, safe='')}", safe=True)
+
     def upload_place(self, content_type: str) -> Document:
         """POST /uploads. Reserving a place stores nothing, so it is safe to repeat."""
         return self._call("POST", "/uploads", body={"content_type": content_type}, safe=True)

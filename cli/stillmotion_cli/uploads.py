@@ -32,11 +32,21 @@ def upload(client: ApiClient, path: Path, content_type: str, key: str | None = N
     memory = _memory(client.stack.api_url, key, content) if key else None
     if memory and (known := _recall(memory)):
         return known
+    address = store(client, path, content, content_type)
+    if memory:
+        _remember(memory, address)
+    return address
+
+
+def store(client: ApiClient, path: Path, content: bytes, content_type: str) -> str:
+    """Store bytes under uploads/ of the input bucket. Returns their s3:// address."""
     place = client.upload_place(content_type)
     if len(content) > place["max_bytes"]:
+        what = "a picture" if content_type.startswith("image/") else "a manifest"
         raise BadInput(
-            f"{path} has {size(len(content))} ({len(content):,} bytes), a picture may have "
-            f"{size(place['max_bytes'])} ({place['max_bytes']:,} bytes). Scale it down first."
+            f"{path} has {size(len(content))} ({len(content):,} bytes), {what} may have "
+            f"{size(place['max_bytes'])} ({place['max_bytes']:,} bytes). "
+            f"{'Scale it down' if content_type.startswith('image/') else 'Split it'} first."
         )
     repeat(
         lambda: _post(place, path, content, content_type),
@@ -44,8 +54,6 @@ def upload(client: ApiClient, path: Path, content_type: str, key: str | None = N
         on_pause=lambda _reason, _seconds: None,
         sleep=client.sleep,
     )
-    if memory:
-        _remember(memory, place["s3_uri"])
     return str(place["s3_uri"])
 
 

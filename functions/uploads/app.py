@@ -21,7 +21,7 @@ wiring.prepare(wiring.uploads, UploadSettings)
 
 @app.post("/uploads", responses=documented({201: UploadView}, 415), tags=["uploads"])
 def create_upload(order: UploadOrder) -> Response[str]:
-    """A presigned POST for one picture (type and size limited), and the address to use in a request afterwards."""
+    """A presigned POST for one picture or manifest (type and size limited), and the address to use afterwards."""
     settings = load(UploadSettings, os.environ)
     return answer(201, asdict(wiring.uploads(settings).offer(order.content_type)))
 

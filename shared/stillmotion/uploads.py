@@ -1,4 +1,4 @@
-"""Bringing a local picture: a presigned POST into the input bucket, bounded in type and size."""
+"""Bringing a local picture or a batch's manifest: a presigned POST into the input bucket, bounded in type and size."""
 
 from __future__ import annotations
 
@@ -12,7 +12,19 @@ from stillmotion.images import MAX_MEDIA_BYTES, extension_of
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-ImageType = Literal["image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/avif", "image/heic"]
+UploadType = Literal[
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/gif",
+    "image/bmp",
+    "image/avif",
+    "image/heic",
+    "text/csv",
+    "application/jsonl",
+    "application/json",
+]
+MANIFEST_EXTENSIONS = {"text/csv": "csv", "application/jsonl": "jsonl", "application/json": "json"}
 UPLOAD_SECONDS = 900
 
 
@@ -28,15 +40,16 @@ class Upload:
 
 
 class Uploads:
-    """Makes places for pictures under ``uploads/`` of one bucket."""
+    """Makes places for pictures and manifests under ``uploads/`` of one bucket."""
 
     def __init__(self, s3: S3Client, bucket: str) -> None:
         self._s3 = s3
         self._bucket = bucket
 
-    def offer(self, content_type: ImageType) -> Upload:
-        """A place for one picture of this type and at most 30 MiB, good for 15 minutes."""
-        key = f"uploads/{uuid4().hex}.{extension_of(content_type)}"
+    def offer(self, content_type: UploadType) -> Upload:
+        """A place for one picture or manifest of this type and at most 30 MiB, good for 15 minutes."""
+        extension = MANIFEST_EXTENSIONS.get(content_type) or extension_of(content_type)
+        key = f"uploads/{uuid4().hex}.{extension}"
         post = self._s3.generate_presigned_post(
             self._bucket,
             key,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stillmotion.capabilities import VideoModel
 from stillmotion.job import Job, JobError, ProviderState, Status, StoredVideo, Usage
-from stillmotion.uploads import ImageType
+from stillmotion.uploads import UploadType
 
 Timestamp = Field(description="ISO-8601, UTC", examples=["2026-11-22T12:00:00.000Z"])
 
@@ -146,7 +146,7 @@ class UploadOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    content_type: ImageType
+    content_type: UploadType
 
 
 class UploadView(BaseModel):

@@ -1,0 +1,107 @@
+"""How a batch goes on: a live table on a terminal, a plain line for every change anywhere else."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich import box
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from stillmotion_cli.client import Document
+from stillmotion_cli.terminal import Terminal, clean
+from stillmotion_cli.units import clock, money
+
+HEARTBEAT_SECONDS = 60.0
+COLOURS = {"done": "green", "failed": "red", "skipped": "cyan", "running": "yellow", "not_run": "red"}
+SHOWN = ("pending", "running", "done", "skipped", "failed", "not_run")
+
+
+class BatchTable:
+    """A context manager that `update` gives the batch as the API shows it."""
+
+    def __init__(self, terminal: Terminal, now: Callable[[], float] = time.monotonic) -> None:
+        self._terminal = terminal
+        self._now = now
+        self._started = self._said_at = now()
+        self._said = ""
+        self._batch: Document = {}
+        self._live: Live | None = None
+        if terminal.is_live:
+            self._live = Live(
+                get_renderable=self._draw,
+                console=terminal.errors,
+                refresh_per_second=4,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        if self._live:
+            self._live.stop()
+
+    def update(self, batch: Document) -> None:
+        """The batch's numbers; where nothing can be drawn, they are printed when they have changed."""
+        self._batch = batch
+        if self._live:
+            return
+        line, now = f"{batch['id']}  {sentence(batch)}", self._now()
+        if line != self._said or now - self._said_at >= HEARTBEAT_SECONDS:
+            self._said, self._said_at = line, now
+            self._terminal.say(f"{line}  ({clock(now - self._started)})")
+
+    def _draw(self) -> Table:
+        table = Table(box=box.SIMPLE, show_header=False, padding=(0, 1))
+        if not self._batch:
+            table.add_row("starting", clock(self._now() - self._started))
+            return table
+        counts, total = self._batch["counts"], self._batch.get("items") or 0
+        table.add_row("batch", Text(clean(f"{self._batch['id']}, run {self._batch['run']}")))
+        table.add_row("status", Text(f"{self._batch['status']}  ({clock(self._now() - self._started)})"))
+        ended = sum(counts[name] for name in ("done", "skipped", "failed"))
+        table.add_row("items", ProgressBar(total=max(total, 1), completed=ended, width=40))
+        for name in SHOWN:
+            if counts[name] or name in ("done", "failed"):
+                table.add_row(name.replace("_", " "), Text(f"{counts[name]:,} of {total:,}", COLOURS.get(name, "")))
+        if self._batch.get("estimated_cost_usd") is not None:
+            table.add_row("estimate", money(self._batch["estimated_cost_usd"]))
+        return table
+
+
+def sentence(batch: Document) -> str:
+    """The batch's numbers in one line."""
+    counts = [f"{batch['counts'][name]:,} {name.replace('_', ' ')}" for name in SHOWN if batch["counts"][name]]
+    total = f" of {batch['items']:,}" if batch.get("items") else ""
+    return f"{batch['status']}{': ' + ', '.join(counts) + total if counts else ''}"
+
+
+def show_batch(terminal: Terminal, batch: Document) -> None:
+    """What a batch came to, or where it stands."""
+    facts = [
+        ("id", str(batch["id"])),
+        ("run", str(batch["run"])),
+        ("status", sentence(batch)),
+        ("manifest", str(batch["manifest"])),
+    ]
+    facts += [("failed", f"{count:,} {reason}") for reason, count in (batch.get("failed_by_reason") or {}).items()]
+    if batch.get("cost_usd") is not None:
+        facts.append(("cost", money(batch["cost_usd"])))
+    elif batch.get("estimated_cost_usd") is not None:
+        facts.append(("estimate", money(batch["estimated_cost_usd"])))
+    if batch.get("duration_seconds") is not None:
+        facts.append(("took", clock(batch["duration_seconds"])))
+    if batch.get("results"):
+        facts.append(("results", str(batch["results"])))
+    if batch.get("error"):
+        facts.append(("error", f"{batch['error']['code']}: {batch['error']['message']}"))
+    for name, value in facts:
+        terminal.line(Text.assemble((f"{name:<13}", "dim"), clean(value)))

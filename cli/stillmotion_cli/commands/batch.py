@@ -1,0 +1,188 @@
+"""`stillmotion batch`: a manifest of pictures, a clip of each."""
+
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stillmotion_cli import pictures, uploads
+from stillmotion_cli.app import CLIPS, Call, command
+from stillmotion_cli.batch_table import BatchTable, show_batch
+from stillmotion_cli.client import Document
+from stillmotion_cli.errors import BadInput, GenerationFailed, JobError, StillRunning
+from stillmotion_cli.manifests import read_manifest
+from stillmotion_cli.progress import Progress
+
+UPLOADS_AT_A_TIME = 8
+POLL_SECONDS = 5.0
+SHORTEST_POLL_SECONDS = 0.5
+DAY = 86400.0
+ENDED = ("completed", "stopped", "refused", "aborted")
+
+ManifestFile = Annotated[
+    str, typer.Argument(metavar="MANIFEST", help="A .csv, .jsonl or .json file, or the s3:// address of one.")
+]
+BatchId = Annotated[
+    str | None, typer.Option(metavar="ID", help="Default: made of the manifest and its pictures, so that it goes on.")
+]
+Default = Annotated[
+    list[str] | None,
+    typer.Option("--default", metavar="FIELD=VALUE", help="For rows that do not say; may be repeated."),
+]
+Concurrency = Annotated[int | None, typer.Option(metavar="NUMBER", min=1, max=1000, help="Items at a time.")]
+Tolerate = Annotated[
+    float | None, typer.Option(metavar="PERCENT", min=0, max=100, help="Stop when more than so many items fail.")
+]
+Budget = Annotated[float | None, typer.Option(metavar="USD", help="Start only if the estimate is not over this.")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the batch to its end.")]
+Timeout = Annotated[
+    float, typer.Option(metavar="SECONDS", help="How long to wait here. The batch itself goes on afterwards.", min=1)
+]
+
+
+@command("batch", CLIPS)
+def batch(
+    call: Call,
+    manifest: ManifestFile,
+    batch_id: BatchId = None,
+    default: Default = None,
+    max_concurrency: Concurrency = None,
+    tolerate: Tolerate = None,
+    budget: Budget = None,
+    wait: Wait = True,
+    timeout: Timeout = DAY,
+) -> None:
+    """Make a clip of every row of MANIFEST.
+
+    Local pictures that it names, relative to its own folder, are uploaded first. The same command again runs the batch
+    again: what is done is skipped, only what has failed is submitted anew. Ctrl-C leaves the batch running.
+
+    \b
+    stillmotion batch autumn.csv --default model=google/veo-3.1-lite --default duration=4 --budget 50
+    stillmotion batch rows.jsonl --json | jq .counts
+    """
+    order: dict[str, Any] = {
+        "defaults": _defaults(default or []) or None,
+        "max_concurrency": max_concurrency,
+        "tolerated_failure_percentage": tolerate,
+        "budget_usd": budget,
+    }
+    call.terminal.on_interrupt = "Stopped; nothing was started."
+    order["manifest"], order["batch_id"] = _bring(call, manifest, batch_id)
+    call.terminal.on_interrupt = "Stopped while the order was on its way. The same command again finds out."
+    started = call.client.start_batch({name: value for name, value in order.items() if value is not None})
+    call.terminal.say(f"Batch {started['id']}, run {started['run']}")
+    ended = _follow(call, started, timeout) if wait else started
+    if ended["status"] in ENDED:
+        _judge(ended)
+    if call.terminal.as_json:
+        call.terminal.document(ended)
+    else:
+        show_batch(call.terminal, ended)
+
+
+def _bring(call: Call, given: str, batch_id: str | None) -> tuple[str, str | None]:
+    """The manifest's address, after its pictures and itself are uploaded, and the batch's id."""
+    if pictures.is_address(given):
+        return given, batch_id
+    manifest = read_manifest(Path(given))
+    kinds = {picture: pictures.content_type(picture) for picture in manifest.pictures()}
+    batch_id = batch_id or f"cli-{manifest.digest()[:32]}"
+    with Progress(call.terminal) as progress:
+        addresses = _upload(call, kinds, batch_id, progress)
+        progress.doing("uploading the manifest")
+        content = manifest.bring(addresses)
+        return uploads.store(call.client, manifest.path, content, manifest.content_type), batch_id
+
+
+def _upload(call: Call, kinds: dict[Path, str], batch_id: str, progress: Progress) -> dict[Path, str]:
+    """Upload pictures, some at a time. For the same batch a picture keeps its address for days."""
+    addresses: dict[Path, str] = {}
+    with ThreadPoolExecutor(UPLOADS_AT_A_TIME) as pool:
+        waiting = [(path, pool.submit(uploads.upload, call.client, path, kinds[path], batch_id)) for path in kinds]
+        try:
+            for number, (path, upload) in enumerate(waiting, start=1):
+                progress.doing(f"uploading pictures: {number:,} of {len(waiting):,}")
+                addresses[path] = upload.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return addresses
+
+
+def _follow(call: Call, started: Document, timeout: float) -> Document:
+    """Look at the batch until it has ended."""
+    again = f"The batch goes on. Look at it with: stillmotion batch-status {started['id']}"
+    call.terminal.on_interrupt = again
+    deadline = time.monotonic() + timeout
+    shown = started
+    with BatchTable(call.terminal) as table:
+        while True:
+            table.update(shown)
+            if shown["status"] in ENDED:
+                return shown
+            if time.monotonic() >= deadline:
+                raise StillRunning(f"Batch {shown['id']} has not ended after {timeout:.0f} s.", shown, again)
+            asked = call.client.last.retry_after
+            call.client.sleep(POLL_SECONDS if asked is None else max(asked, SHORTEST_POLL_SECONDS))
+            shown = call.client.batch(shown["id"])
+
+
+def _judge(ended: Document) -> None:
+    """Fail where not every row has its clip."""
+    failed, left = ended["counts"]["failed"], ended["counts"]["not_run"]
+    if ended["status"] == "refused":
+        error = ended.get("error") or {}
+        raise Refused(f"{error.get('code')}: {error.get('message')}", ended)
+    if ended["status"] != "completed" or failed:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in (ended.get("failed_by_reason") or {}).items())
+        told = f"{failed:,} of {ended['items'] or 0:,} items failed{f': {reasons}' if reasons else ''}"
+        rest = f", and {left:,} were not run" if left else ""
+        where = f" Why, row by row: {ended['results']}" if ended.get("results") else ""
+        raise GenerationFailed(
+            f"Batch {ended['id']} is {ended['status']}; {told}{rest}.{where}",
+            ended,
+            "The same command again submits only what has failed.",
+        )
+
+
+class Refused(JobError):
+    """The batch was refused before anything was paid."""
+
+    exit_code = 3
+
+
+def _defaults(texts: Sequence[str]) -> dict[str, Any]:
+    """Fields as the API takes them: numbers and truth values as such, everything else as text."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise BadInput(f"--default {text} is not FIELD=VALUE, for example --default duration=4")
+        try:
+            plain = json.loads(value)
+        except ValueError:
+            plain = value
+        found[name] = plain if isinstance(plain, int | float | bool) else value
+    return found
+
+
+@command("batch-status", CLIPS)
+def batch_status(
+    call: Call, batch_id: Annotated[str, typer.Argument(metavar="ID", help="The batch, as batch names it.")]
+) -> None:
+    """Show how far a batch is, or what it came to.
+
+    \b
+    stillmotion batch-status autumn
+    stillmotion batch-status autumn --json | jq .failed_by_reason
+    """
+    found = call.client.batch(batch_id)
+    if call.terminal.as_json:
+        call.terminal.document(found)
+    else:
+        show_batch(call.terminal, found)
