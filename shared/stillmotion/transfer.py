@@ -1,7 +1,7 @@
 """A video from an open HTTP answer into S3, in memory that does not depend on its size.
 
-While a part of 8 MiB is read, the two before it are on their way to S3: three parts in memory, never more. An object
-appears only when it is whole; whatever fails, no parts are left behind.
+While a part of 8 MiB is read, the four before it are on their way to S3, which takes its time to answer for each: five
+parts in memory, never more. An object appears only when it is whole; whatever fails, no parts are left behind.
 Source of the limits: *Amazon S3 multipart upload limits* (parts of 5 MiB to 5 GiB, the last may be smaller; 10,000).
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 PART_BYTES = 8 * 2**20
-UPLOADS_IN_FLIGHT = 2
+UPLOADS_IN_FLIGHT = 4
 MIN_VIDEO_BYTES = 256
 MAX_VIDEO_BYTES = 5 * 2**30
 _OPAQUE_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream"})
