@@ -18,10 +18,7 @@ def with_paths_read(run: Callable[..., Any]) -> Callable[..., Any]:
 
     def wrapped(state: State, raw_input: Any, effective: Any, iterator: State, execution: State, ctx: State) -> Any:
         paths = {field: state[f"{field}Path"] for field in FIELDS if f"{field}Path" in state}
-        numbers = {
-            field: stepfunctions._resolve_path_or_ctx(path, effective, ctx)
-            for field, path in paths.items()
-        }
+        numbers = {field: stepfunctions._resolve_path_or_ctx(path, effective, ctx) for field, path in paths.items()}
         return run(state | numbers, raw_input, effective, iterator, execution, ctx)
 
     return wrapped
