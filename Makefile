@@ -68,6 +68,10 @@ lint: $(READY) ## Check style, types and the template; changes nothing
 	@python -m scripts.schemas --check
 	@python -m local.validate
 
+.PHONY: bench
+bench: $(READY) ## Measure speed, memory and start-up against baselines: ARGS="transfer --json"
+	@python -m benchmarks $(ARGS)
+
 .PHONY: fmt
 fmt: $(READY) ## Put the code into the project's format
 	@ruff check --fix .

@@ -1,0 +1,64 @@
+"""``python -m benchmarks``: everything, in under four minutes; ``--quick`` proves that it works, in seconds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+
+from benchmarks import front, report, startup, transfer, workflow
+from benchmarks.measure import Table
+
+
+def _benchmarks(quick: bool) -> dict[str, Callable[[], list[Table]]]:
+    return {
+        "transfer": lambda: transfer.run(transfer.QUICK if quick else transfer.FULL),
+        "startup": lambda: startup.run(startup.QUICK if quick else startup.FULL),
+        "workflow": lambda: workflow.run(workflow.QUICK if quick else workflow.FULL),
+        "front": lambda: front.run(front.QUICK if quick else front.FULL),
+    }
+
+
+def _console(*, stderr: bool) -> Console:
+    file = sys.stderr if stderr else sys.stdout
+    return Console(file=file, width=None if file.isatty() else 140)
+
+
+def main() -> None:
+    names = list(_benchmarks(quick=True))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("which", nargs="*", metavar="BENCHMARK", help=f"only these: {', '.join(names)}")
+    parser.add_argument("--quick", action="store_true", help="small and once: shows that it works, not how fast")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    given = parser.parse_args()
+    if unknown := set(given.which) - set(names):
+        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    told, started = _console(stderr=given.json), time.monotonic()
+    tables: list[Table] = []
+    about = report.machine()
+    for name, run in _benchmarks(given.quick).items():
+        if given.which and name not in given.which:
+            continue
+        with told.status(f"{name} …"):
+            found = run()
+        tables += found
+        if not given.json:
+            for table in found:
+                report.show(told, table)
+    about["seconds"] = round(time.monotonic() - started)
+    if given.json:
+        json.dump(report.as_json(about, tables), sys.stdout, indent=2)
+        print()
+    else:
+        told.print(
+            f"[dim]{about['processor']}, {about['cores']} cores, load {about['load_average']}, "
+            f"Python {about['python']}, {about['seconds']} s[/dim]"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""``make bench`` works: its quick form, on this machine. What it measures is not held against any time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.template import ROOT
+
+# One run for all tests: they stay on one worker.
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("benchmarks")]
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_every_benchmark_stands_beside_its_baselines(found: dict[str, Any]) -> None:
+    rows = {name: set(table["rows"]) for name, table in found["benchmarks"].items()}
+    transfers = {"Stillmotion VideoStore.store", "boto3 upload_fileobj"}
+    assert rows["transfer_32"] == rows["transfer_96"] == transfers
+    assert {"bare Python", "boto3 and one client", "Powertools resolver", "Poll"} <= rows["startup"]
+    assert rows["workflow"] == {"5 polls each, empty tasks", "1 poll each", "5 polls each"}
+    assert {"Powertools handler that does nothing", "submitted: record, paid call, event, execution"} <= rows["front"]
+    assert {"processor", "cores", "python", "load_average"} <= set(found["machine"])
+
+
+def test_memory_does_not_grow_with_the_size_of_the_video(found: dict[str, Any]) -> None:
+    small, large = (
+        found["benchmarks"][f"transfer_{mib}"]["rows"]["Stillmotion VideoStore.store"]["peak_mib"]["median"]
+        for mib in (32, 96)
+    )
+    assert large < small + 32, "64 MiB more of video may not be held"
+
+
+def test_the_state_does_not_grow_with_the_polls(found: dict[str, Any]) -> None:
+    one, five = (found["benchmarks"]["workflow"]["rows"][name] for name in ("1 poll each", "5 polls each"))
+    assert five["state_bytes"] <= one["state_bytes"] + 10
+    assert five["history_events"] > one["history_events"]
