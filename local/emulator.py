@@ -1,11 +1,15 @@
-"""MiniStack with the two fields of a distributed Map that it does not read: MaxConcurrencyPath and
-ToleratedFailurePercentagePath. Without them a batch would run 64 items at a time, and stop at the first that fails.
+"""MiniStack, with what it lacks of distributed Maps.
+
+It does not read MaxConcurrencyPath and ToleratedFailurePercentagePath: a batch would run 64 items at a time, and stop
+at the first that fails. And it holds a call about a Map Run against policies as if it named no resource.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from ministack.app import main
+from ministack.core import iam_actions
 from ministack.services import stepfunctions
 
 FIELDS = ("MaxConcurrency", "ToleratedFailurePercentage")
@@ -24,7 +28,19 @@ def with_paths_read(run: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def with_map_runs(resource_of: Callable[..., str]) -> Callable[..., str]:
+    """MiniStack's way of finding the resource of a call, for calls about a Map Run too."""
+
+    def wrapped(service: str, method: str, path: str, headers: Any, body: Any, *more: Any, **named: Any) -> str:
+        if service == "states" and body and b"mapRunArn" in body:
+            return str(json.loads(body)["mapRunArn"])
+        return resource_of(service, method, path, headers, body, *more, **named)
+
+    return wrapped
+
+
 stepfunctions._run_distributed_map = with_paths_read(stepfunctions._run_distributed_map)
+iam_actions.extract_resource_arn = with_map_runs(iam_actions.extract_resource_arn)
 
 if __name__ == "__main__":
     main()
