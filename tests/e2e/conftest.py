@@ -1,6 +1,7 @@
 """One local cloud for all end-to-end tests of a session."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,11 @@ from PIL import Image
 
 from local.cloud import LocalCloud
 from stillmotion_cli.stack import Stack
+from tests.e2e.signing import Api
 from tests.e2e.support import Caller, SimulatorControl
 
 HERE = Path(__file__).parent
+USER = "caller"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,6 +44,12 @@ def caller(stack: Stack) -> Caller:
 
 
 @pytest.fixture(scope="session")
+def api(stack: Stack) -> Api:
+    """The deployed API, called directly."""
+    return Api(stack)
+
+
+@pytest.fixture(scope="session")
 def simulator(stack: Stack) -> SimulatorControl:
     """The simulated ModelGates."""
     assert stack.simulator_url
@@ -55,3 +64,23 @@ def other_picture(tmp_path: Path) -> Path:
     path = tmp_path / "last.png"
     picture.save(path)
     return path
+
+
+@pytest.fixture
+def user(stack: Stack) -> Iterator[Callable[[str], tuple[str, str]]]:
+    """Makes an IAM user that may do one thing with the API; answers its access key and secret."""
+    iam = stack.client("iam")
+
+    def make(action: str) -> tuple[str, str]:
+        iam.create_user(UserName=USER)
+        statement = {"Effect": "Allow", "Action": action, "Resource": "arn:aws:execute-api:*:*:*/v1/*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_user_policy(UserName=USER, PolicyName="api", PolicyDocument=policy)
+        key = iam.create_access_key(UserName=USER)["AccessKey"]
+        return key["AccessKeyId"], key["SecretAccessKey"]
+
+    yield make
+    for key in iam.list_access_keys(UserName=USER)["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName=USER, AccessKeyId=key["AccessKeyId"])
+    iam.delete_user_policy(UserName=USER, PolicyName="api")
+    iam.delete_user(UserName=USER)

@@ -1,7 +1,6 @@
 """Who may call the API: the local cloud checks signatures and policies of everybody but its root."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import boto3
 import pytest
@@ -10,28 +9,6 @@ from stillmotion_cli.client import ApiClient
 from stillmotion_cli.errors import ApiProblem
 from stillmotion_cli.stack import Stack
 from tests.e2e.support import Caller
-
-USER = "caller"
-
-
-@pytest.fixture
-def user(stack: Stack) -> Iterator[Callable[[str], tuple[str, str]]]:
-    """Makes an IAM user that may do one thing with the API; answers its access key and secret."""
-    iam = stack.client("iam")
-
-    def make(action: str) -> tuple[str, str]:
-        iam.create_user(UserName=USER)
-        statement = {"Effect": "Allow", "Action": action, "Resource": "arn:aws:execute-api:*:*:*/v1/*"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        iam.put_user_policy(UserName=USER, PolicyName="api", PolicyDocument=policy)
-        key = iam.create_access_key(UserName=USER)["AccessKey"]
-        return key["AccessKeyId"], key["SecretAccessKey"]
-
-    yield make
-    for key in iam.list_access_keys(UserName=USER)["AccessKeyMetadata"]:
-        iam.delete_access_key(UserName=USER, AccessKeyId=key["AccessKeyId"])
-    iam.delete_user_policy(UserName=USER, PolicyName="api")
-    iam.delete_user(UserName=USER)
 
 
 def _client(stack: Stack, key: str, secret: str) -> ApiClient:

@@ -1,0 +1,39 @@
+"""The tables of docs/api.md say what the code says."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from stillmotion.errors import ERRORS, ProviderError, Refused, SubmitInProgress
+from tests.template import ROOT
+
+pytestmark = pytest.mark.unit
+
+PAGE = (ROOT / "docs" / "api.md").read_text()
+ROW = re.compile(r"^\| (?P<status>\d{3}) \| (?P<codes>(?:`\w+` ?)+)\|", re.MULTILINE)
+# Of the HTTP layer itself, not of the tree of errors.
+OTHERS = {"UnsupportedMediaType"}
+
+
+def test_the_page_gives_every_error_its_status() -> None:
+    told = {code: int(row["status"]) for row in ROW.finditer(PAGE) for code in re.findall(r"`(\w+)`", row["codes"])}
+    known = {code: kind.http_status for code, kind in ERRORS.items()}
+    assert {code: known[code] for code in told if code not in OTHERS} == {
+        code: status for code, status in told.items() if code not in OTHERS
+    }
+    answered = {
+        code
+        for code, kind in ERRORS.items()
+        if issubclass(kind, (Refused, ProviderError)) and not kind.__subclasses__() and kind is not SubmitInProgress
+    }
+    assert answered <= set(told)
+
+
+def test_the_page_lists_every_route() -> None:
+    document = json.loads((ROOT / "functions" / "docs" / "openapi.json").read_text())
+    routes = {f"{method.upper()} {path}" for path, operations in document["paths"].items() for method in operations}
+    listed = set(re.findall(r"`((?:GET|POST|DELETE) /[^`?]*)`", PAGE))
+    assert listed == routes
