@@ -18,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 METER = Path(__file__).with_name("meter.py")
-RUN_SECONDS = 120
+RUN_SECONDS = 200
 
 
 @dataclass(frozen=True, slots=True)

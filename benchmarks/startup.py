@@ -79,7 +79,7 @@ def run(plan: Plan) -> list[Table]:
                 environment = _environment(function, variant)
                 subjects[f"{function}/{name}"] = partial(_start, code, paths[variant.bytecode], environment)
         found = interleaved(subjects, plan.rounds, plan.budget_seconds)
-    note = "a Lambda's start has a whole processor, a call at 256 MB a seventh of one; on AWS, bytecode is not shipped"
+    note = "a call at 256 MB has a seventh of a processor; sam build ships the layer without bytecode"
     table = Table("startup", "Start-up of a function, tracing off unless said", COLUMNS, note=note)
     for name, runs in found.items():
         subject, _, figure = name.rpartition("/")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from benchmarks.measure import Column, Table, silence
+from benchmarks.measure import RUN_SECONDS, Column, Table, silence
 from local.simulator import Simulator
 from tests.inprocess import cloud
 
@@ -79,7 +79,7 @@ def _empty_tasks(polls: int) -> Callable[..., dict[str, Any]]:
 
 def _finish(machines: SFNClient, arn: str) -> None:
     """Wait for an execution, looking seldom: every look is work in the process that is measured."""
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + RUN_SECONDS
     while (ended := machines.describe_execution(executionArn=arn))["status"] == "RUNNING":
         if time.monotonic() > deadline:
             raise RuntimeError("an execution does not end")
