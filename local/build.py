@@ -5,9 +5,7 @@ import hashlib
 import platform
 import shutil
 from collections.abc import Iterator
-from compileall import compile_dir
 from pathlib import Path
-from py_compile import PycInvalidationMode
 
 from local import environment
 from local.paths import ROOT, STATE, TEMPLATE, TOOLS
@@ -59,9 +57,6 @@ def _sam_build() -> Path:
     log = BUILDS / "build.log"
     log.unlink(missing_ok=True)
     run_logged(command, environment.sam_build(), ROOT, log, BUILD_TIMEOUT)
-    # MiniStack unpacks everything anew for every process: without bytecode each would compile it all again.
-    for layer in part.glob("*/python"):
-        compile_dir(layer, quiet=2, workers=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
     return part
 
 
