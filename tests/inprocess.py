@@ -106,6 +106,7 @@ class Cloud:
             "PollIntervalSeconds": str(poll_interval),
             **parameters,
         }
+        self.closed = False
         self._modules: dict[tuple[str, int], ModuleType] = {}
 
     def set_up(self) -> None:
@@ -173,6 +174,20 @@ class Cloud:
         answer = self.invoke(function, event)
         found = {name: values[0] for name, values in answer.get("multiValueHeaders", {}).items()}
         return answer["statusCode"], found | answer.get("headers", {}), json.loads(answer["body"])
+
+    def close(self, seconds: float = 30.0) -> None:
+        """End what still runs, so that no execution goes on in the next test's stack: its functions no longer answer.
+
+        Raises:
+            AssertionError: an execution does not end.
+        """
+        self.closed = True
+        client, deadline = boto3.client("stepfunctions"), time.monotonic() + seconds
+        for machine in client.list_state_machines()["stateMachines"]:
+            arn = machine["stateMachineArn"]
+            while running := client.list_executions(stateMachineArn=arn, statusFilter="RUNNING")["executions"]:
+                assert time.monotonic() < deadline, f"still running after {seconds} s: {running}"
+                time.sleep(0.01)
 
     def start(self, request: Any, name: str | None = None) -> str:
         """Start an execution with a request as input; its ARN."""
@@ -276,6 +291,8 @@ def cloud(simulator: Simulator, *, poll_interval: int = 30, max_polls: int = 60,
         # One warm Lambda serves one call at a time; Powertools' logger and metrics count on that.
         with lock:
             try:
+                if stack.closed:
+                    raise Crash("the stack is gone")
                 payload = stack.invoke(function, json.loads(parameters["Payload"]))
                 return {"StatusCode": 200, "Payload": payload, "ExecutedVersion": "$LATEST"}
             except Crash as crash:
@@ -302,6 +319,7 @@ def cloud(simulator: Simulator, *, poll_interval: int = 30, max_polls: int = 60,
         try:
             yield stack
         finally:
+            stack.close()
             forget()
 
 
