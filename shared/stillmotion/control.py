@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from stillmotion.errors import (
     Fault,
     GenerationCancelled,
@@ -13,8 +15,9 @@ from stillmotion.failure import Failures
 from stillmotion.job import Job, ProviderState, Status
 from stillmotion.job_store import JobStore
 from stillmotion.modelgates import ModelGates
-from stillmotion.provider_job import Outcome
+from stillmotion.provider_job import Outcome, classify
 from stillmotion.resuming import Executions, Resuming
+from stillmotion.spending import give_back
 from stillmotion.telemetry import logger
 
 STOPPABLE = frozenset({Status.QUEUED, Status.IN_PROGRESS})
@@ -66,7 +69,7 @@ class Control:
                 + (f" ({job.error.code})" if job.error else "")
                 + ". Only a job that timed out, or whose delivery failed, can be resumed."
             )
-        return self._resuming.go_on(job, Outcome.COMPLETED if job.status is Status.FAILED else Outcome.WAITING)
+        return self._resuming.go_on(job, _last_said(job))
 
     def adopt(self, job: Job, provider_job_id: str) -> Job:
         """Settle a job whose submit got no answer: ModelGates did accept it, as this job, and the workflow goes on.
@@ -95,14 +98,20 @@ class Control:
         return self._resuming.go_on(job, found.outcome, provider=known)
 
     def abandon(self, job: Job) -> Job:
-        """Settle a job whose submit got no answer: it is given up, and ends as ``failed``.
+        """Settle a job whose submit got no answer: ModelGates does not have it. It ends as ``failed``, counts nothing
+        any more in the day's spending, and is told of anew.
 
         Raises:
             JobStateConflict: the job is not ``submit_unknown``.
+            StorageFailed: it could not be told of; the sweeper does that later.
         """
         _require_unknown(job)
+        spend = give_back(job.reserved)
+        counted: dict[str, Any] = {} if spend is None else {"reserved": None}
+        changes: dict[str, Any] = {"status": Status.FAILED, "announced_at": None} | counted
+        given_up = self._store.update(job.id, expected={Status.SUBMIT_UNKNOWN}, spend=spend, **changes)
         logger.info("job abandoned", extra={"job_id": job.id})
-        return self._store.update(job.id, expected={Status.SUBMIT_UNKNOWN}, status=Status.FAILED)
+        return self._failures.tell(given_up)
 
 
 def _require_unknown(job: Job) -> None:
@@ -115,7 +124,15 @@ def resumable(job: Job) -> bool:
     if job.provider.job_id is None:
         return False
     failed_delivery = job.status is Status.FAILED and job.error is not None and job.error.code in DELIVERY_ERRORS
-    return job.status is Status.TIMED_OUT or failed_delivery
+    # Its content was not there at one look, but ModelGates itself says that it has finished.
+    missed = job.status is Status.EXPIRED and _last_said(job) is Outcome.COMPLETED
+    return job.status is Status.TIMED_OUT or failed_delivery or missed
+
+
+def _last_said(job: Job) -> Outcome:
+    """Where a paid job is to be taken up again: at its delivery if ModelGates said that it has finished."""
+    finished = classify(job.provider.status or "") is Outcome.COMPLETED
+    return Outcome.COMPLETED if finished else Outcome.WAITING
 
 
 def _cancelled(job: Job) -> GenerationCancelled:

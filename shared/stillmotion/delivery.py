@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from aws_lambda_powertools.metrics import MetricUnit
 
+from stillmotion.announcing import Announcing
 from stillmotion.errors import JobStateConflict, ProviderError, StillmotionError
-from stillmotion.events import COMPLETED, EventSink
+from stillmotion.events import EventSink
 from stillmotion.job import Job, Status, StoredVideo, Usage, now
 from stillmotion.job_store import JobStore, get_job
 from stillmotion.modelgates import ModelGates
@@ -36,8 +37,7 @@ class Delivery:
         self._store = store
         self._provider = provider
         self._videos = videos
-        self._events = events
-        self._notes = notes
+        self._announcing = Announcing(store, events, notes)
 
     def deliver(self, job_id: str) -> Job:
         """Store every output of a completed job, complete the record, and send the event.
@@ -50,12 +50,7 @@ class Delivery:
         if job.status is not Status.COMPLETED:
             job = self._store.update(job.id, expected=RESUMABLE, status=Status.DELIVERING)
             job = self._complete(job)
-        if job.announced_at is None:
-            if self._notes is not None:
-                self._notes.completed(job)
-            self._events.send(COMPLETED, job)
-            job = self._store.update(job.id, expected={Status.COMPLETED}, announced_at=now())
-        return job
+        return self._announcing.announce(job)
 
     def _complete(self, job: Job) -> Job:
         assert job.provider.job_id is not None  # a job is in progress only with a provider's id on record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from stillmotion.announcing import Announcing
 from stillmotion.errors import (
     DownloadFailed,
     GenerationCancelled,
@@ -17,7 +18,7 @@ from stillmotion.errors import (
     SubmitInProgress,
     SubmitOutcomeUnknown,
 )
-from stillmotion.events import FAILED, EventSink
+from stillmotion.events import EventSink
 from stillmotion.job import STATUS_OF_ERROR, TERMINAL, Job, JobError, Status, now
 from stillmotion.job_store import JobStore, get_job
 from stillmotion.notes import Notes
@@ -32,8 +33,7 @@ class Failures:
 
     def __init__(self, store: JobStore, events: EventSink, notes: Notes | None = None) -> None:
         self._store = store
-        self._events = events
-        self._notes = notes
+        self._announcing = Announcing(store, events, notes)
 
     def record(self, job_id: str, error: StillmotionError, expected: Collection[Status] = ENDABLE) -> Job:
         """End a job in one of the expected states with this error, and send the event; any other keeps its state.
@@ -44,12 +44,15 @@ class Failures:
         job = get_job(self._store, job_id)
         if not job.terminal:
             job = self._end(job, _as_the_record_tells(job, error), expected)
-        if job.terminal and job.status is not Status.COMPLETED and job.announced_at is None:
-            if self._notes is not None:
-                self._notes.failed(job)
-            self._events.send(FAILED, job)
-            job = self._store.update(job.id, expected={job.status}, announced_at=now())
-        return job
+        return job if job.status is Status.COMPLETED else self.tell(job)
+
+    def tell(self, job: Job) -> Job:
+        """Tell of a job that has ended, if nobody was told yet.
+
+        Raises:
+            StorageFailed: may be tried again.
+        """
+        return self._announcing.announce(job)
 
     def refuse(self, job: Job, error: StillmotionError) -> Job:
         """Put a request on record that was refused before it became a job, and send the event."""

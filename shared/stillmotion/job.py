@@ -125,6 +125,11 @@ class Job(_Part):
         return self.status in TERMINAL
 
     @property
+    def untold(self) -> bool:
+        """Whether it has ended and nobody was told."""
+        return self.terminal and self.announced_at is None
+
+    @property
     def age_seconds(self) -> float:
         """Seconds since the record last changed."""
         return (datetime.now(UTC) - datetime.fromisoformat(self.updated_at)).total_seconds()

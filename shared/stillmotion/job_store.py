@@ -21,8 +21,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel
 
 from stillmotion.errors import JobNotFound, JobStateConflict, StorageFailed
-from stillmotion.job import Job, Status, now
-from stillmotion.listing import Query, owner_partition, position_of, status_partition
+from stillmotion.job import TERMINAL, Job, Status, now
+from stillmotion.listing import (
+    Query,
+    owner_partition,
+    position_of,
+    status_partition,
+    untold_partition,
+    untold_partitions,
+)
 from stillmotion.spending import CeilingReached, Spend
 
 if TYPE_CHECKING:
@@ -102,11 +109,9 @@ class DynamoJobStore:
         return None if item is None else _job(item)
 
     def update(self, job_id: str, *, expected: Collection[Status], spend: Spend | None = None, **changes: Any) -> Job:
+        changes |= {"updated_at": now()} | _indexed(job_id, changes)
         removed = [field for field, value in changes.items() if value is None]
-        kept = {field: value for field, value in changes.items() if value is not None}
-        fields = _stored(kept | {"updated_at": now()})
-        if "status" in changes:
-            fields["status_shard"] = status_partition(changes["status"], job_id)
+        fields = _stored({field: value for field, value in changes.items() if value is not None})
         names = {f"#{field}": field for field in (*fields, *removed, "status")}
         values = {f":{field}": value for field, value in fields.items()}
         states = {f":from{at}": str(status) for at, status in enumerate(expected)}
@@ -184,14 +189,23 @@ class DynamoJobStore:
             "IndexName": index,
             "KeyConditionExpression": Key(key).eq(partition) & Key("position").between(low, high),
             "ScanIndexForward": False,
-            "Limit": ENTRIES_PER_READ,
         }
+        for item in self._query(arguments):
+            if item["position"] != before:
+                yield _entry(item)
+
+    def untold(self) -> Iterator[str]:
+        """The ids of jobs that have ended and nobody was told of; read page by page."""
+        for partition in untold_partitions():
+            arguments = {"IndexName": "by_untold", "KeyConditionExpression": Key("untold_shard").eq(partition)}
+            yield from (str(item["id"]) for item in self._query(arguments))
+
+    def _query(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        arguments["Limit"] = ENTRIES_PER_READ
         while True:
             with _storage("list"):
                 answer = self._table.query(**arguments)
-            for item in answer["Items"]:
-                if item["position"] != before:
-                    yield _entry(item)
+            yield from answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 return
             arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -232,6 +246,17 @@ def _item(job: Job) -> dict[str, Any]:
         "status_shard": status_partition(job.status, job.id),
         "position": position_of(job.created_at, job.id),
     }
+
+
+def _indexed(job_id: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What the indexes make of a change. Only jobs that have ended and were not told of are in the one of those."""
+    indexed: dict[str, Any] = {}
+    if "status" in changes:
+        indexed["status_shard"] = status_partition(changes["status"], job_id)
+        indexed["untold_shard"] = untold_partition(job_id) if changes["status"] in TERMINAL else None
+    if changes.get("announced_at") is not None:
+        indexed["untold_shard"] = None
+    return indexed
 
 
 def _counting(spend: Spend) -> dict[str, Any]:

@@ -80,6 +80,16 @@ def status_partition(status: Status, job_id: str) -> str:
     return f"{status}#{_shard(job_id)}"
 
 
+def untold_partition(job_id: str) -> str:
+    """The partition of a job in the index of those that have ended and nobody was told of."""
+    return f"untold#{_shard(job_id)}"
+
+
+def untold_partitions() -> list[str]:
+    """All partitions of that index."""
+    return [f"untold#{shard}" for shard in range(SHARDS)]
+
+
 def _scope_of(owner: str | None) -> str:
     return _SHARED if owner is None else hashlib.sha256(owner.encode()).hexdigest()[:24]
 

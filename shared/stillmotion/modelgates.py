@@ -20,6 +20,7 @@ from urllib3.exceptions import HTTPError
 
 from stillmotion.addresses import ForbiddenAddress, origin
 from stillmotion.capabilities import VideoModel
+from stillmotion.download import Download
 from stillmotion.errors import (
     DownloadFailed,
     GenerationExpired,
@@ -121,29 +122,33 @@ class ModelGates:
         raise ProviderUnavailable(f"ModelGates gave no job for this poll (HTTP {status}).")
 
     @contextmanager
-    def content(
-        self, job: ProviderJob, index: int, headers: Mapping[str, str] | None = None
-    ) -> Iterator[urllib3.BaseHTTPResponse]:
-        """The open answer with one output's bytes: 200, or 206 where ``headers`` ask for a range.
+    def content(self, job: ProviderJob, index: int) -> Iterator[Download]:
+        """One output's bytes as a stream that goes on where a connection broke.
 
         Raises:
             GenerationExpired: 404 or 410, the provider no longer holds it.
             DownloadFailed: anything else; may be tried again.
         """
-        given = job.unsigned_urls[index] if index < len(job.unsigned_urls) else None
-        url = self._own(given) or f"{self._root}/videos/{quote(job.id, safe='')}/content?index={index}"
-        # Part of a file that was not asked for as such would be stored as the whole of it.
-        good = (200, 206) if "Range" in (headers or {}) else (200,)
         try:
-            with self._open_content(url, headers or {}) as answer:
-                if answer.status not in good:
-                    _refuse_content(answer.status)
-                yield answer
+            with Download(lambda headers: self._content(job, index, headers)) as download:
+                yield download
         except (HTTPError, FetchFailed, UnresolvedHost, ForbiddenAddress, OSError) as error:
             raise DownloadFailed(
                 f"Output {index} of the job broke off or could not be fetched ({type(error).__name__}). "
                 "It is still at the provider; the download is tried again."
             ) from None
+
+    @contextmanager
+    def _content(self, job: ProviderJob, index: int, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
+        """The open answer: 200, or 206 where ``headers`` ask for a range."""
+        given = job.unsigned_urls[index] if index < len(job.unsigned_urls) else None
+        url = self._own(given) or f"{self._root}/videos/{quote(job.id, safe='')}/content?index={index}"
+        # Part of a file that was not asked for as such would be stored as the whole of it.
+        good = (200, 206) if "Range" in headers else (200,)
+        with self._open_content(url, headers) as answer:
+            if answer.status not in good:
+                _refuse_content(answer.status)
+            yield answer
 
     @contextmanager
     def _open_content(self, url: str, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:

@@ -7,13 +7,16 @@ What is done with a job depends on how far its record says it got:
     in_progress   paid: polled on
     delivering    paid and finished: brought home
     timed_out     looked up once more after 1 h and after 24 h, and brought home if it has finished
+
+A job that has ended and nobody was told of, because the bus or the bucket did not take it, is told of.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, Protocol
 
 from stillmotion.errors import (
@@ -45,7 +48,10 @@ MAX_JOBS = 500
 
 
 class Index(JobStore, Protocol):
-    """Job records that can also be listed by status."""
+    """Job records that can also be listed by status, and by whether anybody was told of them."""
+
+    def untold(self) -> Iterator[str]:
+        """The ids of jobs that have ended and nobody was told of."""
 
     def entries(self, query: Query, partition: str, before: str | None) -> Iterator[dict[str, Any]]:
         """Entries of one partition, newest first."""
@@ -58,6 +64,7 @@ class Swept:
     looked_at: int
     resumed: int
     settled: int
+    told: int
     failed: int
 
 
@@ -82,27 +89,33 @@ class Recovery:
     def execution_ended(self, job_id: str, execution_arn: str, how: str) -> Job | None:
         """Settle the record of a job whose execution ended as ``how`` (``ABORTED``, ``TIMED_OUT``, ``FAILED``).
 
-        A record that has ended, or that another execution works on, is left alone: the answer is ``None``.
+        A job whose end nobody was told of is told of now. A record that has ended and was told of, or that another
+        execution works on, is left alone: the answer is ``None``.
 
         Raises:
             SubmitInProgress: a submit may be under way; ask again in two minutes.
+            StorageFailed: may be tried again.
         """
         job = self._store.find(job_id)
-        if job is None or job.terminal or job.execution_arn != execution_arn:
+        if job is None or job.execution_arn != execution_arn:
             return None
+        if job.terminal:
+            return self._failures.tell(job) if job.untold else None
         if job.status is Status.SUBMITTING and job.age_seconds < LEASE_SECONDS:
             raise SubmitInProgress(f"Job '{job.id}' may be being submitted at this moment. Look again soon.")
         return self._failures.record(job.id, _ended_early(job, how))
 
     def sweep(self) -> Swept:
         """Find what stands still and repair or report it; one job that cannot be repaired does not stop the rest."""
-        done = {"resumed": 0, "settled": 0, "failed": 0, "nothing": 0}
+        done = {"resumed": 0, "settled": 0, "told": 0, "failed": 0, "nothing": 0}
         for job in self._standing_still():
             done[self._attempt(self._repair, job)] += 1
         for job in self._timed_out():
             done[self._attempt(self._look_again, job)] += 1
-        swept = Swept(sum(done.values()), done["resumed"], done["settled"], done["failed"])
-        logger.info("swept", extra={"looked_at": swept.looked_at, "resumed": swept.resumed, "settled": swept.settled})
+        for job in self._untold():
+            done[self._attempt(self._tell, job)] += 1
+        swept = Swept(sum(done.values()), done["resumed"], done["settled"], done["told"], done["failed"])
+        logger.info("swept", extra=asdict(swept))
         for what, number in done.items():
             if number and what != "nothing":
                 count(f"Sweep{what.capitalize()}", number)
@@ -140,13 +153,26 @@ class Recovery:
         self._resuming.go_on(job, answer.outcome, provider=job.provider.model_copy(update=known))
         return "resumed"
 
+    def _tell(self, job: Job) -> str:
+        self._failures.tell(job)
+        return "told"
+
+    def _untold(self) -> Iterator[Job]:
+        for job_id in islice(self._store.untold(), MAX_JOBS):
+            job = self._store.find(job_id)
+            if job is not None and job.untold and self._age(job) >= STILL_SECONDS:
+                yield job
+
+    def _age(self, job: Job) -> float:
+        """Seconds since the record last changed."""
+        return (self._clock() - datetime.fromisoformat(job.updated_at)).total_seconds()
+
     def _standing_still(self) -> Iterator[Job]:
         now = self._clock()
         for status in (Status.QUEUED, Status.SUBMITTING, Status.IN_PROGRESS, Status.DELIVERING):
             before = timestamp(now - timedelta(seconds=STILL_SECONDS))
             for job in self._jobs(Query(None, status), before):
-                changed = datetime.fromisoformat(job.updated_at)
-                if job.status is status and (now - changed).total_seconds() >= STILL_SECONDS:
+                if job.status is status and self._age(job) >= STILL_SECONDS:
                     yield job
 
     def _timed_out(self) -> Iterator[Job]:

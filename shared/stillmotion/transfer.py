@@ -1,7 +1,9 @@
 """A video from an open HTTP answer into S3, in memory that does not depend on its size.
 
 While a part of 8 MiB is read, the four before it are on their way to S3, which takes its time to answer for each: five
-parts in memory, never more. An object appears only when it is whole; whatever fails, no parts are left behind.
+parts in memory, and for a moment six while the pieces of one are put together. An object appears only when it is
+whole; whatever fails, no parts are left behind.
+
 Source of the limits: *Amazon S3 multipart upload limits* (parts of 5 MiB to 5 GiB, the last may be smaller; 10,000).
 """
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 PART_BYTES = 8 * 2**20
+READ_BYTES = 256 * 2**10
+"""Read at once: as much of a part, at most, is lost where a connection breaks and goes on."""
 UPLOADS_IN_FLIGHT = 4
 MIN_VIDEO_BYTES = 256
 MAX_VIDEO_BYTES = 5 * 2**30
@@ -210,11 +214,8 @@ class VideoStore:
 
 def _read_full(answer: Answer, amount: int) -> bytes:
     """Exactly ``amount`` bytes, fewer only at the end."""
-    chunk = answer.read(amount)
-    if not chunk or len(chunk) == amount:
-        return chunk
-    pieces, missing = [chunk], amount - len(chunk)
-    while missing and (chunk := answer.read(missing)):
+    pieces, missing = [], amount
+    while missing and (chunk := answer.read(min(missing, READ_BYTES))):
         pieces.append(chunk)
         missing -= len(chunk)
     return b"".join(pieces)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 
 from local.simulator import Simulator
 from stillmotion.job import Status, timestamp
@@ -94,7 +98,7 @@ def test_a_job_with_a_living_execution_is_left_alone(
 
 def test_what_changed_lately_is_left_alone(stack: Cloud, simulator: Simulator) -> None:
     job_id = left_alone(stack, simulator, Status.IN_PROGRESS, updated_at=timestamp(datetime.now(UTC)))
-    assert stack.invoke("SweepFunction", {}) == {"looked_at": 0, "resumed": 0, "settled": 0, "failed": 0}
+    assert stack.invoke("SweepFunction", {}) == {"looked_at": 0, "resumed": 0, "settled": 0, "told": 0, "failed": 0}
     assert stack.job(job_id)["status"] == "in_progress"
 
 
@@ -121,6 +125,98 @@ def test_a_timed_out_job_that_failed_meanwhile_is_told_as_failed(stack: Cloud, s
     assert stack.invoke("SweepFunction", {})["resumed"] == 1
     done = finished(stack, job["id"])
     assert (done["status"], done["error"]["provider_message"]) == ("failed", "We do not animate this.")
+
+
+@contextmanager
+def silent_bus(*detail_types: str) -> Iterator[None]:
+    """The bus answers 200 and refuses events of these types, as it does when it is throttled."""
+    made = BaseClient._make_api_call
+
+    def call(client: Any, name: str, given: Any) -> Any:
+        if name == "PutEvents" and given["Entries"][0]["DetailType"].removeprefix("Video Generation ") in detail_types:
+            return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]}
+        return made(client, name, given)
+
+    with patch.object(BaseClient, "_make_api_call", call):
+        yield
+
+
+def unheard(stack: Cloud, simulator: Simulator) -> str:
+    """A job whose video is stored, and of whose end nobody heard."""
+    with silent_bus("Completed"):
+        job = stack.http("POST", "/videos", request(simulator))[2]
+        assert stack.finish(job["execution_arn"])["status"] == "FAILED"
+    assert [event["detail-type"] for event in stack.events()] == ["Video Generation Submitted"]
+    assert stack.job(job["id"])["status"] == "completed"
+    return str(job["id"])
+
+
+def test_a_video_that_nobody_heard_of_is_told_of_by_the_sweeper(stack: Cloud, simulator: Simulator) -> None:
+    job_id = unheard(stack, simulator)
+    assert stack.invoke("SweepFunction", {})["told"] == 0  # its execution may be at it
+    age(job_id, HOUR)
+    with silent_bus("Completed"):
+        assert stack.invoke("SweepFunction", {})["failed"] == 1
+    age(job_id, HOUR)
+    assert stack.invoke("SweepFunction", {}) == {"looked_at": 1, "resumed": 0, "settled": 0, "told": 1, "failed": 0}
+    assert [event["detail"]["id"] for event in stack.events()] == [job_id]
+    age(job_id, HOUR)
+    assert stack.invoke("SweepFunction", {})["looked_at"] == 0
+    assert list(store().untold()) == []
+
+
+def test_a_video_that_nobody_heard_of_is_told_of_when_its_execution_has_failed(
+    stack: Cloud, simulator: Simulator
+) -> None:
+    job_id = unheard(stack, simulator)
+    event = ended(store().find(job_id).execution_arn, {"job": {"id": job_id, "submitted": True}}, "FAILED")  # type: ignore
+    assert stack.invoke("ExecutionEndedFunction", event) == {"id": job_id}
+    assert [heard["detail-type"] for heard in stack.events()] == ["Video Generation Completed"]
+    assert stack.invoke("ExecutionEndedFunction", event) == {"id": None}
+
+
+def test_a_refusal_that_nobody_heard_of_is_told_of(stack: Cloud, simulator: Simulator) -> None:
+    simulator.fault("submit", times=1, status=402)
+    with silent_bus("Failed"):
+        status, _, _ = stack.http("POST", "/videos", request(simulator), headers={"Idempotency-Key": "a"})
+    assert status >= 400
+    [job_id] = store().untold()
+    age(job_id, HOUR)
+    assert stack.invoke("SweepFunction", {})["told"] == 1
+    assert [heard["detail"]["error"]["code"] for heard in stack.events()] == ["ProviderOutOfCredits"]
+
+
+def test_a_job_that_broke_before_it_was_finished_is_polled_on_when_it_is_resumed(
+    stack: Cloud, simulator: Simulator
+) -> None:
+    error = {"code": "InternalError", "message": "A step broke.", "retryable": False}
+    job_id = left_alone(stack, simulator, Status.FAILED, error=json.dumps(error))
+    boto3.resource("dynamodb").Table("jobs").update_item(
+        Key={"id": job_id},
+        UpdateExpression="SET provider.#status = :status",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={":status": "in_progress"},
+    )
+    _, _, resumed = stack.http("POST", f"/videos/{job_id}/resume")
+    assert finished(stack, job_id)["status"] == "completed"
+    assert stack.states(resumed["execution_arn"]).count("Poll") == 1
+
+
+def test_a_video_that_was_not_there_at_one_look_can_be_asked_for_again(stack: Cloud, simulator: Simulator) -> None:
+    simulator.fault("content", times=1, status=404)
+    job = stack.http("POST", "/videos", request(simulator))[2]
+    stack.finish(job["execution_arn"])
+    assert stack.job(job["id"])["status"] == "expired"
+    assert stack.http("POST", f"/videos/{job['id']}/resume")[0] == 202
+    assert finished(stack, job["id"])["status"] == "completed"
+    assert len(simulator.jobs()) == 1
+
+
+def test_a_job_that_modelgates_let_expire_cannot_be_resumed(stack: Cloud, simulator: Simulator) -> None:
+    simulator.settings(fail_with={"status": "expired"})
+    job = stack.http("POST", "/videos", request(simulator))[2]
+    stack.finish(job["execution_arn"])
+    assert stack.http("POST", f"/videos/{job['id']}/resume")[0] == 409
 
 
 def ended(arn: str, given: Any, status: str = "ABORTED") -> dict[str, Any]:
@@ -195,6 +291,8 @@ def test_a_lost_job_is_given_up(stack: Cloud, simulator: Simulator) -> None:
     job_id, _ = unknown(stack, simulator)
     status, _, job = stack.http("POST", f"/videos/{job_id}/settle", {"abandon": True})
     assert (status, job["status"], job["error"]["code"]) == (200, "failed", "SubmitOutcomeUnknown")
+    told = [(event["detail-type"], event["detail"]["status"]) for event in stack.events()]
+    assert told == [("Video Generation Failed", "submit_unknown"), ("Video Generation Failed", "failed")]
 
 
 @pytest.mark.parametrize("order", [{}, {"provider_job_id": "a", "abandon": True}, {"abandon": False}, {"id": "a"}])

@@ -117,3 +117,11 @@ def test_a_throttled_job_is_counted_once_when_it_is_accepted(limited: Cloud, sim
 def test_without_a_limit_nothing_is_counted(stack: Cloud, simulator: Simulator) -> None:
     submit(stack, simulator)
     assert counted() == 0
+
+
+def test_what_an_operator_gives_up_is_given_back(limited: Cloud, simulator: Simulator) -> None:
+    simulator.fault("submit", times=1, status=500)
+    _, _, problem = submit(limited, simulator)
+    assert counted() > 0
+    assert limited.http("POST", f"{problem['instance']}/settle", {"abandon": True})[0] == 200
+    assert counted() == 0
