@@ -48,8 +48,8 @@ local-stop: $(READY) ## End the local cloud
 
 # Tests of the deployed stack share one cloud, so they stay together on one worker.
 .PHONY: test
-test: $(READY) ## Run all tests but the fault suite: unit, integration, end to end
-	@python -m pytest -n 2 --dist loadgroup --ignore tests/faults $(ARGS)
+test: $(READY) ## Run all tests: unit, integration, faults, end to end
+	@python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 .PHONY: faults
 faults: $(READY) ## Break everything once, and print what it cost: double payments, lost videos, stuck jobs

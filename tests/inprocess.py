@@ -24,12 +24,16 @@ from unittest.mock import patch
 from urllib.parse import parse_qs
 
 import boto3
-from jsonschema import validate
+from jsonschema.protocols import Validator
+from jsonschema.validators import validator_for
 from moto import mock_aws
 from moto.dynamodb.responses import DynamoHandler
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
+from moto.stepfunctions.parser.asl.utils import json_path
 
 from local.simulator import Simulator
 from stillmotion import wiring
@@ -68,6 +72,12 @@ HANDLERS = {
     "SweepFunction": ("sweep", "handler"),
 }
 TERMINAL = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
+
+# What costs more time than the tests themselves, made once: boto3's clients (which moto serves whatever stack they were
+# made in), parsed definitions and paths, checked schemas.
+_client, _resource = cache(boto3.client), cache(boto3.resource)
+_path = cache(json_path.parse)
+_definition_tree = cache(AmazonStateLanguageParser.parse)
 
 
 @dataclass
@@ -141,7 +151,7 @@ class Cloud:
         while messages := sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
                 event = json.loads(message["Body"])
-                validate(event["detail"], event_schema(event["detail-type"]))
+                event_validator(event["detail-type"]).validate(event["detail"])
                 heard.append(event)
                 sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
         return heard
@@ -219,12 +229,13 @@ class Cloud:
 
 
 @cache
-def event_schema(detail_type: str) -> dict[str, Any]:
-    """The JSON Schema that docs/events publishes for this kind of event."""
-    schema: dict[str, Any] = json.loads(
-        (ROOT / "docs" / "events" / f"{detail_type.lower().replace(' ', '-')}.schema.json").read_text()
-    )
-    return schema
+def event_validator(detail_type: str) -> Validator:
+    """Holds events of this kind against the JSON Schema that docs/events publishes for them."""
+    published = ROOT / "docs" / "events" / f"{detail_type.lower().replace(' ', '-')}.schema.json"
+    schema = json.loads(published.read_text())
+    kind = validator_for(schema)
+    kind.check_schema(schema)
+    return kind(schema)
 
 
 def api_event(
@@ -275,10 +286,14 @@ def route(method: str, path: str) -> tuple[str, str, dict[str, str]]:
 
 
 @contextmanager
-def cloud(simulator: Simulator, *, poll_interval: int = 30, max_polls: int = 60, **parameters: str) -> Iterator[Cloud]:
+def cloud(
+    simulator: Simulator, *, poll_interval: int = 30, max_polls: int = 60, pace: float = 0.0, **parameters: str
+) -> Iterator[Cloud]:
     """A stack for the length of the block, with fresh resources and nothing remembered from the last.
 
-    ``parameters`` are further ones of the template, by name.
+    Args:
+        pace: how long a second of a retry's pause takes, in seconds.
+        parameters: further ones of the template, by name.
     """
     stack = Cloud(simulator, poll_interval=poll_interval, max_polls=max_polls, parameters=parameters)
     environment = {"AWS_DEFAULT_REGION": REGION, "POWERTOOLS_TRACE_DISABLED": "true", "POWERTOOLS_DEV": "false"}
@@ -311,8 +326,12 @@ def cloud(simulator: Simulator, *, poll_interval: int = 30, max_polls: int = 60,
         mocked,
         patch.object(lambda_eval_utils, "_invoke_lambda_function", invoke),
         patch.object(WaitFunction, "_wait_interval", wait),
+        patch.object(boto3, "client", _client),
+        patch.object(boto3, "resource", _resource),
+        patch.object(json_path, "parse", _path),
+        patch.object(AmazonStateLanguageParser, "parse", _parsed),
         patch.object(DynamoHandler, "call_action", _one_at_a_time(DynamoHandler.call_action)),
-        patch.object(retrier_decl, "time", _Pauses(stack.pauses)),
+        patch.object(retrier_decl, "time", _Pauses(stack.pauses, pace)),
     ):
         forget()
         stack.set_up()
@@ -335,6 +354,12 @@ def _failed(kind: str, message: str, stack_trace: list[str] | None = None) -> di
     return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": payload}
 
 
+def _parsed(definition: str) -> tuple[Any, Any]:
+    """A definition as components of its own, which an execution may change, from a tree that all of them share."""
+    _, tree = _definition_tree(definition)
+    return Preprocessor().visit(tree), tree
+
+
 def _one_at_a_time[T](call: Callable[[Any], T]) -> Callable[[Any], T]:
     """DynamoDB's calls are atomic. Moto is not: a transaction that fails puts back whole tables."""
     lock = threading.RLock()
@@ -349,8 +374,9 @@ def _one_at_a_time[T](call: Callable[[Any], T]) -> Callable[[Any], T]:
 class _Pauses:
     """Stands in for :mod:`time` where only ``sleep`` is used, and writes down what was asked for."""
 
-    def __init__(self, pauses: list[float]) -> None:
-        self._pauses = pauses
+    def __init__(self, pauses: list[float], pace: float) -> None:
+        self._pauses, self._pace = pauses, pace
 
     def sleep(self, seconds: float) -> None:
         self._pauses.append(seconds)
+        time.sleep(seconds * self._pace)

@@ -47,7 +47,11 @@ def create_video(
     owner = current_caller(app)
     job_id = new_job_id() if idempotency_key is None else derived_job_id("http", owner or "", idempotency_key)
     arn, machine = settings.state_machine_arn, wiring.state_machine()
-    door = FrontDoor(submission, wiring.failures(settings), lambda job: workflow.start(machine, arn, job))
+    door = FrontDoor(
+        submission,
+        wiring.failures(settings),
+        lambda job, wait_seconds: workflow.start(machine, arn, job, wait_seconds=wait_seconds),
+    )
     origin = Origin({"type": "http"}, owner, workflow.execution_arn(arn, job_id))
     taken = door.take(request, job_id, origin, app.lambda_context.get_remaining_time_in_millis() / 1000)
     headers = {"Location": f"/videos/{taken.job.id}"}

@@ -1,6 +1,7 @@
 """Faults that a test asks for: where they apply, how often, and what they do."""
 
 import math
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,7 @@ EFFECTS = (
 )
 FLAGS = ("reset", "garbage", "html", "wrong_type", "empty")
 LOSSES = ("reset", "hang", "unreadable", 500, 502, 504)
-OPTIONS = ("on", "times", "after", "match", "headers", "body")
+OPTIONS = ("on", "times", "after", "match", "rate", "headers", "body")
 FOR_EVER = 3600.0
 
 
@@ -31,9 +32,12 @@ class BadFaultError(ValueError):
     """A fault cannot be understood; the message names the field."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Fault:
-    """One fault: it leaves the first `after` matching requests alone and then hits `times` (None: all) of them."""
+    """One fault: it leaves the first `after` matching requests alone and then hits `times` (None: all) of them.
+
+    With a `rate` below 1 it hits that share of them, the same ones in every run: chance begins with the fault's `id`.
+    """
 
     id: int
     on: str
@@ -45,15 +49,21 @@ class Fault:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = None
+    rate: float = 1.0
     seen: int = 0
     hits: int = 0
+
+    def __post_init__(self) -> None:
+        self._chance = random.Random(self.id)  # noqa: S311 - picks requests, hides nothing
 
     def meets(self, address: str) -> bool:
         """Count a request to its place and tell whether the fault may hit it."""
         if self.match is not None and self.match not in address:
             return False
         self.seen += 1
-        return self.seen > self.after and (self.times is None or self.hits < self.times)
+        if self.seen <= self.after or (self.times is not None and self.hits >= self.times):
+            return False
+        return self.rate == 1 or self._chance.random() < self.rate
 
     def as_json(self) -> dict[str, Any]:
         """Return the fault with `hits`, and with `remaining` (null: for ever)."""
@@ -64,6 +74,7 @@ class Fault:
             "times": self.times,
             "after": self.after,
             "match": self.match,
+            "rate": self.rate,
             "hits": self.hits,
             "remaining": None if self.times is None else self.times - self.hits,
         }
@@ -124,6 +135,7 @@ def parse(number: int, spec: object) -> Fault:
         status=_value("status", status),
         headers={str(name): str(value) for name, value in (spec.get("headers") or {}).items()},
         body=spec.get("body"),
+        rate=_rate(spec.get("rate", 1)),
     )
 
 
@@ -150,6 +162,10 @@ def _count(spec: Mapping[str, Any], name: str, default: int) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise BadFaultError(f"'{name}' must be a whole number of 0 or more")
     return value
+
+
+def _rate(value: Any) -> float:
+    return float(_checked(_is_amount(value) and 0 < value <= 1, "rate", "a number above 0 and up to 1", value))
 
 
 def _value(effect: str, value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stillmotion.backoff import submit_again_after
 from stillmotion.errors import StillmotionError, StorageFailed, SubmitInProgress
 from stillmotion.failure import Failures
 from stillmotion.job import Job, Status
@@ -37,10 +38,11 @@ class FrontDoor:
     """The use case behind ``POST /videos``.
 
     Args:
-        start: starts the execution that goes on with a job; idempotent by the job's id.
+        start: starts the execution that goes on with a job, the submit that is still due not before so many seconds;
+            idempotent by the job's id.
     """
 
-    def __init__(self, submission: Submission, failures: Failures, start: Callable[[Job], str]) -> None:
+    def __init__(self, submission: Submission, failures: Failures, start: Callable[[Job, int], str]) -> None:
         self._submission = submission
         self._failures = failures
         self._start = start
@@ -60,18 +62,20 @@ class FrontDoor:
             if _stands_still(job):
                 self._hand_over(job)
             return Taken(job, replayed=True)
+        wait_seconds = 0
         if seconds_left >= SUBMIT_SECONDS:
-            job = self._submit(job)
-        self._hand_over(job)
+            job, wait_seconds = self._submit(job)
+        self._hand_over(job, wait_seconds)
         return Taken(job, replayed=False)
 
-    def _submit(self, job: Job) -> Job:
+    def _submit(self, job: Job) -> tuple[Job, int]:
+        """The job, and in how many seconds it may be submitted if it was not."""
         try:
-            return self._submission.submit(job)
+            return self._submission.submit(job), 0
         except (*NOT_ACCEPTED, SubmitInProgress, StorageFailed) as error:
             # The workflow goes on by what the record says, also where the record could not be changed just now.
             logger.info("queued", extra={"job_id": job.id, "code": error.code})
-            return job
+            return job, submit_again_after(error, 1) if isinstance(error, NOT_ACCEPTED) else 0
         except StillmotionError as error:
             self._end(job, error)
             raise NotTaken(job.id, error) from error
@@ -84,9 +88,9 @@ class FrontDoor:
             logger.error("end not recorded", extra={"job_id": job.id, "code": error.code, "reason": failed.detail})
             self._hand_over(job)
 
-    def _hand_over(self, job: Job) -> None:
+    def _hand_over(self, job: Job, wait_seconds: int = 0) -> None:
         try:
-            self._start(job)
+            self._start(job, wait_seconds)
         except StorageFailed as error:
             # The job is on record and perhaps paid: the answer must not invite a second try with another key.
             logger.error("execution not started", extra={"job_id": job.id, "reason": error.detail})

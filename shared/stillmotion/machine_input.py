@@ -2,7 +2,8 @@
 
 One of
 
-    {"job": {"id": …, "submitted": …, "outcome": …}}        handed over by the API, or resumed
+    {"job": {"id": …, "submitted": …, "outcome": …}}        handed over by the API, or resumed; "wait_seconds" beside
+                                                            them where it must not be submitted at once
     an S3 event "Object Created"                            the drop folder
     an event "Video Generation Requested"                   the bus; its detail is a request
     {"batch": {"id", "item_id", "attempt"}, "request": …}   an item of a batch

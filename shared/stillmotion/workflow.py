@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
+from stillmotion.backoff import submit_again_after
 from stillmotion.errors import StillmotionError, StorageFailed, from_workflow
 from stillmotion.failure import Failures, generation_error, polling_timed_out
 from stillmotion.job import Job
@@ -26,9 +25,18 @@ if TYPE_CHECKING:
 
 
 def start(
-    machine: SFNClient, machine_arn: str, job: Job, *, name: str | None = None, outcome: Outcome | None = None
+    machine: SFNClient,
+    machine_arn: str,
+    job: Job,
+    *,
+    name: str | None = None,
+    outcome: Outcome | None = None,
+    wait_seconds: int = 0,
 ) -> str:
     """Start the job's execution, named by the job's id; one that runs already is the one that was wanted.
+
+    Args:
+        wait_seconds: before a job that is not submitted yet is submitted.
 
     Returns:
         The execution's ARN.
@@ -37,7 +45,8 @@ def start(
         StorageFailed: Step Functions did not take it.
     """
     name, outcome = name or job.id, outcome or classify(job.provider.status or "")
-    handed_over = {"job": {"id": job.id, "submitted": job.provider.job_id is not None, "outcome": str(outcome)}}
+    known = {"id": job.id, "submitted": job.provider.job_id is not None, "outcome": str(outcome)}
+    handed_over = {"job": known | ({"wait_seconds": wait_seconds} if wait_seconds else {})}
     try:
         answer = machine.start_execution(stateMachineArn=machine_arn, name=name, input=json.dumps(handed_over))
         return answer["executionArn"]
@@ -95,12 +104,8 @@ def ignored(job_id: str) -> dict[str, Any]:
 
 
 def not_accepted(job_id: str, error: StillmotionError, attempt: int) -> dict[str, Any]:
-    """What the Submit state answers when it may be sent again later, and in how many seconds.
-
-    Backoff doubles from 15 s to 10 min with up to a quarter of jitter, and is never shorter than ``Retry-After``.
-    """
-    backoff = min(15.0 * 2 ** (attempt - 1), 600.0) * (1 + random.random() / 4)  # noqa: S311 - spreads load, hides nothing
-    return {"id": job_id, "outcome": "not_accepted", "wait_seconds": math.ceil(max(backoff, error.retry_after or 0.0))}
+    """What the Submit state answers when it may be sent again later, and in how many seconds."""
+    return {"id": job_id, "outcome": "not_accepted", "wait_seconds": submit_again_after(error, attempt)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """One local cloud for all end-to-end tests of a session."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.e2e.support import Caller, SimulatorControl
 
 HERE = Path(__file__).parent
 USER = "caller"
+REST_SECONDS = 60
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,6 +37,24 @@ def cloud() -> Iterator[LocalCloud]:
 def stack(cloud: LocalCloud) -> Stack:
     """The deployed stack."""
     return cloud.stack
+
+
+@pytest.fixture(autouse=True)
+def rest(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let what a test began come to its end, so that the next one counts only its own paid submits."""
+    yield
+    if "stack" not in request.fixturenames:
+        return
+    workflows = request.getfixturevalue("stack").client("stepfunctions")
+    machines = [machine["stateMachineArn"] for machine in workflows.list_state_machines()["stateMachines"]]
+    deadline = time.monotonic() + REST_SECONDS
+    while time.monotonic() < deadline:
+        if not any(
+            workflows.list_executions(stateMachineArn=arn, statusFilter="RUNNING", maxResults=1)["executions"]
+            for arn in machines
+        ):
+            return
+        time.sleep(0.2)
 
 
 @pytest.fixture(scope="session")

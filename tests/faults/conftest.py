@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from local.simulator import Simulator
+from local.simulator.settings import Settings
+from tests.faults.invariants import SECRETS
 from tests.faults.table import COUNTED, TALLY
 from tests.faults.world import World
 from tests.faults.world import world as made_world
@@ -23,6 +25,15 @@ def broken_world() -> Iterator[World]:
 def world(broken_world: World) -> World:
     broken_world.clean()
     return broken_world
+
+
+@pytest.fixture(autouse=True)
+def nothing_secret_is_printed(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """Metrics go to standard output, as CloudWatch's embedded metric format."""
+    yield
+    printed = "".join(capsys.readouterr())
+    for secret in (Settings().api_key, *SECRETS):
+        assert secret not in printed, f"{secret} was printed"
 
 
 @pytest.fixture(autouse=True)

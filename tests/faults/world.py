@@ -8,18 +8,22 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import batched
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
 import boto3
+from boto3.dynamodb.types import TypeDeserializer
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local.simulator import Simulator
 from stillmotion import wiring
 from stillmotion.job import Job
 from stillmotion.job_store import DynamoJobStore
+from stillmotion.spending import MICRO
 from stillmotion.telemetry import logger
 from tests.inprocess import ACCOUNT, REGION, VALUES, Cloud, cloud
 from tests.integration.test_generate_video import request
@@ -39,9 +43,11 @@ class World:
     def clean(self) -> None:
         """Empty everything, as if nothing had happened yet."""
         self.simulator.reset()
-        table, s3 = boto3.resource("dynamodb").Table("jobs"), boto3.client("s3")
-        for item in table.scan(ProjectionExpression="id")["Items"]:
-            table.delete_item(Key={"id": item["id"]})
+        s3 = boto3.client("s3")
+        for name, key in (("jobs", "id"), ("days", "day")):
+            table = boto3.resource("dynamodb").Table(name)
+            for item in _everything(name):
+                table.delete_item(Key={key: item[key]})
         for bucket in ("clips", "pictures"):
             for found in s3.list_objects_v2(Bucket=bucket).get("Contents", ()):
                 s3.delete_object(Bucket=bucket, Key=found["Key"])
@@ -56,13 +62,18 @@ class World:
 
     def jobs(self) -> list[Job]:
         """Every record there is."""
-        found = boto3.resource("dynamodb").Table("jobs").scan(ConsistentRead=True)["Items"]
-        return list(self.store.find_many([str(item["id"]) for item in found]).values())
+        found = [str(item["id"]) for item in _everything("jobs")]
+        return [job for ids in batched(found, 100, strict=False) for job in self.store.find_many(ids).values()]
+
+    def counted(self) -> Decimal:
+        """What all days together are counted with, in USD."""
+        return sum((Decimal(str(day["micro_usd"])) for day in _everything("days")), Decimal(0)) / MICRO
 
     def rest(self) -> None:
         """Wait for every execution to end."""
         for execution in list(self._executions()):
-            self.stack.finish(execution.execution_arn)
+            if execution.exec_status == "RUNNING":
+                self.stack.finish(execution.execution_arn)
 
     def ended(self) -> list[dict[str, Any]]:
         """The descriptions of all executions."""
@@ -75,24 +86,35 @@ class World:
         for execution in list(self._executions()):
             pages = client.get_paginator("get_execution_history").paginate(executionArn=execution.execution_arn)
             texts.extend(json.dumps(page["events"], default=str) for page in pages)
-        texts.extend(json.dumps(item, default=str) for item in boto3.resource("dynamodb").Table("jobs").scan()["Items"])
+        texts.extend(json.dumps(item, default=str) for item in _everything("jobs"))
         return "\n".join(texts)
 
     def ask(self, door: str, number: int = 0) -> None:
         """Ask for the video of this number through a door, as a patient caller does, and wait for what comes of it."""
-        asked, key = request(self.simulator, prompt=f"clip {number}"), f"order-{number}"
+        self.order(door, number)
+        self.rest()
+
+    def order(self, door: str, number: int) -> None:
+        """Ask, and do not wait."""
+        asked, key = request(self.simulator, prompt=f"clip {number} by {door}"), f"order-{number}"
         if door == "workflow":
             self.stack.start(asked | {"idempotency_key": key})
         for _ in range(3 if door == "http" else 0):
             status, _, _ = self.stack.http("POST", "/videos", asked, headers={"Idempotency-Key": key})
             if status != 503:
                 break
-        self.rest()
 
     def _executions(self) -> list[Any]:
         backend = stepfunctions_parser_backends[ACCOUNT][REGION]
         found: list[Any] = backend.describe_state_machine(VALUES["GenerateVideoStateMachine"]).executions
         return found
+
+
+def _everything(table: str) -> Iterator[dict[str, Any]]:
+    pages = boto3.client("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+    plain = TypeDeserializer()
+    for page in pages:
+        yield from ({name: plain.deserialize(value) for name, value in item.items()} for item in page["Items"])
 
 
 class Log(logging.Handler):
@@ -128,9 +150,10 @@ class Foreign:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
 
-def _age(job: Job) -> float:
-    """The seconds since a record last changed; the pauses that nobody waits for here come on top of them."""
-    return (datetime.now(UTC) - datetime.fromisoformat(job.updated_at)).total_seconds()
+def _aged(job: Job, stack: Cloud, pace: float) -> float:
+    """The seconds since a record last changed, with the pauses that nobody waits for here."""
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(job.updated_at)).total_seconds()
+    return seconds / pace if pace else seconds + sum(stack.pauses)
 
 
 _WARM: dict[str, ModuleType] = {}
@@ -152,17 +175,23 @@ def forget_modelgates() -> None:
 
 
 @contextmanager
-def world(simulator: Simulator) -> Iterator[World]:
-    """A world for the length of the block."""
+def world(simulator: Simulator, *, pace: float = 0.0) -> Iterator[World]:
+    """A world for the length of the block.
+
+    Args:
+        pace: how long a second of a retry's pause takes, in seconds. Without any, pauses are added to a record's age
+            instead, and only one thing may happen at a time; else the time for which a claim is alive is as much
+            shorter.
+    """
     foreign, log = Foreign(), Log()
     thread = threading.Thread(target=foreign.server.serve_forever, daemon=True)
     thread.start()
     logger.addHandler(log)
     try:
         with (
-            patch.object(Cloud, "_module", _warm),
-            cloud(simulator, max_polls=MAX_POLLS) as stack,
-            patch.object(Job, "age_seconds", property(lambda job: _age(job) + sum(stack.pauses))),
+            patch.object(Cloud, "_module", Cloud._module if pace else _warm),
+            cloud(simulator, max_polls=MAX_POLLS, pace=pace, DailySpendLimitUsd="100000") as stack,
+            patch.object(Job, "age_seconds", property(lambda job: _aged(job, stack, pace))),
         ):
             yield World(stack, simulator, foreign, log)
     finally:

@@ -33,16 +33,18 @@ class Door:
     def __init__(self, die_after: int | None = None) -> None:
         self.bench = Bench(die_after)
         self.started: list[Job] = []
+        self.waits: list[int] = []
         self.machine_down = False
         self._door = FrontDoor(self.bench.submission, self.bench.failures, self._start)
 
     def take(self, seconds_left: float = 28.0, **changes: Any) -> Taken:
         return self._door.take(a_request(**changes), "vid_1", Origin({"type": "http"}), seconds_left)
 
-    def _start(self, job: Job) -> str:
+    def _start(self, job: Job, wait_seconds: int) -> str:
         if self.machine_down:
             raise StorageFailed("Step Functions did not take it.")
         self.started.append(job)
+        self.waits.append(wait_seconds)
         self.bench.fuse.burn("started")
         return "arn:execution"
 
@@ -63,6 +65,18 @@ def test_a_job_that_cannot_be_submitted_right_now_is_queued_and_handed_over(erro
     assert taken.job.status is Status.QUEUED
     assert [job.provider.job_id for job in door.started] == [None]
     assert door.bench.events.sent == []
+
+
+def test_the_workflow_does_not_submit_sooner_than_modelgates_asked_the_api() -> None:
+    for error, least, most in (
+        (ProviderThrottled("429", retry_after=120), 120, 120),
+        (ProviderUnavailable("no connection"), 15, 19),
+        (StorageFailed("DynamoDB"), 0, 0),
+    ):
+        door = Door()
+        door.bench.provider.submits = [error]
+        door.take()
+        assert least <= door.waits[0] <= most
 
 
 def test_with_too_little_time_left_nothing_is_sent_and_the_job_is_queued() -> None:

@@ -65,6 +65,12 @@ def test_an_execution_is_named_by_the_job_and_handed_ids_alone(job: Job, submitt
     assert MachineInput(json.loads(started["input"]), EXECUTION).handed_over == "vid_1"
 
 
+def test_a_job_that_modelgates_has_put_off_is_handed_over_with_the_time_to_wait() -> None:
+    machine = Machine()
+    start(machine, MACHINE, a_job(Status.QUEUED), wait_seconds=120)  # type: ignore[arg-type]
+    assert json.loads(machine.started[0]["input"])["job"]["wait_seconds"] == 120
+
+
 def test_an_execution_that_is_there_already_is_the_one_that_was_wanted() -> None:
     assert start(Machine(refused_by("ExecutionAlreadyExists")), MACHINE, a_job()) == EXECUTION  # type: ignore[arg-type]
 
