@@ -79,6 +79,11 @@ class ApiClient:
         """POST /videos/{id}/resume."""
         return self._job("POST", _path(job_id) + "/resume", safe=False)
 
+    def settle(self, job_id: str, provider_job_id: str | None) -> Job:
+        """POST /videos/{id}/settle: adopt what ModelGates has under this id, or with none give the job up."""
+        order = {"abandon": True} if provider_job_id is None else {"provider_job_id": provider_job_id}
+        return self._job("POST", _path(job_id) + "/settle", body=order, safe=False)
+
     def models(self, **wish: Any) -> list[Document]:
         """GET /models: the models that can do what is wished for. Wishes that are None are left out."""
         found: list[Document] = self._call("GET", "/models" + _query(wish), safe=True).get("data") or []

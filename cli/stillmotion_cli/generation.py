@@ -12,8 +12,6 @@ from stillmotion_cli.stack import Stack
 from stillmotion_cli.units import clock
 
 RUNNING = frozenset({"queued", "submitting", "in_progress", "delivering"})
-# Paid for and finished, only not brought home.
-DELIVERY_ERRORS = frozenset({"DownloadFailed", "NotAVideo", "StorageFailed"})
 DEFAULT_INTERVAL = 5.0
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.5, 60.0
 
@@ -87,10 +85,24 @@ def require_completed(job: Job) -> Job:
     message += f"\n  {error['message']}" if error.get("message") else ""
     if said := error.get("provider_message"):
         message += f"\n  ModelGates said: {said}"
-    resume = f"Go on without paying again: stillmotion resume {job['id']} --wait"
-    if job["status"] == "timed_out":
-        raise StillRunning(message, job, resume)
-    raise GenerationFailed(message, job, resume if error.get("code") in DELIVERY_ERRORS else None)
+    kind = StillRunning if job["status"] == "timed_out" else GenerationFailed
+    raise kind(message, job, next_step(job))
+
+
+def next_step(job: Job) -> str | None:
+    """What may be done with a job as it is, as a command."""
+    if job["status"] in RUNNING:
+        return f"Wait for it: stillmotion watch {job['id']}"
+    if job["status"] == "completed":
+        return f"Get the clip: stillmotion download {job['id']} -o clip.mp4"
+    if job.get("resumable"):
+        return f"Go on without paying again: stillmotion resume {job['id']} --wait"
+    if job["status"] == "submit_unknown":
+        return (
+            "Look for it in your ModelGates account. If it is there: "
+            f"stillmotion settle {job['id']} --provider-job-id ID. If not: stillmotion settle {job['id']} --abandon"
+        )
+    return None
 
 
 def download(stack: Stack, job: Job, target: Path) -> int:

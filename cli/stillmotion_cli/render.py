@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stillmotion_cli.client import Document, Job
-from stillmotion_cli.generation import DELIVERY_ERRORS, RUNNING
+from stillmotion_cli.generation import next_step
 from stillmotion_cli.terminal import Terminal, clean
 from stillmotion_cli.units import age, clock, money, size
 
@@ -23,7 +23,7 @@ def show_job(terminal: Terminal, job: Job) -> None:
     for name, value in _facts(job):
         style = _COLOURS.get(value, "") if name == "status" else ""
         terminal.line(Text.assemble((f"{name:<13}", "dim"), (clean(value), style)))
-    if step := _next_step(job):
+    if step := next_step(job):
         terminal.say(f"\n{step}", "dim")
 
 
@@ -64,17 +64,6 @@ def _took(job: Job) -> str:
     except (KeyError, ValueError):
         return ""
     return f" (after {clock((ended - begun).total_seconds())})"
-
-
-def _next_step(job: Job) -> str | None:
-    code = (job.get("error") or {}).get("code")
-    if job["status"] in RUNNING:
-        return f"Wait for it: stillmotion watch {job['id']}"
-    if job["status"] == "completed":
-        return f"Get the clip: stillmotion download {job['id']} -o clip.mp4"
-    if job["status"] == "timed_out" or code in DELIVERY_ERRORS:
-        return f"Go on without paying again: stillmotion resume {job['id']} --wait"
-    return None
 
 
 def show_jobs(terminal: Terminal, jobs: Sequence[Document]) -> None:

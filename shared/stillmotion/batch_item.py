@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from stillmotion.control import resumable
 from stillmotion.errors import Fault, InvalidRequest
 from stillmotion.job import TERMINAL, Job, Status, derived_job_id
+from stillmotion.resuming import resumable
 
 MAX_ITEM_ID_CHARACTERS = 128
 

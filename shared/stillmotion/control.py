@@ -15,19 +15,11 @@ from stillmotion.failure import Failures
 from stillmotion.job import Job, ProviderState, Status
 from stillmotion.job_store import JobStore
 from stillmotion.modelgates import ModelGates
-from stillmotion.provider_job import Outcome, classify
-from stillmotion.resuming import Executions, Resuming
+from stillmotion.resuming import Executions, Resuming, last_said, resumable
 from stillmotion.spending import give_back
 from stillmotion.telemetry import logger
 
 STOPPABLE = frozenset({Status.QUEUED, Status.IN_PROGRESS})
-DELIVERY_ERRORS = frozenset(
-    {
-        *("DownloadFailed", "NotAVideo", "StorageFailed"),
-        *("ProviderThrottled", "ProviderUnauthorized", "ProviderUnavailable", "InternalError"),
-    }
-)
-"""With an id at ModelGates on record: what went wrong once the job was paid, and says nothing against its video."""
 
 
 class Control:
@@ -69,7 +61,7 @@ class Control:
                 + (f" ({job.error.code})" if job.error else "")
                 + ". Only a job that timed out, or whose delivery failed, can be resumed."
             )
-        return self._resuming.go_on(job, _last_said(job))
+        return self._resuming.go_on(job, last_said(job))
 
     def adopt(self, job: Job, provider_job_id: str) -> Job:
         """Settle a job whose submit got no answer: ModelGates did accept it, as this job, and the workflow goes on.
@@ -117,22 +109,6 @@ class Control:
 def _require_unknown(job: Job) -> None:
     if job.status is not Status.SUBMIT_UNKNOWN:
         raise JobStateConflict(f"Job '{job.id}' is {job.status}. Only a job that is submit_unknown is settled by hand.")
-
-
-def resumable(job: Job) -> bool:
-    """Whether a paid video may still be brought home."""
-    if job.provider.job_id is None:
-        return False
-    failed_delivery = job.status is Status.FAILED and job.error is not None and job.error.code in DELIVERY_ERRORS
-    # Its content was not there at one look, but ModelGates itself says that it has finished.
-    missed = job.status is Status.EXPIRED and _last_said(job) is Outcome.COMPLETED
-    return job.status is Status.TIMED_OUT or failed_delivery or missed
-
-
-def _last_said(job: Job) -> Outcome:
-    """Where a paid job is to be taken up again: at its delivery if ModelGates said that it has finished."""
-    finished = classify(job.provider.status or "") is Outcome.COMPLETED
-    return Outcome.COMPLETED if finished else Outcome.WAITING
 
 
 def _cancelled(job: Job) -> GenerationCancelled:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stillmotion.capabilities import VideoModel
 from stillmotion.job import Job, JobError, ProviderState, Status, StoredVideo, Usage
+from stillmotion.resuming import resumable
 from stillmotion.uploads import UploadType
 
 Timestamp = Field(description="ISO-8601, UTC", examples=["2026-11-22T12:00:00.000Z"])
@@ -20,12 +21,15 @@ type Link = Callable[[StoredVideo], str]
 
 
 def show_job(job: Job, link: Link) -> dict[str, Any]:
-    """A job as ``GET /videos/{id}`` shows it: each output with its ``s3_uri`` and a presigned ``url``."""
+    """A job as ``GET /videos/{id}`` shows it.
+
+    Each output has its ``s3_uri`` and a presigned ``url``; ``resumable`` is there when it can be resumed.
+    """
     videos = [
         video.model_dump(mode="json") | {"s3_uri": f"s3://{video.bucket}/{video.key}", "url": link(video)}
         for video in job.video
     ]
-    return job.public() | {"video": videos}
+    return job.public() | {"video": videos} | ({"resumable": True} if resumable(job) else {})
 
 
 def show_dry_run(model: VideoModel, price: Decimal | None, warnings: list[str]) -> dict[str, Any]:
@@ -67,6 +71,9 @@ class JobView(BaseModel):
         default_factory=list, description="about frame images that do not have the clip's shape"
     )
     execution_arn: str | None = None
+    resumable: bool = Field(
+        default=False, description="whether POST /videos/{id}/resume may still bring its video home, at no cost"
+    )
     created_at: str = Timestamp
     updated_at: str = Timestamp
     completed_at: str | None = None

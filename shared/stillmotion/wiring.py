@@ -7,18 +7,14 @@ Tests make the use cases with ports of their own; nothing but the functions impo
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
-from stillmotion.errors import ProviderUnauthorized, ProviderUnavailable
 from stillmotion.events import EventBus
 from stillmotion.job_store import DynamoJobStore
 from stillmotion.settings import (
@@ -37,7 +33,6 @@ from stillmotion.settings import (
     load,
     origins,
 )
-from stillmotion.telemetry import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -61,11 +56,7 @@ if TYPE_CHECKING:
     from stillmotion.uploads import Uploads
     from stillmotion.views import Link
 
-KEY_CACHE_SECONDS = 300
-_NO_SECRET = frozenset(
-    {"ResourceNotFoundException", "AccessDeniedException", "DecryptionFailure", "InvalidRequestException"}
-)
-_QUICK = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+QUICK = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
 _BULK = Config(
     connect_timeout=3,
     read_timeout=60,
@@ -75,62 +66,6 @@ _BULK = Config(
     # would be a third of the time that a delivery computes.
     s3={"payload_signing_enabled": False},
 )
-
-
-class SecretApiKey:
-    """The API key from Secrets Manager: the plain secret string, or JSON with a field ``api_key``.
-
-    Cached for 5 minutes, so a rotated key is seen soon, and at once after a 401; that there is none is not cached.
-
-    Raises:
-        ProviderUnauthorized: the secret holds no key, or may not be read.
-        ProviderUnavailable: Secrets Manager did not answer; may be tried again.
-    """
-
-    def __init__(self, secret_arn: str) -> None:
-        from aws_lambda_powertools.utilities.parameters import SecretsProvider
-
-        self._secret_arn = secret_arn
-        self._provider = SecretsProvider(boto_config=_QUICK)
-
-    def get(self, *, refresh: bool = False) -> str:
-        key = _key_of(self._secret(refresh))
-        if not key and not refresh:
-            key = _key_of(self._secret(refresh=True))
-        if not key:
-            raise ProviderUnauthorized(
-                "The stack's secret (output ApiKeySecretArn) holds no ModelGates API key, or cannot be read. Put the "
-                "key there with 'aws secretsmanager put-secret-value'; the function's log says more. Nothing was "
-                "submitted."
-            )
-        return key
-
-    def _secret(self, refresh: bool) -> object:
-        from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
-
-        try:
-            return self._provider.get(self._secret_arn, max_age=KEY_CACHE_SECONDS, force_fetch=refresh)
-        except GetParameterError as error:
-            logger.warning("the API key could not be read", extra={"reason": str(error)})
-            cause = error.__context__
-            code = cause.response["Error"]["Code"] if isinstance(cause, ClientError) else type(cause).__name__
-            if code in _NO_SECRET:
-                return None
-            raise ProviderUnavailable(
-                f"Secrets Manager did not give the API key ({code}). Nothing was submitted; try again."
-            ) from None
-
-
-def _key_of(secret: object) -> str:
-    text = secret.strip() if isinstance(secret, str) else ""
-    if text.startswith("{"):
-        try:
-            text = json.loads(text).get("api_key")
-        except ValueError:
-            return ""
-        text = text.strip() if isinstance(text, str) else ""
-    # Anything else cannot go into a header, and the error that says so would repeat the key.
-    return text if re.fullmatch(r"[!-~]+", text) else ""
 
 
 def prepare[S, P](port: Callable[[S], P], settings: type[S]) -> None:
@@ -144,7 +79,7 @@ def prepare[S, P](port: Callable[[S], P], settings: type[S]) -> None:
 
 
 @cache
-def client(service: str, config: Config = _QUICK) -> Any:
+def client(service: str, config: Config = QUICK) -> Any:
     """One boto3 client for each service; the endpoint is ``AWS_ENDPOINT_URL`` where that is set."""
     return boto3.client(service, config=config)  # type: ignore[call-overload]
 
@@ -163,7 +98,7 @@ def bulk_s3() -> Any:
 
 @cache
 def job_store(settings: StoreSettings) -> DynamoJobStore:
-    database = boto3.resource("dynamodb", config=_QUICK)
+    database = boto3.resource("dynamodb", config=QUICK)
     return DynamoJobStore(database.Table(settings.table_name), database.Table(settings.spend_table_name))
 
 
@@ -181,9 +116,10 @@ def guarded(trusted_origins: str) -> GuardedClient:
 
 @cache
 def provider(settings: ProviderSettings) -> ModelGates:
+    from stillmotion.api_key import SecretApiKey
     from stillmotion.modelgates import ModelGates
 
-    key = SecretApiKey(settings.api_key_secret_arn)
+    key = SecretApiKey(settings.api_key_secret_arn, QUICK)
     return ModelGates(settings.modelgates_base_url, key, guarded(settings.trusted_origins))
 
 
@@ -245,7 +181,7 @@ def delivery(settings: DeliverSettings) -> Delivery:
 def batch_store(table_name: str) -> BatchStore:
     from stillmotion.batch_store import BatchStore
 
-    return BatchStore(boto3.resource("dynamodb", config=_QUICK).Table(table_name))
+    return BatchStore(boto3.resource("dynamodb", config=QUICK).Table(table_name))
 
 
 @cache

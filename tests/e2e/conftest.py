@@ -18,8 +18,9 @@ USER = "caller"
 REST_SECONDS = 60
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything here, and keep it on one worker, because the cloud is one."""
+    """Mark everything here, and keep it on one worker, because the cloud is one: before xdist reads the marks."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)

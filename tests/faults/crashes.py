@@ -15,7 +15,7 @@ from tests.inprocess import Cloud, Crash
 
 EFFECTS = frozenset(
     {
-        *("PutItem", "UpdateItem", "StartExecution", "PutEvents"),
+        *("PutItem", "UpdateItem", "TransactWriteItems", "StartExecution", "PutEvents"),
         *("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"),
     }
 )

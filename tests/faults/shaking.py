@@ -45,6 +45,30 @@ def shaken(seed: int, *, longest: float = 0.004, failing: float = 0.0) -> Iterat
         yield
 
 
+@contextmanager
+def broken_call(wanted: Callable[[str, Any], bool], times: int | None, *, lost: bool) -> Iterator[list[str]]:
+    """For the length of the block, calls to AWS that are wanted (by name and arguments) fail, so often or for ever.
+
+    With ``lost`` they have their effect first, and only the answer is lost. Yields the names of those that failed.
+    """
+    made, lock = BaseClient._make_api_call, threading.Lock()
+    failed: list[str] = []
+
+    def call(client: Any, name: str, given: Any) -> Any:
+        with lock:
+            fails = wanted(name, given) and (times is None or len(failed) < times)
+            if fails:
+                failed.append(name)
+        if not fails:
+            return made(client, name, given)
+        if lost:
+            made(client, name, given)
+        raise ClientError({"Error": {"Code": TRANSIENT[0], "Message": "broken"}}, name)
+
+    with patch.object(BaseClient, "_make_api_call", call):
+        yield failed
+
+
 class _Inside(threading.local):
     active = False
 

@@ -16,9 +16,10 @@ MAX_EFFECTS = 20
 BIG = 20 * 2**20
 """Of a clip that takes three parts to store."""
 
+CLAIMED = {"PutItem", "TransactWriteItems", "POST /videos", "UpdateItem", "PutEvents"}
 DYING = {
-    "SubmitApiFunction": ("http", {}, {"PutItem", "UpdateItem", "POST /videos", "PutEvents", "StartExecution"}),
-    "SubmitTaskFunction": ("workflow", {}, {"PutItem", "UpdateItem", "POST /videos", "PutEvents"}),
+    "SubmitApiFunction": ("http", {}, CLAIMED | {"StartExecution"}),
+    "SubmitTaskFunction": ("workflow", {}, CLAIMED),
     "PollFunction": ("workflow", {}, {"UpdateItem"}),
     "DeliverFunction": ("workflow", {"pad_to_bytes": BIG}, {"UpdateItem", "UploadPart", "PutEvents", "PutObject"}),
     "RecordFailureFunction": ("workflow", {"fail_with": {"status": "failed"}}, {"UpdateItem", "PutEvents"}),

@@ -1,4 +1,4 @@
-"""The commands that end with a clip on this machine: watch, resume, download."""
+"""The commands that end with a clip on this machine: watch, resume, settle, download."""
 
 from typing import Annotated
 
@@ -47,6 +47,45 @@ def resume(
     target = downloads.target_of(output, force)
     call.terminal.on_interrupt = come_back(job_id)
     job = call.client.resume(job_id)
+    if wait:
+        finish(call, job, target, force, timeout)
+    elif call.terminal.as_json:
+        call.terminal.document(job)
+    else:
+        show_job(call.terminal, job)
+
+
+@command("settle", CLIPS)
+def settle(
+    call: Call,
+    job_id: JobId,
+    provider_job_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="ModelGates has it under this id: adopt it, and go on.")
+    ] = None,
+    abandon: Annotated[bool, typer.Option("--abandon", help="ModelGates does not have it: give it up.")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the clip and store it.")] = False,
+    timeout: Timeout = options.DEFAULT_WAIT,
+    output: Output = None,
+    force: Force = False,
+) -> None:
+    """Say what became of a job that ModelGates gave no answer to.
+
+    Such a job is submit_unknown, and may have been charged. Look for it in your ModelGates account first.
+
+    \b
+    stillmotion list --status submit_unknown
+    stillmotion settle vid_01kaf3 --provider-job-id gen-123 --wait -o clip.mp4
+    stillmotion settle vid_01kaf3 --abandon
+    """
+    if (provider_job_id is None) != abandon:
+        raise BadInput("Give either --provider-job-id ID (ModelGates has the job) or --abandon (it does not).")
+    if abandon and (wait or output):
+        raise BadInput("--abandon leaves no clip to wait for or to store.")
+    if output and not wait:
+        raise BadInput(f"-o {output} has no use without --wait.")
+    target = downloads.target_of(output, force)
+    call.terminal.on_interrupt = come_back(job_id)
+    job = call.client.settle(job_id, provider_job_id)
     if wait:
         finish(call, job, target, force, timeout)
     elif call.terminal.as_json:

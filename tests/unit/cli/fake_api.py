@@ -143,6 +143,9 @@ class FakeApi:
     def _post__videos_id_resume(self, _seen: Seen) -> Reply:
         return Reply(202, job("in_progress"))
 
+    def _post__videos_id_settle(self, seen: Seen) -> Reply:
+        return Reply(200, job("failed")) if "abandon" in seen.body else Reply(202, job("in_progress"))
+
     def _get__models(self, _seen: Seen) -> Reply:
         return Reply(200, {"data": self.models})
 

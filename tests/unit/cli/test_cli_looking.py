@@ -39,7 +39,7 @@ def test_show_tells_the_record_and_what_to_do_next(api: FakeApi, run: Run) -> No
 
 @pytest.mark.parametrize(("status", "hint"), [("in_progress", "watch"), ("timed_out", "resume"), ("cancelled", None)])
 def test_show_hints_at_the_next_step(api: FakeApi, run: Run, status: str, hint: str | None) -> None:
-    api.states = [job(status)]
+    api.states = [job(status, resumable=hint == "resume")]
     result = run("show", JOB_ID)
     assert result.code == 0
     assert f"stillmotion {hint} {JOB_ID}" in result.err if hint else result.err == ""

@@ -20,7 +20,7 @@ from tests.unit.cli.fake_api import JOB_ID, FakeApi, Reply, job, model
 
 pytestmark = pytest.mark.unit
 
-COMMANDS = ("generate", "watch", "resume", "download", "show", "list", "cancel", "models", "events")
+COMMANDS = ("generate", "watch", "resume", "settle", "download", "show", "list", "cancel", "models", "events")
 
 
 def test_a_table_on_a_terminal_folds_and_never_cuts_a_name() -> None:

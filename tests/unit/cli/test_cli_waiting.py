@@ -45,7 +45,7 @@ def test_with_json_the_record_is_the_result(api: FakeApi, run: Run) -> None:
         ("failed", "GenerationFailed", 4, None),
         ("cancelled", "GenerationCancelled", 4, None),
         ("expired", "GenerationExpired", 4, None),
-        ("submit_unknown", "SubmitOutcomeUnknown", 4, None),
+        ("submit_unknown", "SubmitOutcomeUnknown", 4, f"stillmotion settle {JOB_ID} --abandon"),
         ("failed", "DownloadFailed", 4, f"stillmotion resume {JOB_ID} --wait"),
         ("timed_out", "PollingTimedOut", 5, f"stillmotion resume {JOB_ID} --wait"),
     ],
@@ -54,12 +54,12 @@ def test_a_job_without_a_clip_is_told_in_our_words_and_theirs(
     api: FakeApi, run: Run, status: str, code: str, exit_code: int, hint: str | None
 ) -> None:
     error = {"code": code, "message": "Say it otherwise.", "provider_message": "The prompt is refused."}
-    api.states = [job(status, error=error)]
+    api.states = [job(status, error=error, resumable=bool(hint and "resume" in hint))]
     result = run("watch", JOB_ID)
     assert result.code == exit_code
     assert f"Error: {JOB_ID} ended as {status} ({code})\n  Say it otherwise.\n" in result.err
     assert "  ModelGates said: The prompt is refused.\n" in result.err
-    assert ("stillmotion resume" in result.err) == bool(hint)
+    assert ("stillmotion " in result.err) == bool(hint)
     assert hint is None or hint in result.err
     with_json = run("watch", JOB_ID, "--json")
     assert (with_json.code, with_json.json["error"]["code"]) == (exit_code, code)
@@ -122,6 +122,32 @@ def test_resume_goes_on_and_waits_when_told_to(api: FakeApi, run: Run, folder: P
     assert run("resume", JOB_ID, "--wait", "-o", "clip.mp4").code == 0
     assert (folder / "clip.mp4").exists()
     assert run("resume", JOB_ID, "-o", "other.mp4").code == 2
+
+
+def test_a_job_that_got_no_answer_is_adopted_or_given_up(api: FakeApi, run: Run, folder: Path) -> None:
+    assert run("settle", JOB_ID, "--provider-job-id", "gen-1", "--json").json["status"] == "in_progress"
+    assert run("settle", JOB_ID, "--provider-job-id", "gen-1", "--wait", "-o", "clip.mp4").code == 0
+    assert (folder / "clip.mp4").exists()
+    given_up = run("settle", JOB_ID, "--abandon")
+    assert (given_up.code, given_up.out.split()[:4]) == (0, ["id", JOB_ID, "status", "failed"])
+    bodies = [seen.body for seen in api.calls(f"POST /v1/videos/{JOB_ID}/settle")]
+    assert bodies == [{"provider_job_id": "gen-1"}, {"provider_job_id": "gen-1"}, {"abandon": True}]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--provider-job-id", "gen-1", "--abandon"],
+        ["--abandon", "--wait"],
+        ["--abandon", "-o", "clip.mp4"],
+        ["--provider-job-id", "gen-1", "-o", "clip.mp4"],
+    ],
+    ids=" ".join,
+)
+def test_an_order_to_settle_that_makes_no_sense_is_not_sent(api: FakeApi, run: Run, options: list[str]) -> None:
+    assert run("settle", JOB_ID, *options).code == 2
+    assert api.seen == []
 
 
 def test_cancel_says_that_it_may_still_cost(api: FakeApi, run: Run) -> None:
