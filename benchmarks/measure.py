@@ -110,6 +110,8 @@ def metered(commands: Sequence[Sequence[str]], environment: Mapping[str, str]) -
 @contextmanager
 def silence() -> Iterator[None]:
     """Handlers log and count as ever, to nobody."""
+    import stillmotion.telemetry  # noqa: F401 - its log handler has to be there before it is silenced
+
     logging.getLogger("moto").setLevel(logging.CRITICAL)
     handlers = [one for one in logging.getLogger("stillmotion").handlers if isinstance(one, logging.StreamHandler)]
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):

@@ -75,9 +75,9 @@ MUTANTS = (
     ),
     Mutant(
         "a failed delivery cannot be resumed",
-        "resuming.py",
-        "return job.status is Status.TIMED_OUT or failed_delivery or missed",
-        "return job.status is Status.TIMED_OUT",
+        "job.py",
+        "return self.status is Status.TIMED_OUT or failed_delivery or missed",
+        "return self.status is Status.TIMED_OUT",
         "look-502-for_ever",
     ),
     Mutant(

@@ -14,9 +14,10 @@ from typing import Any
 
 from stillmotion.errors import Fault, InvalidRequest
 from stillmotion.job import TERMINAL, Job, Status, derived_job_id
-from stillmotion.resuming import resumable
 
 MAX_ITEM_ID_CHARACTERS = 128
+HOPELESS = frozenset({"NotAVideo", "GenerationExpired"})
+"""Paid, and not worth another look by itself: what ModelGates had was no video, or was gone."""
 
 
 class Standing(StrEnum):
@@ -68,7 +69,7 @@ def standing(job: Job | None) -> Standing:
     """What to do about an attempt with this record.
 
     A job that timed out or whose delivery failed is paid, and its video may still be had: that is gone on with. What
-    ModelGates delivered and was no video is not asked for again.
+    ModelGates delivered and was no video, or no longer has, is not asked for again.
     """
     if job is None:
         return Standing.NEW
@@ -76,6 +77,6 @@ def standing(job: Job | None) -> Standing:
         return Standing.DONE
     if job.status is Status.SUBMIT_UNKNOWN:
         return Standing.UNKNOWN
-    if job.status not in TERMINAL or (resumable(job) and job.error is not None and job.error.code != "NotAVideo"):
+    if job.status not in TERMINAL or (job.resumable and job.error is not None and job.error.code not in HOPELESS):
         return Standing.OPEN
     return Standing.OVER

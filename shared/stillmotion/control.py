@@ -15,7 +15,8 @@ from stillmotion.failure import Failures
 from stillmotion.job import Job, ProviderState, Status
 from stillmotion.job_store import JobStore
 from stillmotion.modelgates import ModelGates
-from stillmotion.resuming import Executions, Resuming, last_said, resumable
+from stillmotion.provider_job import Outcome
+from stillmotion.resuming import Executions, Resuming
 from stillmotion.spending import give_back
 from stillmotion.telemetry import logger
 
@@ -55,13 +56,14 @@ class Control:
             JobStateConflict: there is nothing to resume, or somebody else was first.
             StorageFailed: the workflow could not be started; the job is as it was.
         """
-        if not resumable(job):
+        if not job.resumable:
             raise JobStateConflict(
                 f"Job '{job.id}' is {job.status}"
                 + (f" ({job.error.code})" if job.error else "")
                 + ". Only a job that timed out, or whose delivery failed, can be resumed."
             )
-        return self._resuming.go_on(job, last_said(job))
+        finished = job.last_said is Outcome.COMPLETED
+        return self._resuming.go_on(job, Outcome.COMPLETED if finished else Outcome.WAITING)
 
     def adopt(self, job: Job, provider_job_id: str) -> Job:
         """Settle a job whose submit got no answer: ModelGates did accept it, as this job, and the workflow goes on.

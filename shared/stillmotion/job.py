@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from stillmotion.addresses import shown_address
+from stillmotion.provider_job import Outcome, classify
 from stillmotion.spending import Reservation
 
 SCHEMA_VERSION = "1"
@@ -51,6 +52,14 @@ STATUS_OF_ERROR: Mapping[str, Status] = {
     "SubmitOutcomeUnknown": Status.SUBMIT_UNKNOWN,
 }
 """The status a job ends with by the code of its error; every other error ends as ``failed``."""
+
+DELIVERY_ERRORS = frozenset(
+    {
+        *("DownloadFailed", "NotAVideo", "StorageFailed"),
+        *("ProviderThrottled", "ProviderUnauthorized", "ProviderUnavailable", "InternalError"),
+    }
+)
+"""With an id at ModelGates on record: what went wrong once the job was paid, and says nothing against its video."""
 
 
 class _Part(BaseModel):
@@ -130,6 +139,21 @@ class Job(_Part):
         return self.terminal and self.announced_at is None
 
     @property
+    def last_said(self) -> Outcome:
+        """What ModelGates last said of it."""
+        return classify(self.provider.status or "")
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a paid video may still be brought home: it is not known to be lost, and nobody is at it."""
+        if self.provider.job_id is None:
+            return False
+        failed_delivery = self.status is Status.FAILED and self.error is not None and self.error.code in DELIVERY_ERRORS
+        # Its content was not there at one look, but ModelGates itself says that it has finished.
+        missed = self.status is Status.EXPIRED and self.last_said is Outcome.COMPLETED
+        return self.status is Status.TIMED_OUT or failed_delivery or missed
+
+    @property
     def age_seconds(self) -> float:
         """Seconds since the record last changed."""
         return (datetime.now(UTC) - datetime.fromisoformat(self.updated_at)).total_seconds()
@@ -142,7 +166,8 @@ class Job(_Part):
         """The part that callers and listeners see."""
         private = {"owner", "request_hash", "reserved", "resumes", "looks", "announced_at", "expires_at"}
         shown = self.model_dump(mode="json", exclude=private, exclude_none=True)
-        return shown | {"request": _without_signatures(self.request)}
+        can_be = {"resumable": True} if self.resumable else {}
+        return shown | {"request": _without_signatures(self.request)} | can_be
 
     def result(self) -> dict[str, Any]:
         """What a workflow answers its caller with: the stored video and nothing of how it came about."""

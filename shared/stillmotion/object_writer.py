@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from stillmotion.errors import StorageFailed
-from stillmotion.transfer import PART_BYTES
+from stillmotion.transfer import PART_BYTES, checksum_crc32
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -67,16 +67,21 @@ class LinesWriter:
     def _send_part(self) -> None:
         place: dict[str, Any] = {"Bucket": self._bucket, "Key": self._key}
         if not self._upload_id:
-            self._upload_id = self._s3.create_multipart_upload(**place, ContentType=JSON_LINES)["UploadId"]
-        number = len(self._parts) + 1
-        sent = self._s3.upload_part(**place, UploadId=self._upload_id, PartNumber=number, Body=bytes(self._waiting))
-        self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+            begun = self._s3.create_multipart_upload(**place, ContentType=JSON_LINES, ChecksumAlgorithm="CRC32")
+            self._upload_id = begun["UploadId"]
+        part, number = bytes(self._waiting), len(self._parts) + 1
         self._waiting.clear()
+        checksum = checksum_crc32(part)
+        sent = self._s3.upload_part(
+            **place, UploadId=self._upload_id, PartNumber=number, Body=part, ChecksumCRC32=checksum
+        )
+        self._parts.append({"PartNumber": number, "ETag": sent["ETag"], "ChecksumCRC32": checksum})
 
     def _finish(self) -> None:
         place: dict[str, Any] = {"Bucket": self._bucket, "Key": self._key}
         if not self._upload_id:
-            self._s3.put_object(**place, Body=bytes(self._waiting), ContentType=JSON_LINES)
+            body = bytes(self._waiting)
+            self._s3.put_object(**place, Body=body, ContentType=JSON_LINES, ChecksumCRC32=checksum_crc32(body))
             return
         if self._waiting:
             self._send_part()

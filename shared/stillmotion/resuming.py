@@ -7,16 +7,8 @@ from typing import Any, Protocol
 from stillmotion.errors import StorageFailed
 from stillmotion.job import Job, ProviderState, Status
 from stillmotion.job_store import JobStore
-from stillmotion.provider_job import Outcome, classify
+from stillmotion.provider_job import Outcome
 from stillmotion.telemetry import count, logger
-
-DELIVERY_ERRORS = frozenset(
-    {
-        *("DownloadFailed", "NotAVideo", "StorageFailed"),
-        *("ProviderThrottled", "ProviderUnauthorized", "ProviderUnavailable", "InternalError"),
-    }
-)
-"""With an id at ModelGates on record: what went wrong once the job was paid, and says nothing against its video."""
 
 
 class Executions(Protocol):
@@ -87,19 +79,3 @@ class Resuming:
         was: dict[str, Any] = {"status": job.status, "provider": job.provider, "execution_arn": job.execution_arn}
         ended: dict[str, Any] = {"error": job.error, "completed_at": job.completed_at, "announced_at": job.announced_at}
         self._store.update(job.id, expected={resumed.status}, **was, **ended)
-
-
-def resumable(job: Job) -> bool:
-    """Whether a paid video may still be brought home."""
-    if job.provider.job_id is None:
-        return False
-    failed_delivery = job.status is Status.FAILED and job.error is not None and job.error.code in DELIVERY_ERRORS
-    # Its content was not there at one look, but ModelGates itself says that it has finished.
-    missed = job.status is Status.EXPIRED and last_said(job) is Outcome.COMPLETED
-    return job.status is Status.TIMED_OUT or failed_delivery or missed
-
-
-def last_said(job: Job) -> Outcome:
-    """Where a paid job is to be taken up again: at its delivery if ModelGates said that it has finished."""
-    finished = classify(job.provider.status or "") is Outcome.COMPLETED
-    return Outcome.COMPLETED if finished else Outcome.WAITING

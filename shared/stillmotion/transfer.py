@@ -109,7 +109,7 @@ class VideoStore:
                     Bucket=self._bucket,
                     Key=key,
                     Body=first,
-                    ChecksumCRC32=_crc32(first),
+                    ChecksumCRC32=checksum_crc32(first),
                     ContentType=expected.content_type,
                     Metadata=metadata,
                 )
@@ -183,7 +183,7 @@ class VideoStore:
 
     def _send_parts(self, parts: Iterator[bytes], key: str, upload: str) -> tuple[list[CompletedPartTypeDef], int]:
         def send(number: int, part: bytes) -> CompletedPartTypeDef:
-            checksum = _crc32(part)
+            checksum = checksum_crc32(part)
             answer = self._s3.upload_part(
                 Bucket=self._bucket, Key=key, UploadId=upload, PartNumber=number, Body=part, ChecksumCRC32=checksum
             )
@@ -221,7 +221,7 @@ def _read_full(answer: Answer, amount: int) -> bytes:
     return b"".join(pieces)
 
 
-def _crc32(part: bytes) -> str:
+def checksum_crc32(part: bytes) -> str:
     """What S3 holds the part's bytes against. Given beforehand, it spares botocore a copy and a framing of the part,
     and S3 wants the same one again with the completed upload (*Checking object integrity in Amazon S3*)."""
     return base64.b64encode(zlib.crc32(part).to_bytes(4)).decode()

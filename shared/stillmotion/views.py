@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stillmotion.capabilities import VideoModel
 from stillmotion.job import Job, JobError, ProviderState, Status, StoredVideo, Usage
-from stillmotion.resuming import resumable
 from stillmotion.uploads import UploadType
 
 Timestamp = Field(description="ISO-8601, UTC", examples=["2026-11-22T12:00:00.000Z"])
@@ -21,15 +20,12 @@ type Link = Callable[[StoredVideo], str]
 
 
 def show_job(job: Job, link: Link) -> dict[str, Any]:
-    """A job as ``GET /videos/{id}`` shows it.
-
-    Each output has its ``s3_uri`` and a presigned ``url``; ``resumable`` is there when it can be resumed.
-    """
+    """A job as ``GET /videos/{id}`` shows it: each output with its ``s3_uri`` and a presigned ``url``."""
     videos = [
         video.model_dump(mode="json") | {"s3_uri": f"s3://{video.bucket}/{video.key}", "url": link(video)}
         for video in job.video
     ]
-    return job.public() | {"video": videos} | ({"resumable": True} if resumable(job) else {})
+    return job.public() | {"video": videos}
 
 
 def show_dry_run(model: VideoModel, price: Decimal | None, warnings: list[str]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def start(
     Raises:
         StorageFailed: Step Functions did not take it.
     """
-    name, outcome = name or job.id, outcome or classify(job.provider.status or "")
+    name, outcome = name or job.id, outcome or job.last_said
     known = {"id": job.id, "submitted": job.provider.job_id is not None, "outcome": str(outcome)}
     handed_over = {"job": known | ({"wait_seconds": wait_seconds} if wait_seconds else {})}
     try:
@@ -89,8 +89,7 @@ def execution_arn(machine_arn: str, name: str) -> str:
 
 def for_machine(job: Job, interval: int) -> dict[str, Any]:
     """What the Submit state hands on: ids and the outcome so far, never a body. ``interval`` is in seconds."""
-    outcome = classify(job.provider.status or "")
-    return {"id": job.id, "outcome": str(outcome), "wait_seconds": interval}
+    return {"id": job.id, "outcome": str(job.last_said), "wait_seconds": interval}
 
 
 def duplicate(first: Job) -> dict[str, Any]:
