@@ -76,8 +76,8 @@ MUTANTS = (
     Mutant(
         "a failed delivery cannot be resumed",
         "job.py",
-        "return self.status is Status.TIMED_OUT or failed_delivery or missed",
-        "return self.status is Status.TIMED_OUT",
+        "return self.status in (Status.TIMED_OUT, Status.SUBMIT_UNKNOWN) or failed_delivery or missed",
+        "return self.status in (Status.TIMED_OUT, Status.SUBMIT_UNKNOWN)",
         "look-502-for_ever",
     ),
     Mutant(

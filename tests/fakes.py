@@ -60,13 +60,21 @@ class MemoryJobStore:
         self._work("find")
         return self.jobs.get(job_id)
 
-    def update(self, job_id: str, *, expected: Collection[Status], spend: Spend | None = None, **changes: Any) -> Job:
+    def update(
+        self,
+        job_id: str,
+        *,
+        expected: Collection[Status],
+        unchanged_since: str | None = None,
+        spend: Spend | None = None,
+        **changes: Any,
+    ) -> Job:
         self._work("update")
         self._work(f"update:{changes.get('status')}")
         if self.before_update is not None:
             self.before_update(job_id, changes)
         job = self.jobs.get(job_id)
-        if job is None or job.status not in expected:
+        if job is None or job.status not in expected or unchanged_since not in (None, job.updated_at):
             raise JobStateConflict(f"Job '{job_id}' is {job.status if job else 'gone'}.")
         self._count(spend)
         fields = dict(job) | changes | {"updated_at": now()}

@@ -6,6 +6,7 @@ from stillmotion.events import COMPLETED, FAILED, EventSink
 from stillmotion.job import Job, Status, now
 from stillmotion.job_store import JobStore
 from stillmotion.notes import Notes
+from stillmotion.telemetry import count
 
 
 class Announcing:
@@ -28,6 +29,8 @@ class Announcing:
         """
         if not job.untold:
             return job
+        if job.status is Status.SUBMIT_UNKNOWN:
+            count("SubmitOutcomesUnknown")
         completed = job.status is Status.COMPLETED
         if self._notes is not None:
             (self._notes.completed if completed else self._notes.failed)(job)

@@ -42,7 +42,8 @@ class Control:
         if job.status is not Status.CANCELLED:
             if job.status not in STOPPABLE:
                 raise JobStateConflict(_not_stoppable(job), retry_after=None if job.terminal else 5)
-            job = self._failures.record(job.id, _cancelled(job), STOPPABLE)
+            # What is said of the money holds for the state that was looked at, and for no other.
+            job = self._failures.record(job.id, _cancelled(job), {job.status})
             if job.status is not Status.CANCELLED:
                 raise JobStateConflict(_not_stoppable(job), retry_after=None if job.terminal else 5)
             logger.info("job cancelled", extra={"job_id": job.id})
@@ -100,6 +101,10 @@ class Control:
             StorageFailed: it could not be told of; the sweeper does that later.
         """
         _require_unknown(job)
+        if job.provider.job_id is not None:
+            raise JobStateConflict(
+                f"ModelGates accepted job '{job.id}' as '{job.provider.job_id}': it is paid. Resume it instead."
+            )
         spend = give_back(job.reserved)
         counted: dict[str, Any] = {} if spend is None else {"reserved": None}
         changes: dict[str, Any] = {"status": Status.FAILED, "announced_at": None} | counted

@@ -77,13 +77,12 @@ class Download:
     def _go_on(self, reason: str, length: int) -> None:
         logger.info("download goes on", extra={"at": self._position, "of": length, "reason": reason})
         self._opened.close()
-        self._begun_at = self._position
-        validator = self.headers.get("ETag", "")
-        # A weak ETag says that two things are alike, not that their bytes are.
-        same = {"If-Range": validator} if validator and not validator.startswith("W/") else {}
-        self._answer = self._opened.enter_context(self._open({"Range": f"bytes={self._position}-"} | same))
-        wanted = f"bytes {self._position}-{length - 1}/{length}"
-        if self._answer.status != 206 or self._answer.headers.get("Content-Range", "").strip().lower() != wanted:
+        self._begun_at, etag = self._position, self.headers["ETag"]
+        asked = {"Range": f"bytes={self._position}-", "If-Range": etag}
+        self._answer = self._opened.enter_context(self._open(asked))
+        wanted = (206, f"bytes {self._position}-{length - 1}/{length}", etag)
+        given = self._answer.headers
+        if (self._answer.status, given.get("Content-Range", "").strip().lower(), given.get("ETag")) != wanted:
             raise DownloadFailed(
                 f"The video broke off after {self._position:,} of {length:,} bytes, and the server did not go on there "
                 f"(HTTP {self._answer.status}). The download is started over."
@@ -91,8 +90,11 @@ class Download:
 
 
 def _length(headers: Mapping[str, str]) -> int | None:
-    """The length of a content that can be had in ranges."""
-    offered = headers.get("Accept-Ranges", "").strip().lower() == "bytes"
+    """The length of a content that can be had in ranges, each of which tells that it is of the same bytes.
+
+    A weak ETag says that two things are alike, not that their bytes are.
+    """
+    offered = headers.get("Accept-Ranges", "").strip().lower() == "bytes" and headers.get("ETag", "").startswith('"')
     plain = headers.get("Content-Encoding", "identity").strip().lower() == "identity"
     length = headers.get("Content-Length", "")
     return int(length) if offered and plain and re.fullmatch("[0-9]+", length) else None

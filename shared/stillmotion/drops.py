@@ -42,6 +42,7 @@ class Drop:
     bucket: str
     key: str
     version: str
+    etag: str = ""
 
     @classmethod
     def from_event(cls, detail: Mapping[str, Any]) -> Drop:
@@ -53,7 +54,8 @@ class Drop:
         try:
             found = detail["object"]
             version = found.get("version-id") or f"{found.get('etag', '')}-{found.get('sequencer', '')}"
-            return cls(str(detail["bucket"]["name"]), str(found["key"]), str(version))
+            etag = str(found.get("etag") or "").strip('"')
+            return cls(str(detail["bucket"]["name"]), str(found["key"]), str(version), etag)
         except (KeyError, TypeError, AttributeError):
             raise InvalidRequest("The event does not tell which object was created. Nothing was submitted.") from None
 
@@ -106,7 +108,7 @@ class Drops:
             InvalidRequest: it is no picture and no JSON object, or says something that cannot be read.
             StorageFailed: S3 did not answer.
         """
-        if not drop.starts_something:
+        if not drop.starts_something or self._was_replaced(drop):
             return None
         if drop.suffix == ".json":
             whole = self._json(drop.bucket, drop.key)
@@ -144,14 +146,22 @@ class Drops:
         fields = {name.replace("-", "_"): value for name, value in plain.items() if not name.startswith("metadata-")}
         return _typed(fields) | ({"metadata": metadata} if metadata else {})
 
+    def _was_replaced(self, drop: Drop) -> bool:
+        """Whether other bytes lie there now: their own event makes the job, or one picture would be paid twice."""
+        lies_there = self._etag(drop.bucket, drop.key)
+        return bool(drop.etag and lies_there) and lies_there != drop.etag
+
     def _exists(self, bucket: str, key: str) -> bool:
+        return self._etag(bucket, key) is not None
+
+    def _etag(self, bucket: str, key: str) -> str | None:
+        """The ETag of an object without its quotes, ``None`` when there is nothing."""
         try:
-            self._s3.head_object(Bucket=bucket, Key=key)
+            return self._s3.head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
         except (ClientError, BotoCoreError) as error:
             if _code(error) in ("404", "NoSuchKey"):
-                return False
+                return None
             raise _away(error) from error
-        return True
 
     def _json(self, bucket: str, key: str) -> dict[str, Any] | None:
         """The JSON object at this key, ``None`` when there is nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from stillmotion.announcing import Announcing
 from stillmotion.errors import (
@@ -35,15 +36,25 @@ class Failures:
         self._store = store
         self._announcing = Announcing(store, events, notes)
 
-    def record(self, job_id: str, error: StillmotionError, expected: Collection[Status] = ENDABLE) -> Job:
+    def record(
+        self,
+        job_id: str,
+        error: StillmotionError,
+        expected: Collection[Status] = ENDABLE,
+        *,
+        unchanged_since: str | None = None,
+    ) -> Job:
         """End a job in one of the expected states with this error, and send the event; any other keeps its state.
+
+        Args:
+            unchanged_since: end it only if its record is still of this time.
 
         Raises:
             JobNotFound, StorageFailed: may be tried again.
         """
         job = get_job(self._store, job_id)
         if not job.terminal:
-            job = self._end(job, _as_the_record_tells(job, error), expected)
+            job = self._end(job, _as_the_record_tells(job, error), expected, unchanged_since)
         return job if job.status is Status.COMPLETED else self.tell(job)
 
     def tell(self, job: Job) -> Job:
@@ -55,27 +66,34 @@ class Failures:
         return self._announcing.announce(job)
 
     def refuse(self, job: Job, error: StillmotionError) -> Job:
-        """Put a request on record that was refused before it became a job, and send the event."""
-        self._store.create(job)
-        return self.record(job.id, error)
+        """Put a request on record that was refused before it became a job, and send the event.
 
-    def _end(self, job: Job, error: StillmotionError, expected: Collection[Status]) -> Job:
-        status = STATUS_OF_ERROR.get(error.code, Status.FAILED)
+        The record is written once, as ended: nobody who finds it may take it for a job that is still to be submitted.
+        """
+        job = job.model_copy(update=_ending(error))
+        if self._store.create(job):
+            _count(job)
+        return self.tell(get_job(self._store, job.id))
+
+    def _end(self, job: Job, error: StillmotionError, expected: Collection[Status], unchanged_since: str | None) -> Job:
         try:
-            job = self._store.update(
-                job.id,
-                expected=expected,
-                status=status,
-                error=JobError.model_validate(error.as_record()),
-                completed_at=now(),
-            )
+            job = self._store.update(job.id, expected=expected, unchanged_since=unchanged_since, **_ending(error))
         except JobStateConflict:
             return get_job(self._store, job.id)
-        logger.warning("job ended without a video", extra={"job_id": job.id, "code": error.code, "status": status})
-        count("JobsFailed", model=job.model, code=error.code)
-        if status is Status.SUBMIT_UNKNOWN:
-            count("SubmitOutcomesUnknown")
+        _count(job)
         return job
+
+
+def _ending(error: StillmotionError) -> dict[str, Any]:
+    """What a record says when its job has ended with this error."""
+    status = STATUS_OF_ERROR.get(error.code, Status.FAILED)
+    return {"status": status, "error": JobError.model_validate(error.as_record()), "completed_at": now()}
+
+
+def _count(job: Job) -> None:
+    code = "" if job.error is None else job.error.code
+    logger.warning("job ended without a video", extra={"job_id": job.id, "code": code, "status": job.status})
+    count("JobsFailed", model=job.model, code=code)
 
 
 def generation_error(outcome: Outcome, said: str | None) -> StillmotionError:
@@ -109,6 +127,11 @@ def _as_the_record_tells(job: Job, error: StillmotionError) -> StillmotionError:
     """What a step that died without a word means, by how far the job had got."""
     if job.status is Status.SUBMITTING and isinstance(error, SubmitInProgress | StorageFailed):
         error = InternalError(error.detail)  # it says nothing about what became of the paid call
+    if isinstance(error, SubmitOutcomeUnknown) and job.provider.job_id is not None:
+        return PollingTimedOut(
+            f"ModelGates accepted the job as '{job.provider.job_id}', and the workflow broke off after that. It may "
+            "finish: do not submit it again, resume it."
+        )
     if not isinstance(error, InternalError):
         return error
     if job.status is Status.SUBMITTING:

@@ -121,6 +121,7 @@ class Job(_Part):
     metadata: dict[str, str] = Field(default_factory=dict)
     warnings: list[str] = Field(default_factory=list)
     execution_arn: str | None = None
+    claim: str | None = None
     resumes: int = 0
     looks: int = 0
     announced_at: str | None = None
@@ -151,7 +152,7 @@ class Job(_Part):
         failed_delivery = self.status is Status.FAILED and self.error is not None and self.error.code in DELIVERY_ERRORS
         # Its content was not there at one look, but ModelGates itself says that it has finished.
         missed = self.status is Status.EXPIRED and self.last_said is Outcome.COMPLETED
-        return self.status is Status.TIMED_OUT or failed_delivery or missed
+        return self.status in (Status.TIMED_OUT, Status.SUBMIT_UNKNOWN) or failed_delivery or missed
 
     @property
     def age_seconds(self) -> float:
@@ -164,7 +165,7 @@ class Job(_Part):
 
     def public(self) -> dict[str, Any]:
         """The part that callers and listeners see."""
-        private = {"owner", "request_hash", "reserved", "resumes", "looks", "announced_at", "expires_at"}
+        private = {"owner", "request_hash", "reserved", "claim", "resumes", "looks", "announced_at", "expires_at"}
         shown = self.model_dump(mode="json", exclude=private, exclude_none=True)
         can_be = {"resumable": True} if self.resumable else {}
         return shown | {"request": _without_signatures(self.request)} | can_be

@@ -53,13 +53,22 @@ class JobStore(Protocol):
     def find(self, job_id: str) -> Job | None:
         """The record as last written, or ``None``."""
 
-    def update(self, job_id: str, *, expected: Collection[Status], spend: Spend | None = None, **changes: Any) -> Job:
+    def update(
+        self,
+        job_id: str,
+        *,
+        expected: Collection[Status],
+        unchanged_since: str | None = None,
+        spend: Spend | None = None,
+        **changes: Any,
+    ) -> Job:
         """Change fields of a record that is in one of the expected states and return the new record.
 
         A field that is changed to ``None`` is removed. A ``spend`` changes its day's counter in the same transaction.
 
         Raises:
-            JobStateConflict: it is in another state; nothing is changed.
+            JobStateConflict: it is in another state, or its ``updated_at`` is not ``unchanged_since``; nothing is
+                changed.
             CeilingReached: the day's counter leaves no room; nothing is changed.
         """
 
@@ -108,7 +117,15 @@ class DynamoJobStore:
             item = self._table.get_item(Key={"id": job_id}, ConsistentRead=True).get("Item")
         return None if item is None else _job(item)
 
-    def update(self, job_id: str, *, expected: Collection[Status], spend: Spend | None = None, **changes: Any) -> Job:
+    def update(
+        self,
+        job_id: str,
+        *,
+        expected: Collection[Status],
+        unchanged_since: str | None = None,
+        spend: Spend | None = None,
+        **changes: Any,
+    ) -> Job:
         changes |= {"updated_at": now()} | _indexed(job_id, changes)
         removed = [field for field, value in changes.items() if value is None]
         fields = _stored({field: value for field, value in changes.items() if value is not None})
@@ -122,6 +139,9 @@ class DynamoJobStore:
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": values | states,
         }
+        if unchanged_since is not None:
+            change["ConditionExpression"] += " AND #updated_at = :unchanged_since"
+            change["ExpressionAttributeValues"][":unchanged_since"] = unchanged_since
         if spend is not None:
             return self._update_with(spend, job_id, change, expected)
         with _storage("update"):
@@ -245,6 +265,7 @@ def _item(job: Job) -> dict[str, Any]:
         "listing": owner_partition(job.owner, job.id),
         "status_shard": status_partition(job.status, job.id),
         "position": position_of(job.created_at, job.id),
+        **({"untold_shard": untold_partition(job.id)} if job.untold else {}),
     }
 
 

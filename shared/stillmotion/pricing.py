@@ -6,8 +6,9 @@ most particular name that fits is taken: resolution and audio, then audio, then 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
+from itertools import product
 
 from stillmotion.capabilities import VideoModel
 from stillmotion.request import VideoRequest
@@ -35,8 +36,19 @@ def estimate(
 
 
 def estimate_request(model: VideoModel, request: VideoRequest) -> Decimal | None:
-    """The estimated price of a request on its model, in USD."""
-    return estimate(model, duration=request.duration, resolution=_resolution(request), audio=request.generate_audio)
+    """What a request can cost at most on its model, in USD: what it leaves open counts as the dearest that it can mean.
+
+    Limits are held against this, so nobody gets past one by leaving something out.
+    """
+    resolution = _resolution(request)
+    durations: Sequence[int | None] = [request.duration] if request.duration else model.supported_durations or [None]
+    resolutions = [resolution] if resolution else [None, *(model.supported_resolutions or ())]
+    sounds = [request.generate_audio] if request.generate_audio is not None else [False, True]
+    prices = (
+        estimate(model, duration=duration, resolution=resolution, audio=audio)
+        for duration, resolution, audio in product(durations, resolutions, sounds)
+    )
+    return max((price for price in prices if price is not None), default=None)
 
 
 def _resolution(request: VideoRequest) -> str | None:

@@ -16,11 +16,11 @@ from stillmotion.errors import (
     ProviderUnavailable,
     SubmitOutcomeUnknown,
 )
-from stillmotion.fetch import REDIRECTS
 from stillmotion.provider_job import ProviderJob, read_job, sentence
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
-_NOT_ACCEPTED = frozenset({400, 401, 402, 403, 404, 405, 406, 409, 410, 411, 413, 414, 415, 421, 422, 431})
+# 307 and 308 ask for the same call elsewhere; other redirects may follow one that was carried out (RFC 9110, 15.4).
+_NOT_ACCEPTED = frozenset({307, 308, 400, 401, 402, 403, 404, 405, 406, 409, 410, 411, 413, 414, 415, 421, 422, 431})
 
 
 def decoded(raw: bytes) -> Any:
@@ -58,7 +58,7 @@ def submitted(status: int, headers: Mapping[str, str], raw: bytes) -> ProviderJo
             "The ModelGates account has no credits left. Top it up and send the request again; nothing was submitted.",
             provider_message=said,
         )
-    if status in _NOT_ACCEPTED or status in REDIRECTS:
+    if status in _NOT_ACCEPTED:
         raise ProviderRejected(
             f"ModelGates refused the request (HTTP {status}): {said or 'no reason given'}. "
             "This is final: change the request; nothing was submitted.",

@@ -103,7 +103,7 @@ class Recovery:
             return self._failures.tell(job) if job.untold else None
         if job.status is Status.SUBMITTING and job.age_seconds < LEASE_SECONDS:
             raise SubmitInProgress(f"Job '{job.id}' may be being submitted at this moment. Look again soon.")
-        return self._failures.record(job.id, _ended_early(job, how))
+        return self._settle(job, how)
 
     def sweep(self) -> Swept:
         """Find what stands still and repair or report it; one job that cannot be repaired does not stop the rest."""
@@ -134,10 +134,21 @@ class Recovery:
         if job.execution_arn is not None and self._executions.running(job.execution_arn):
             return "nothing"
         if job.status is Status.SUBMITTING:
-            self._failures.record(job.id, _ended_early(job, "without a word"))
+            self._settle(job, "without a word")
             return "settled"
         self._resuming.go_on(job, Outcome.COMPLETED if job.status is Status.DELIVERING else Outcome.WAITING)
         return "resumed"
+
+    def _settle(self, job: Job, how: str) -> Job:
+        """End a job as it was looked at; one that moved since, because a function was still at it, is looked at again.
+
+        Raises:
+            SubmitInProgress: it moved.
+        """
+        job = self._failures.record(job.id, _ended_early(job, how), {job.status}, unchanged_since=job.updated_at)
+        if not job.terminal:
+            raise SubmitInProgress(f"Job '{job.id}' moved on at this moment. Look again soon.")
+        return job
 
     def _look_again(self, job: Job) -> str:
         if job.provider.job_id is None or job.completed_at is None or job.looks >= len(SECOND_LOOKS):

@@ -16,11 +16,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NoReturn
+from uuid import uuid4
 
 from stillmotion.capabilities import ModelCatalogue, VideoModel, check
 from stillmotion.errors import (
@@ -194,22 +194,32 @@ class Submission:
         counted: dict[str, Any] = (
             {} if spend is None else {"reserved": Reservation(day=spend.day, micro_usd=spend.micro_usd)}
         )
+        claim = str(uuid4())
         try:
             return self._store.update(
-                job.id, expected={Status.QUEUED}, spend=spend, status=Status.SUBMITTING, **counted
+                job.id, expected={Status.QUEUED}, spend=spend, status=Status.SUBMITTING, claim=claim, **counted
             )
         except JobStateConflict:
-            return None
+            held = get_job(self._store, job.id)
+            # Our own claim, written by a try whose answer was lost: nobody else will make the call.
+            return held if (held.status, held.claim) == (Status.SUBMITTING, claim) else None
         except CeilingReached as reached:
             count("SpendLimitReached", model=job.model)
             raise self._limits.reached(price or Decimal(0), reached.spent, moment) from None
 
     def _give_back(self, job: Job, status: Status) -> None:
-        """Take a claim back from a job that certainly was not accepted, and what it was counted with."""
-        with suppress(JobStateConflict):  # given back already, or ended by somebody else
-            spend = give_back(job.reserved)
-            counted: dict[str, Any] = {} if spend is None else {"reserved": None}
+        """Take a claim back from a job that certainly was not accepted, and what it was counted with.
+
+        Where that fails, what ModelGates said is still the thing to tell.
+        """
+        spend = give_back(job.reserved)
+        counted: dict[str, Any] = {} if spend is None else {"reserved": None}
+        try:
             self._store.update(job.id, expected={Status.SUBMITTING}, spend=spend, status=status, **counted)
+        except JobStateConflict:
+            return  # given back already, or ended by somebody else
+        except StorageFailed as error:
+            logger.error("claim not given back", extra={"job_id": job.id, "reason": error.detail})
 
     def _pay(self, job: Job, body: Mapping[str, Any]) -> Job:
         try:
@@ -245,25 +255,26 @@ class Submission:
             ) from error
 
     def _write(self, job: Job, accepted: ProviderJob) -> Job:
+        known: dict[str, Any] = {
+            "provider": ProviderState(
+                job_id=accepted.id,
+                generation_id=accepted.generation_id,
+                status=accepted.status,
+                polling_url=accepted.polling_url,
+                error=accepted.error,
+            ),
+            "usage": Usage(cost_usd=accepted.cost_usd),
+        }
         try:
-            return self._store.update(
-                job.id,
-                expected={Status.SUBMITTING},
-                status=Status.IN_PROGRESS,
-                provider=ProviderState(
-                    job_id=accepted.id,
-                    generation_id=accepted.generation_id,
-                    status=accepted.status,
-                    polling_url=accepted.polling_url,
-                    error=accepted.error,
-                ),
-                usage=Usage(cost_usd=accepted.cost_usd),
-            )
-        except JobStateConflict:
+            return self._store.update(job.id, expected={Status.SUBMITTING}, status=Status.IN_PROGRESS, **known)
+        except (JobStateConflict, StorageFailed):
             held = get_job(self._store, job.id)
-            if held.provider.job_id != accepted.id:
-                raise
-            return held  # written by a try whose answer was lost
+            if held.provider.job_id == accepted.id:
+                return held  # written by a try whose answer was lost
+            if held.terminal and held.provider.job_id is None:
+                # Somebody ended it during the call. It is paid: with the id on record it can be brought home.
+                self._store.update(job.id, expected={held.status}, **known)
+            raise
 
     def _announce(self, job: Job) -> None:
         try:

@@ -26,7 +26,7 @@ LATER: Ends = ("completed", "failed")
 FINAL: Ends = ("failed", "failed")
 UNKNOWN: Ends = ("submit_unknown", "submit_unknown")
 WAITED: Ends = ("completed", "timed_out")
-GONE: Ends = ("expired", "expired")
+GONE: Ends = ("completed", "expired")
 LISTED: Ends = ("completed", "refused")
 
 PLACES = ("submit", "poll", "look", "content", "models")
@@ -102,8 +102,8 @@ FAULTS = (
     ProviderFault("html", {"html": True}, *BROKEN, FINAL, LISTED),
     ProviderFault("empty", {"empty": True}, *BROKEN, FINAL, LISTED),
     ProviderFault("wrong_type", {"wrong_type": True}, *BROKEN, FINAL, LISTED),
-    ProviderFault("redirect_same_host", {"redirect": REDIRECTED}, FINAL, WAITED, LATER, FINAL, LISTED),
-    ProviderFault("redirect_away", {"redirect": AWAY}, FINAL, WAITED, LATER, LATER, LISTED),
+    ProviderFault("redirect_same_host", {"redirect": REDIRECTED}, UNKNOWN, WAITED, LATER, FINAL, LISTED),
+    ProviderFault("redirect_away", {"redirect": AWAY}, UNKNOWN, WAITED, LATER, LATER, LISTED),
     ProviderFault("slow", {"slow": 400_000}, SAME, SAME, SAME, SAME, SAME),
     *map(_lost, ("reset", "hang", "unreadable", 500, 502, 504)),
     _told("unknown_status", WAITED, SAME, status="dreaming"),

@@ -287,7 +287,6 @@ def test_two_executions_with_one_key_make_one_job(stack: Cloud, simulator: Simul
     assert json.loads(second["output"]) == {
         "id": json.loads(first["output"])["id"],
         "outcome": "duplicate",
-        "wait_seconds": 0,
     }
 
 

@@ -22,6 +22,7 @@ from tests.integration.test_generate_video import request
 pytestmark = pytest.mark.integration
 
 HOUR = timedelta(hours=1)
+PAID = (Status.IN_PROGRESS, Status.DELIVERING)
 
 
 def store() -> DynamoJobStore:
@@ -203,7 +204,7 @@ def test_a_job_that_broke_before_it_was_finished_is_polled_on_when_it_is_resumed
 
 
 def test_a_video_that_was_not_there_at_one_look_can_be_asked_for_again(stack: Cloud, simulator: Simulator) -> None:
-    simulator.fault("content", times=1, status=404)
+    simulator.fault("content", times=3, status=404)
     job = stack.http("POST", "/videos", request(simulator))[2]
     stack.finish(job["execution_arn"])
     assert stack.job(job["id"])["status"] == "expired"
@@ -241,7 +242,7 @@ def ended(arn: str, given: Any, status: str = "ABORTED") -> dict[str, Any]:
 def test_an_execution_that_ended_by_itself_settles_its_record(
     stack: Cloud, simulator: Simulator, status: Status, how: str, after: str, code: str
 ) -> None:
-    job_id = left_alone(stack, simulator, status)
+    job_id = left_alone(stack, simulator, status, **({} if status in PAID else {"provider": {}}))
     arn = str(store().find(job_id).execution_arn)  # type: ignore[union-attr]
     event = ended(arn, {"job": {"id": job_id, "submitted": True}}, how)
     assert stack.invoke("ExecutionEndedFunction", event) == {"id": job_id}
@@ -256,6 +257,25 @@ def test_the_end_of_an_execution_that_is_not_the_jobs_changes_nothing(stack: Clo
     event = ended("arn:aws:states:eu-central-1:123456789012:execution:generate-video:other", {"job": {"id": job_id}})
     assert stack.invoke("ExecutionEndedFunction", event) == {"id": None}
     assert stack.job(job_id)["status"] == "in_progress"
+
+
+def test_a_job_that_is_claimed_while_its_end_is_told_is_not_ended(
+    stack: Cloud, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = left_alone(stack, simulator, Status.QUEUED, provider={})
+    arn = str(store().find(job_id).execution_arn)  # type: ignore[union-attr]
+    find = DynamoJobStore.find
+
+    def claimed_afterwards(jobs: DynamoJobStore, job_id: str) -> Any:
+        monkeypatch.undo()
+        found = find(jobs, job_id)
+        store().update(job_id, expected={Status.QUEUED}, status=Status.SUBMITTING)
+        return found
+
+    monkeypatch.setattr(DynamoJobStore, "find", claimed_afterwards)
+    with pytest.raises(Exception, match="moved on"):
+        stack.invoke("ExecutionEndedFunction", ended(arn, {"job": {"id": job_id}}))
+    assert stack.job(job_id)["status"] == "submitting"
 
 
 def test_a_submit_under_way_is_asked_about_again(stack: Cloud, simulator: Simulator) -> None:

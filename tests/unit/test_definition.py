@@ -131,8 +131,9 @@ def test_a_delivery_is_retried_for_exactly_what_may_be_tried_again() -> None:
     ours = {error for error in retried(TASKS["Deliver"]) if error in ERRORS}
     retryable = {name for name, kind in ERRORS.items() if kind.retryable}
     elsewhere = {"SubmitInProgress", "PollingTimedOut"}  # of submitting and of the machine itself
-    # A finished video waits at ModelGates: a key that was just rotated is worth another try.
-    assert ours == retryable - elsewhere | {"ProviderUnauthorized"}
+    # A finished video waits at ModelGates: a key that was just rotated is worth another try, and so is content that
+    # was not there at one look.
+    assert ours == retryable - elsewhere | {"ProviderUnauthorized", "GenerationExpired"}
 
 
 def test_every_state_can_be_reached_and_leads_to_an_end() -> None:

@@ -33,7 +33,7 @@ def make(status: Status = Status.IN_PROGRESS, die_after: int | None = None) -> B
 
 @pytest.mark.parametrize("kind", [kind for kind in ERRORS.values() if kind is not InternalError], ids=str)
 def test_every_error_ends_a_job_with_its_status_its_name_and_its_facts(kind: type[StillmotionError]) -> None:
-    bench = make()
+    bench = make(Status.SUBMITTING if kind is SubmitOutcomeUnknown else Status.IN_PROGRESS)
     error = kind("what happened", faults=[Fault("#/x", "is", 1)], provider_message="their words")
     job = bench.failures.record("vid_1", error)
     assert job.status is STATUS_OF_ERROR.get(kind.__name__, Status.FAILED)
@@ -113,6 +113,28 @@ def test_a_refused_request_gets_a_record_that_names_its_faults() -> None:
         assert bench.failures.refuse(refused, error).status is Status.FAILED
     assert bench.events.names == ["Failed"]
     assert bench.provider.sent == []
+
+
+def test_a_refused_request_is_never_on_record_as_one_that_is_still_to_be_submitted() -> None:
+    bench = Bench(die_after=1)
+    with pytest.raises(Died):
+        bench.failures.refuse(a_job(Status.QUEUED, id="vid_2"), ERRORS["InvalidRequest"]("is wrong"))
+    assert bench.fuse.effects == ["create"]
+    assert (bench.job.status, bench.job.untold) == (Status.FAILED, True)
+
+
+def test_an_answer_that_got_lost_is_not_unknown_where_the_id_is_on_record() -> None:
+    job = make().failures.record("vid_1", SubmitOutcomeUnknown("the workflow broke off"))
+    assert (job.status, job.resumable) == (Status.TIMED_OUT, True)
+    assert job.error is not None
+    assert "job-1" in job.error.message
+
+
+def test_a_job_that_moved_since_it_was_looked_at_keeps_its_state() -> None:
+    bench = make()
+    seen = bench.job.updated_at
+    bench.store.age("vid_1", 5)
+    assert bench.failures.record("vid_1", GenerationFailed("x"), unchanged_since=seen).status is Status.IN_PROGRESS
 
 
 def test_a_job_that_is_not_there_cannot_be_ended() -> None:

@@ -274,7 +274,7 @@ def test_at_most_three_redirects_are_followed_inside_and_outside_together() -> N
 
 def test_a_download_goes_on_where_the_connection_broke_and_the_key_goes_where_it_went_before() -> None:
     broken = answer(200, b"a" * 100, length=150, Accept_Ranges="bytes", ETag='"1"', Connection="close")
-    rest = answer(206, b"b" * 50, Content_Range="bytes 100-149/150")
+    rest = answer(206, b"b" * 50, Content_Range="bytes 100-149/150", ETag='"1"')
     with Wire([broken, rest]) as storage, Wire([answer(302, Location=storage.url)]) as api:
         assert downloaded(gates(api.url, storage.url), finished()) == b"a" * 100 + b"b" * 50
     assert [seen.headers.get("range") for seen in storage.seen] == [None, "bytes=100-"]

@@ -114,7 +114,10 @@ UNKNOWN: dict[str, Script] = {
     "a list": answer(202, b"[]"),
     "bottomless json": answer(202, b"[" * 200_000),
     "an id that is none": answer(202, b'{"id": 7, "status": "pending"}'),
-    **{f"HTTP {status}": answer(status, b"{}") for status in (408, 425, 499, 500, 501, 502, 504, 520, 524)},
+    **{
+        f"HTTP {status}": answer(status, b"{}")
+        for status in (301, 302, 303, 408, 425, 499, 500, 501, 502, 504, 520, 524)
+    },
 }
 
 
@@ -143,7 +146,7 @@ def test_a_job_whose_answer_was_lost_is_paid_for_once(loss: str | int) -> None:
 
 
 REFUSALS: list[tuple[int, type[StillmotionError]]] = [
-    *((status, ProviderRejected) for status in (301, 302, 307, 308, 400, 403, 404, 409, 413, 415, 422)),
+    *((status, ProviderRejected) for status in (307, 308, 400, 403, 404, 409, 413, 415, 422)),
     (401, ProviderUnauthorized),
     (402, ProviderOutOfCredits),
     (429, ProviderThrottled),

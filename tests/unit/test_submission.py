@@ -209,9 +209,8 @@ def test_a_write_whose_answer_was_lost_is_known_again_as_our_own() -> None:
     bench = Bench(store=Forgetful())
     accepted = bench.submission.accept(a_request(), "vid_1", Origin({"type": "test"}))
     assert not accepted.replayed
-    with pytest.raises(SubmitInProgress):
-        bench.submission.submit(accepted.job)
-    assert bench.provider.sent == []
+    assert bench.submission.submit(accepted.job).provider.job_id == "job-1"
+    assert len(bench.provider.sent) == 1
     claimed = bench.store.put(bench.job.model_copy(update={"status": Status.SUBMITTING}))
     assert bench.submission._record(claimed, ProviderJob("job-1", "pending")).provider.job_id == "job-1"
     bench.store.put(claimed)
@@ -219,6 +218,31 @@ def test_a_write_whose_answer_was_lost_is_known_again_as_our_own() -> None:
     with pytest.raises(ProviderThrottled):
         bench.submission._pay(claimed, {})
     assert bench.job.status is Status.QUEUED
+
+
+def test_a_job_that_was_ended_while_it_was_paid_keeps_the_id_it_was_paid_under() -> None:
+    bench = Bench()
+    bench.accept()
+
+    def ended(job_id: str, changes: dict[str, Any]) -> None:
+        if "provider" in changes:
+            bench.store.before_update = None
+            bench.store.update(job_id, expected={Status.SUBMITTING}, status=Status.CANCELLED)
+
+    bench.store.before_update = ended
+    with pytest.raises(SubmitOutcomeUnknown, match="job-1"):
+        bench.submission.submit(bench.job)
+    assert (bench.job.status, bench.job.provider.job_id) == (Status.CANCELLED, "job-1")
+
+
+def test_what_modelgates_said_is_told_also_where_the_claim_cannot_be_given_back() -> None:
+    bench = Bench()
+    bench.accept()
+    bench.provider.submits = [ProviderThrottled("429", retry_after=3600)]
+    bench.store.down = {"update:queued"}
+    with pytest.raises(ProviderThrottled) as told:
+        bench.submission.submit(bench.job)
+    assert told.value.retry_after == 3600
 
 
 def test_an_event_that_cannot_be_sent_fails_no_paid_job() -> None:
