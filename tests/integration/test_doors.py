@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -15,8 +16,9 @@ from tests.integration.test_generate_video import png, request
 pytestmark = pytest.mark.integration
 
 
-def dropped(key: str, etag: str = "e1", sequencer: str = "01") -> dict[str, Any]:
-    """The event that S3 sends to EventBridge for a new object."""
+def dropped(key: str, sequencer: str = "01") -> dict[str, Any]:
+    """The event that S3 sends to EventBridge for the object that lies there now."""
+    etag = boto3.client("s3").head_object(Bucket="pictures", Key=key)["ETag"].strip('"')
     return {
         "version": "0",
         "id": "2d4eba74-fd51-3966-4bfa-b013c9da8ff1",
@@ -60,7 +62,12 @@ def test_a_dropped_picture_becomes_a_video_with_a_note_beside_it(stack: Cloud, s
     job_id = json.loads(ended["output"])["id"]
     assert objects("clips", "videos/") == [f"videos/{job_id}.json", f"videos/{job_id}.mp4"]
     told = note("clips", f"videos/{job_id}.json")
-    assert told["source"] == {"type": "drop", "bucket": "pictures", "key": f"drop/{name}", "version": "e1-01"}
+    assert told["source"] == {
+        "type": "drop",
+        "bucket": "pictures",
+        "key": f"drop/{name}",
+        "version": f"{hashlib.md5(png()).hexdigest()}-01",
+    }
     assert told["request"]["prompt"] == "a slow push in"
     assert told["metadata"] == {"order": "7"}
     assert told["video"][0]["checksum"].startswith("sha256:")
@@ -173,11 +180,27 @@ def test_a_storm_of_duplicates_pays_once_for_each(stack: Cloud, simulator: Simul
 
 
 def test_new_bytes_under_the_same_name_are_a_new_job(stack: Cloud, simulator: Simulator) -> None:
-    boto3.client("s3").put_object(Bucket="pictures", Key="drop/still.jpg", Body=png())
-    first = stack.finish(stack.start(dropped("drop/still.jpg", "e1", "01")))
-    second = stack.finish(stack.start(dropped("drop/still.jpg", "e2", "02")))
+    first = drop(stack, "drop/still.jpg")
+    second = drop(stack, "drop/still.jpg", png() + b"more")
     assert json.loads(first["output"])["id"] != json.loads(second["output"])["id"]
     assert len(simulator.jobs()) == 2
+
+
+@pytest.mark.parametrize("name", ["still.jpg", "still.json"])
+def test_an_object_that_was_replaced_before_its_event_came_is_paid_for_once(
+    stack: Cloud, simulator: Simulator, name: str
+) -> None:
+    bodies = [png(), png() + b"more"]
+    if name.endswith(".json"):
+        bodies = [json.dumps(request(simulator, seed=seed)).encode() for seed in (1, 2)]
+    events = []
+    for number, body in enumerate(bodies):
+        boto3.client("s3").put_object(Bucket="pictures", Key=f"drop/{name}", Body=body)
+        events.append(dropped(f"drop/{name}", f"0{number}"))
+    first, second = [json.loads(stack.finish(stack.start(event))["output"]) for event in events]
+    assert first == {"id": first["id"], "outcome": "ignored"}
+    assert second["status"] == "completed"
+    assert len(simulator.jobs()) == 1
 
 
 def test_a_refused_drop_that_is_told_twice_is_one_record_and_one_event(stack: Cloud) -> None:
