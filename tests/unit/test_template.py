@@ -231,6 +231,25 @@ def test_an_event_that_cannot_be_delivered_is_tried_again_and_then_kept(rule: st
         assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 86400
 
 
+def test_the_queue_takes_what_every_rule_that_names_it_could_not_deliver() -> None:
+    # EventBridge drops an event without a word where the queue's policy does not name the event's rule.
+    senders: dict[str, set[str]] = {}
+    for rule, found in resources("AWS::Events::Rule").items():
+        for target in found["Targets"]:
+            senders.setdefault(target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"].partition(".")[0], set()).add(rule)
+    for found in [*FUNCTIONS.values(), *resources("AWS::Serverless::StateMachine").values()]:
+        # SAM would make rules of these, under names of its own.
+        assert not [part for part in walk(found) if isinstance(part, dict) and "DeadLetterConfig" in part]
+        assert {event["Type"] for event in found.get("Events", {}).values()} <= {"Api"}
+    allowed: dict[str, set[str]] = {}
+    for found in resources("AWS::SQS::QueuePolicy").values():
+        [statement] = found["PolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+        named = {arn["Fn::GetAtt"].removesuffix(".Arn") for arn in statement["Condition"]["ArnEquals"]["aws:SourceArn"]}
+        allowed |= {queue["Ref"]: named for queue in found["Queues"]}
+    assert allowed == senders
+
+
 @pytest.mark.parametrize("role", resources("AWS::IAM::Role"))
 def test_a_role_is_taken_on_by_one_service_for_this_account_only(role: str) -> None:
     for statement in resources("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]:
