@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from stillmotion import settings as settings_module
+from stillmotion.events import SOURCE
 from stillmotion.front_door import SUBMIT_SECONDS
 from stillmotion.settings import load
 from stillmotion.submission import LEASE_SECONDS
@@ -248,6 +249,12 @@ def test_the_queue_takes_what_every_rule_that_names_it_could_not_deliver() -> No
         named = {arn["Fn::GetAtt"].removesuffix(".Arn") for arn in statement["Condition"]["ArnEquals"]["aws:SourceArn"]}
         allowed |= {queue["Ref"]: named for queue in found["Queues"]}
     assert allowed == senders
+
+
+def test_the_log_of_the_bus_holds_what_stillmotion_tells_and_no_request_of_a_caller() -> None:
+    rules = resources("AWS::Events::Rule").values()
+    [log] = [rule for rule in rules if "log-group" in str(rule["Targets"])]
+    assert log["EventPattern"] == {"source": [SOURCE]}
 
 
 @pytest.mark.parametrize("role", resources("AWS::IAM::Role"))
