@@ -232,6 +232,11 @@ def test_an_event_that_cannot_be_delivered_is_tried_again_and_then_kept(rule: st
         assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 86400
 
 
+def test_who_only_settles_records_may_neither_read_the_key_nor_start_a_workflow() -> None:
+    allowed = {action for one in statements("ExecutionEndedFunction") for action in listed(one["Action"])}
+    assert allowed == {"dynamodb:GetItem", "dynamodb:UpdateItem", "events:PutEvents", "s3:PutObject"}
+
+
 def test_the_queue_takes_what_every_rule_that_names_it_could_not_deliver() -> None:
     # EventBridge drops an event without a word where the queue's policy does not name the event's rule.
     senders: dict[str, set[str]] = {}
