@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from stillmotion import settings as settings_module
 from stillmotion.events import SOURCE
 from stillmotion.front_door import SUBMIT_SECONDS
+from stillmotion.recovery import Swept
 from stillmotion.settings import load
 from stillmotion.submission import LEASE_SECONDS
 from tests.inprocess import HANDLERS, VALUES
@@ -28,6 +30,12 @@ API_FUNCTIONS = [
 BUCKETS = resources("AWS::S3::Bucket")
 PARAMETERS = template()["Parameters"]
 GATEWAY_SECONDS = 29
+AWS_METRICS = {
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): ("AWS::SQS::Queue", "QueueName"),
+    ("AWS/Lambda", "Errors"): ("AWS::Serverless::Function", "FunctionName"),
+    ("AWS/States", "ExecutionsTimedOut"): ("AWS::Serverless::StateMachine", "StateMachineArn"),
+}
+"""What an alarm on a metric of AWS is about, and the dimension that names it."""
 
 
 def walk(value: Any) -> Iterator[Any]:
@@ -273,10 +281,30 @@ def test_a_role_is_taken_on_by_one_service_for_this_account_only(role: str) -> N
 @pytest.mark.parametrize("alarm", resources("AWS::CloudWatch::Alarm"))
 def test_an_alarm_watches_a_metric_that_is_counted_and_tells_somebody(alarm: str) -> None:
     found = resources("AWS::CloudWatch::Alarm")[alarm]
-    assert found["AlarmActions"]
+    assert found["AlarmActions"] == [{"Ref": "AlarmTopic"}]
     assert found["AlarmDescription"]
-    if found.get("Namespace") == "Stillmotion":
-        assert found["Dimensions"] == [{"Name": "service", "Value": "stillmotion"}]
+    assert found["TreatMissingData"] == "notBreaching"
+    [dimension] = found["Dimensions"]
+    if found["Namespace"] == "Stillmotion":
+        assert dimension == {"Name": "service", "Value": "stillmotion"}
         sources = "".join(path.read_text() for path in (ROOT / "shared" / "stillmotion").glob("*.py"))
         # Counted without dimensions of its own, else the alarm would look at another metric.
-        assert f'count("{found["MetricName"]}")' in sources
+        counted = set(re.findall(r'count\("(\w+)"\)', sources))
+        if 'count(f"Sweep{what.capitalize()}", number)' in sources:
+            counted |= {f"Sweep{field.name.capitalize()}" for field in fields(Swept)}
+        assert found["MetricName"] in counted
+    else:
+        kind, attribute = AWS_METRICS[found["Namespace"], found["MetricName"]]
+        logical_id = dimension["Value"].get("Ref") or dimension["Value"]["Fn::GetAtt"].partition(".")[0]
+        assert (dimension["Name"], template()["Resources"][logical_id]["Type"]) == (attribute, kind)
+
+
+def test_alarms_watch_both_workflows_and_both_functions_that_nobody_waits_for() -> None:
+    watched = {(one["MetricName"], str(one["Dimensions"])) for one in resources("AWS::CloudWatch::Alarm").values()}
+    machines = resources("AWS::Serverless::StateMachine")
+    for metric, dimension, names in (
+        ("ExecutionsTimedOut", "StateMachineArn", machines),
+        ("Errors", "FunctionName", [name for name, found in FUNCTIONS.items() if "EventInvokeConfig" in found]),
+    ):
+        for name in names:
+            assert (metric, str([{"Name": dimension, "Value": {"Ref": name}}])) in watched
