@@ -1,18 +1,30 @@
-"""Send events again that could not start a job, each to the workflow it was meant for.
+"""Send again what a stack could not deliver, each to where it was meant to go.
 
     python -m scripts.redrive --stack-name stillmotion
 
+What the queue holds, and what is done with it:
+
+    an event for a workflow      its execution is started
+    an event for a function      the function is invoked with it
+    an event a function failed   the function is invoked with it again
+    an event for the log         stays: to send it again would tell it to every other listener too
+
 Safe to repeat and safe where an event did arrive: which job an event means is derived from the event, so a second
-delivery finds the first one's job. A message leaves the queue only after its execution has been started.
-Source of the message's shape: *Using dead-letter queues in Amazon EventBridge* (the body is the event, the attribute
-TARGET_ARN the target).
+delivery finds the first one's job; settling and sweeping change nothing the second time. A message leaves the queue
+only after AWS has taken what was in it.
+
+Sources of the messages' shapes: *Using dead-letter queues in Amazon EventBridge* (the body is the event, the attribute
+TARGET_ARN the target) and *Lambda asynchronous invocation records* (no attribute; ``requestContext`` names the
+function, ``requestPayload`` is its event).
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -21,8 +33,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 MAX_MESSAGES = 10_000
 
 
-def redrive(queue_url: str, sqs: Any, machine: Any) -> tuple[int, int]:
-    """Start an execution for every message; how many were sent again, and how many could not be.
+class _Stays(Exception):
+    """A message cannot be sent again, as the text says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The clients of what messages are sent to."""
+
+    stepfunctions: Any
+    functions: Any
+
+
+def redrive(queue_url: str, sqs: Any, targets: Targets) -> tuple[int, int]:
+    """Send every message to its target; how many were sent again, and how many could not be.
 
     Messages that cannot be sent stay in the queue.
     """
@@ -39,41 +63,60 @@ def redrive(queue_url: str, sqs: Any, machine: Any) -> tuple[int, int]:
         if not messages:
             break
         for message in messages:
-            if _send(message, machine):
+            try:
+                _send(message, targets)
+            except (_Stays, ClientError, BotoCoreError) as error:
+                print(f"message {message['MessageId']}: {error}; it stays", file=sys.stderr)
+                kept += 1
+            else:
                 sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
                 sent += 1
-            else:
-                kept += 1
     return sent, kept
 
 
-def _send(message: dict[str, Any], machine: Any) -> bool:
-    target = message.get("MessageAttributes", {}).get("TARGET_ARN", {}).get("StringValue", "")
-    if ":stateMachine:" not in target:
-        print(f"message {message['MessageId']}: its target '{target}' is no workflow; it stays", file=sys.stderr)
-        return False
-    name = "redrive-" + hashlib.sha256(message["Body"].encode()).hexdigest()[:40]
+def _send(message: dict[str, Any], targets: Targets) -> None:
+    body: str = message["Body"]
+    target = message.get("MessageAttributes", {}).get("TARGET_ARN", {}).get("StringValue")
+    if target is None:
+        target, body = _failed_invocation(body)
+    service = (target.split(":") + [""] * 3)[2]
+    if service == "states":
+        _start(targets.stepfunctions, target, body)
+    elif service == "lambda":
+        targets.functions.invoke(FunctionName=target, InvocationType="Event", Payload=body.encode())
+    elif service == "logs":
+        raise _Stays("it is a line of the event log, and to send it again would tell it to every other listener too")
+    else:
+        raise _Stays(f"its target '{target}' is neither a workflow nor a function")
+
+
+def _start(stepfunctions: Any, machine: str, event: str) -> None:
+    name = "redrive-" + hashlib.sha256(event.encode()).hexdigest()[:40]
     try:
-        machine.start_execution(stateMachineArn=target, name=name, input=message["Body"])
+        stepfunctions.start_execution(stateMachineArn=machine, name=name, input=event)
     except ClientError as error:
-        if error.response["Error"]["Code"] == "ExecutionAlreadyExists":
-            return True
-        print(f"message {message['MessageId']}: {error}; it stays", file=sys.stderr)
-        return False
-    except BotoCoreError as error:
-        print(f"message {message['MessageId']}: {error}; it stays", file=sys.stderr)
-        return False
-    return True
+        if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+            raise
+
+
+def _failed_invocation(body: str) -> tuple[str, str]:
+    """The function that failed, and the event that it was invoked with."""
+    try:
+        record = json.loads(body)
+        return str(record["requestContext"]["functionArn"]), json.dumps(record["requestPayload"])
+    except (ValueError, KeyError, TypeError):
+        raise _Stays("it names no target") from None
 
 
 def main() -> int:
     """Redrive a stack's queue; 1 when messages stayed."""
-    parser = argparse.ArgumentParser(description="Send undelivered events to their workflows again.")
+    parser = argparse.ArgumentParser(description="Send again what a stack could not deliver.")
     parser.add_argument("--stack-name", default="stillmotion")
     stack_name = parser.parse_args().stack_name
     stack = boto3.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-    sent, kept = redrive(outputs["UndeliveredQueueUrl"], boto3.client("sqs"), boto3.client("stepfunctions"))
+    targets = Targets(boto3.client("stepfunctions"), boto3.client("lambda"))
+    sent, kept = redrive(outputs["UndeliveredQueueUrl"], boto3.client("sqs"), targets)
     print(f"{sent} sent again, {kept} could not be sent and stay in the queue")
     return 1 if kept else 0
 

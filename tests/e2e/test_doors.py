@@ -1,4 +1,4 @@
-"""The doors without an HTTP client, opened with the commands that docs/events.md shows."""
+"""The doors without an HTTP client, opened with the commands that docs/events.md and docs/batches.md show."""
 
 import json
 import os
@@ -13,22 +13,24 @@ import pytest
 from local.cloud import LocalCloud
 from local.environment import aws
 from local.paths import ROOT, SAMPLE, TOOLS
+from stillmotion.batch import Manifest
 from stillmotion_cli.stack import Stack
 from tests.e2e.support import JOB_TIMEOUT, Caller, SimulatorControl
 
-PAGE = ROOT / "docs" / "events.md"
+EVENTS, BATCHES = ROOT / "docs" / "events.md", ROOT / "docs" / "batches.md"
 EXAMPLES = ROOT / "workflows" / "examples"
 
 
 def shown(name: str) -> str:
-    """The command that the page shows under this name."""
-    found = re.search(rf"<!-- run: {name} -->\n```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    """The command that one of the pages shows under this name."""
+    pages = EVENTS.read_text() + BATCHES.read_text()
+    found = re.search(rf"<!-- run: {name} -->\n```sh\n(.*?)```", pages, re.DOTALL)
     assert found is not None, name
     return found[1]
 
 
 def run(name: str, stack: Stack, folder: Path) -> str:
-    """Run a command of the page against the local stack; what it printed."""
+    """Run a command of the pages against the local stack; what it printed."""
     names = {
         "InputBucketName": stack.input_bucket,
         "EventBusName": stack.event_bus_name,
@@ -104,6 +106,25 @@ def test_a_request_on_the_bus_becomes_a_video(
     assert len(simulator.jobs()) == paid + 1
 
 
+def test_a_manifest_is_a_batch_as_a_drop_and_on_the_bus(
+    stack: Stack, simulator: SimulatorControl, cloud: LocalCloud, tmp_path: Path
+) -> None:
+    table = re.search(r"```csv\n(.*?)```", BATCHES.read_text(), re.DOTALL)
+    assert table is not None
+    (tmp_path / "autumn.csv").write_text(table[1])
+    (tmp_path / "pictures").mkdir()
+    for name in ("a1.jpg", "a2.jpg"):
+        (tmp_path / "pictures" / name).write_bytes(SAMPLE.read_bytes())
+    with simulator.settings(clip="tiny", seconds_to_ready=0, seconds_pending=0):
+        run("batch-drop", stack, tmp_path)
+        assert '"FailedEntryCount": 0' in run("batch-request", stack, tmp_path)
+        etag = stack.client("s3").head_object(Bucket=stack.input_bucket, Key="batches/in/autumn.csv")["ETag"]
+        dropped = Manifest(bucket=stack.input_bucket, key="batches/in/autumn.csv", etag=etag.strip('"')).batch_id
+        for batch_id in ("autumn", dropped):
+            told = cloud.events.wait_for("Video Batch Completed", batch_id, JOB_TIMEOUT)["detail"]
+            assert (told["done"], told["failed"]) == (2, 0), told
+
+
 def test_a_workflow_gets_the_stored_video_as_its_output(stack: Stack, tmp_path: Path) -> None:
     stack.client("s3").put_object(Bucket=stack.input_bucket, Key="uploads/still.jpg", Body=SAMPLE.read_bytes())
     ended = execution(stack, json.loads(run("workflow", stack, tmp_path))["executionArn"])
@@ -124,9 +145,12 @@ def parent_role(stack: Stack, name: str) -> str:
     """A role as docs/workflows.md describes it."""
     iam = stack.client("iam")
     trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    actions = ["states:StartExecution", "states:DescribeExecution", "states:StopExecution"]
-    allowed = {"Effect": "Allow", "Action": actions, "Resource": "*"}
-    documents = [json.dumps({"Version": "2012-10-17", "Statement": [one]}) for one in (trust, allowed)]
+    executions = stack.state_machine_arn.replace(":stateMachine:", ":execution:") + ":*"
+    allowed = [
+        {"Effect": "Allow", "Action": "states:StartExecution", "Resource": stack.state_machine_arn},
+        {"Effect": "Allow", "Action": ["states:DescribeExecution", "states:StopExecution"], "Resource": executions},
+    ]
+    documents = [json.dumps({"Version": "2012-10-17", "Statement": told}) for told in ([trust], allowed)]
     role_name = f"{name}-{time.monotonic_ns()}"
     arn: str = iam.create_role(RoleName=role_name, AssumeRolePolicyDocument=documents[0])["Role"]["Arn"]
     iam.put_role_policy(RoleName=role_name, PolicyName="parent", PolicyDocument=documents[1])

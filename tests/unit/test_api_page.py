@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from typing import get_args
 
 import pytest
 
+from stillmotion.batch import BatchStatus
 from stillmotion.errors import ERRORS, ProviderError, Refused, SubmitInProgress
+from stillmotion.uploads import UploadType
 from tests.template import ROOT
 
 pytestmark = pytest.mark.unit
@@ -37,3 +40,14 @@ def test_the_page_lists_every_route() -> None:
     routes = {f"{method.upper()} {path}" for path, operations in document["paths"].items() for method in operations}
     listed = set(re.findall(r"`((?:GET|POST|DELETE) /[^`?]*)`", PAGE))
     assert listed == routes
+
+
+def test_the_page_names_every_type_that_may_be_uploaded() -> None:
+    named = re.search(r"`content_type` is one of (.*?)\.\n", PAGE, re.DOTALL)
+    assert named is not None
+    assert re.findall(r"`([^`]+)`", named[1]) == list(get_args(UploadType))
+
+
+def test_the_page_names_every_state_of_a_batch() -> None:
+    table = PAGE.partition("| `status` of a batch | means |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [str(status) for status in BatchStatus]

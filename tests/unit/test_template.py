@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from stillmotion import settings as settings_module
+from stillmotion.events import SOURCE
 from stillmotion.front_door import SUBMIT_SECONDS
+from stillmotion.recovery import Swept
 from stillmotion.settings import load
 from stillmotion.submission import LEASE_SECONDS
 from tests.inprocess import HANDLERS, VALUES
@@ -27,6 +30,12 @@ API_FUNCTIONS = [
 BUCKETS = resources("AWS::S3::Bucket")
 PARAMETERS = template()["Parameters"]
 GATEWAY_SECONDS = 29
+AWS_METRICS = {
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): ("AWS::SQS::Queue", "QueueName"),
+    ("AWS/Lambda", "Errors"): ("AWS::Serverless::Function", "FunctionName"),
+    ("AWS/States", "ExecutionsTimedOut"): ("AWS::Serverless::StateMachine", "StateMachineArn"),
+}
+"""What an alarm on a metric of AWS is about, and the dimension that names it."""
 
 
 def walk(value: Any) -> Iterator[Any]:
@@ -231,6 +240,36 @@ def test_an_event_that_cannot_be_delivered_is_tried_again_and_then_kept(rule: st
         assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 86400
 
 
+def test_who_only_settles_records_may_neither_read_the_key_nor_start_a_workflow() -> None:
+    allowed = {action for one in statements("ExecutionEndedFunction") for action in listed(one["Action"])}
+    assert allowed == {"dynamodb:GetItem", "dynamodb:UpdateItem", "events:PutEvents", "s3:PutObject"}
+
+
+def test_the_queue_takes_what_every_rule_that_names_it_could_not_deliver() -> None:
+    # EventBridge drops an event without a word where the queue's policy does not name the event's rule.
+    senders: dict[str, set[str]] = {}
+    for rule, found in resources("AWS::Events::Rule").items():
+        for target in found["Targets"]:
+            senders.setdefault(target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"].partition(".")[0], set()).add(rule)
+    for found in [*FUNCTIONS.values(), *resources("AWS::Serverless::StateMachine").values()]:
+        # SAM would make rules of these, under names of its own.
+        assert not [part for part in walk(found) if isinstance(part, dict) and "DeadLetterConfig" in part]
+        assert {event["Type"] for event in found.get("Events", {}).values()} <= {"Api"}
+    allowed: dict[str, set[str]] = {}
+    for found in resources("AWS::SQS::QueuePolicy").values():
+        [statement] = found["PolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+        named = {arn["Fn::GetAtt"].removesuffix(".Arn") for arn in statement["Condition"]["ArnEquals"]["aws:SourceArn"]}
+        allowed |= {queue["Ref"]: named for queue in found["Queues"]}
+    assert allowed == senders
+
+
+def test_the_log_of_the_bus_holds_what_stillmotion_tells_and_no_request_of_a_caller() -> None:
+    rules = resources("AWS::Events::Rule").values()
+    [log] = [rule for rule in rules if "log-group" in str(rule["Targets"])]
+    assert log["EventPattern"] == {"source": [SOURCE]}
+
+
 @pytest.mark.parametrize("role", resources("AWS::IAM::Role"))
 def test_a_role_is_taken_on_by_one_service_for_this_account_only(role: str) -> None:
     for statement in resources("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]:
@@ -242,10 +281,30 @@ def test_a_role_is_taken_on_by_one_service_for_this_account_only(role: str) -> N
 @pytest.mark.parametrize("alarm", resources("AWS::CloudWatch::Alarm"))
 def test_an_alarm_watches_a_metric_that_is_counted_and_tells_somebody(alarm: str) -> None:
     found = resources("AWS::CloudWatch::Alarm")[alarm]
-    assert found["AlarmActions"]
+    assert found["AlarmActions"] == [{"Ref": "AlarmTopic"}]
     assert found["AlarmDescription"]
-    if found.get("Namespace") == "Stillmotion":
-        assert found["Dimensions"] == [{"Name": "service", "Value": "stillmotion"}]
+    assert found["TreatMissingData"] == "notBreaching"
+    [dimension] = found["Dimensions"]
+    if found["Namespace"] == "Stillmotion":
+        assert dimension == {"Name": "service", "Value": "stillmotion"}
         sources = "".join(path.read_text() for path in (ROOT / "shared" / "stillmotion").glob("*.py"))
         # Counted without dimensions of its own, else the alarm would look at another metric.
-        assert f'count("{found["MetricName"]}")' in sources
+        counted = set(re.findall(r'count\("(\w+)"\)', sources))
+        if 'count(f"Sweep{what.capitalize()}", number)' in sources:
+            counted |= {f"Sweep{field.name.capitalize()}" for field in fields(Swept)}
+        assert found["MetricName"] in counted
+    else:
+        kind, attribute = AWS_METRICS[found["Namespace"], found["MetricName"]]
+        logical_id = dimension["Value"].get("Ref") or dimension["Value"]["Fn::GetAtt"].partition(".")[0]
+        assert (dimension["Name"], template()["Resources"][logical_id]["Type"]) == (attribute, kind)
+
+
+def test_alarms_watch_both_workflows_and_both_functions_that_nobody_waits_for() -> None:
+    watched = {(one["MetricName"], str(one["Dimensions"])) for one in resources("AWS::CloudWatch::Alarm").values()}
+    machines = resources("AWS::Serverless::StateMachine")
+    for metric, dimension, names in (
+        ("ExecutionsTimedOut", "StateMachineArn", machines),
+        ("Errors", "FunctionName", [name for name, found in FUNCTIONS.items() if "EventInvokeConfig" in found]),
+    ):
+        for name in names:
+            assert (metric, str([{"Name": dimension, "Value": {"Ref": name}}])) in watched
