@@ -43,7 +43,7 @@ from stillmotion.submission import LEASE_SECONDS
 from stillmotion.telemetry import count, logger
 
 MAX_DUE = 500
-"""Jobs of one index partition that one sweep deals with; those that are not due do not count."""
+"""Jobs of one index partition that one sweep deals with; those that somebody is at do not count."""
 
 MARGIN_SECONDS = 30.0
 """Nothing new is begun so shortly before the end of the time: what is under way may take that long."""
@@ -155,7 +155,7 @@ class Recovery:
                 return True
             if outcome is not None:
                 done[outcome] += 1
-                candidates.found += 1
+                candidates.found += outcome != "running"
             if candidates.found < MAX_DUE:
                 waiting.append(candidates)
         return True
@@ -178,7 +178,7 @@ class Recovery:
 
     def _repair(self, job: Job) -> str:
         if job.execution_arn is not None and self._executions.running(job.execution_arn):
-            return "nothing"
+            return "running"
         if job.status is Status.SUBMITTING:
             self._failures.record(job.id, _ended_early(job, "without a word"))
             return "settled"

@@ -70,10 +70,11 @@ class MemoryIndex(MemoryJobStore):
 
 
 class MemoryExecutions:
-    """Executions by name; ``down`` starts none."""
+    """Executions by name; ``down`` starts none, ``alive`` are the ARNs of those under way."""
 
     def __init__(self) -> None:
         self.started: list[tuple[str, Outcome]] = []
+        self.alive: set[str] = set()
         self.down = False
 
     def arn(self, name: str) -> str:
@@ -89,7 +90,7 @@ class MemoryExecutions:
         raise AssertionError("a sweep stops nothing")
 
     def running(self, arn: str) -> bool:
-        return False
+        return arn in self.alive
 
 
 class World:
@@ -150,6 +151,15 @@ def test_more_healthy_jobs_than_the_cap_do_not_hide_one_that_stands_still(world:
     world.put("vid_still", Status.IN_PROGRESS)
     assert world.sweep() == Swept(looked_at=1, resumed=1, settled=0, told=0, failed=0)
     assert world.executions.started == [("vid_still-r1", Outcome.WAITING)]
+
+
+def test_more_jobs_with_a_living_execution_than_the_cap_do_not_hide_one_without(world: World, few: int) -> None:
+    for each in range(10 * few):
+        world.put(f"vid_alive_{each}", Status.IN_PROGRESS, 2 * HOUR, execution_arn="arn:alive")
+    world.put("vid_dead", Status.IN_PROGRESS, execution_arn="arn:dead")
+    world.executions.alive = {"arn:alive"}
+    assert world.sweep().resumed == 1
+    assert world.executions.started == [("vid_dead-r1", Outcome.WAITING)]
 
 
 def test_more_untold_jobs_that_somebody_is_at_than_the_cap_do_not_hide_one_that_nobody_is_at(
