@@ -161,7 +161,8 @@ class Cloud:
         folder, handler = HANDLERS[function]
         event = json.loads(json.dumps(event))
         self.invocations.append((function, event))
-        answer = getattr(self._module(folder), handler)(event, context or Context())
+        context = context or Context(seconds=resources("AWS::Serverless::Function")[function]["Timeout"])
+        answer = getattr(self._module(folder), handler)(event, context)
         return json.loads(json.dumps(answer))
 
     def _module(self, folder: str) -> ModuleType:

@@ -62,6 +62,8 @@ def _value(value: Any, known: dict[str, str]) -> str | None:
         condition, _, otherwise = value["Fn::If"]
         assert condition in ("IsLocal", "OneBucket"), value  # neither holds on AWS with the default parameters
         return _value(otherwise, known)
+    if isinstance(value, dict) and "Fn::Join" in value:
+        return _value(value["Fn::Join"][1], known)  # of a list parameter, which stands here as it is given: with commas
     if isinstance(value, dict) and "Fn::GetAtt" in value:
         return known[value["Fn::GetAtt"].split(".")[0]]
     if isinstance(value, dict) and "Ref" in value:

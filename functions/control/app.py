@@ -9,9 +9,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
-from stillmotion.api import JobId, answer, current_caller, documented, new_api
-from stillmotion.job_store import get_owned_job
-from stillmotion.settings import RecoverySettings, load
+from stillmotion.api import JobId, answer, documented, get_visible_job, new_api
+from stillmotion.settings import ControlSettings, load
 from stillmotion.telemetry import entry_point
 from stillmotion.views import JobView, SettleOrder
 
@@ -21,16 +20,16 @@ app = new_api(SettleOrder)
 @app.delete("/videos/<video_id>", responses=documented({200: JobView}, 404, 409), tags=["videos"])
 def cancel_video(video_id: JobId) -> Response[str]:
     """Stop waiting for a job. ModelGates may still finish the clip and charge for it."""
-    settings = load(RecoverySettings, os.environ)
-    job = get_owned_job(wiring.job_store(settings), video_id, current_caller(app))
+    settings = load(ControlSettings, os.environ)
+    job = get_visible_job(app, wiring.job_store(settings), video_id, settings.operator_arns)
     return answer(200, wiring.control(settings).cancel(job).public())
 
 
 @app.post("/videos/<video_id>/resume", responses=documented({202: JobView}, 404, 409), tags=["videos"])
 def resume_video(video_id: JobId) -> Response[str]:
     """Go on with a job that timed out or whose delivery failed, without a new paid call."""
-    settings = load(RecoverySettings, os.environ)
-    job = get_owned_job(wiring.job_store(settings), video_id, current_caller(app))
+    settings = load(ControlSettings, os.environ)
+    job = get_visible_job(app, wiring.job_store(settings), video_id, settings.operator_arns)
     return answer(202, wiring.control(settings).resume(job).public(), {"Location": f"/videos/{job.id}"})
 
 
@@ -39,8 +38,8 @@ def resume_video(video_id: JobId) -> Response[str]:
 )
 def settle_video(video_id: JobId, order: SettleOrder) -> Response[str]:
     """Settle a job that is submit_unknown: adopt what ModelGates made of it (202), or give it up (200)."""
-    settings = load(RecoverySettings, os.environ)
-    job = get_owned_job(wiring.job_store(settings), video_id, current_caller(app))
+    settings = load(ControlSettings, os.environ)
+    job = get_visible_job(app, wiring.job_store(settings), video_id, settings.operator_arns)
     control = wiring.control(settings)
     if order.provider_job_id is not None:
         job = control.adopt(job, order.provider_job_id)

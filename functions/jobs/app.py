@@ -11,9 +11,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import AwareDatetime, BeforeValidator
 
 from stillmotion import wiring
-from stillmotion.api import JobId, answer, current_caller, documented, new_api
+from stillmotion.api import JobId, answer, current_caller, documented, get_visible_job, is_operator, new_api
 from stillmotion.job import Status, timestamp
-from stillmotion.job_store import get_owned_job
 from stillmotion.listing import Query, list_jobs
 from stillmotion.settings import JobsSettings, load
 from stillmotion.telemetry import entry_point
@@ -41,11 +40,12 @@ def list_videos(
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
     next_token: Annotated[str | None, QueryParameter(max_length=400)] = None,
 ) -> Response[str]:
-    """The caller's jobs and those that nobody in particular owns, newest first."""
-    store = wiring.job_store(load(JobsSettings, os.environ))
+    """The caller's jobs and those that nobody in particular owns, newest first; of a status, an operator's are all."""
+    settings = load(JobsSettings, os.environ)
+    caller = current_caller(app)
     after = None if created_after is None else timestamp(created_after)
-    query = Query(current_caller(app), status, model, after)
-    page = list_jobs(store.entries, query, limit, next_token)
+    query = Query(caller, status, model, after, operator=is_operator(caller, settings.operator_arns))
+    page = list_jobs(wiring.job_store(settings).entries, query, limit, next_token)
     return answer(200, {"data": [show_entry(entry) for entry in page.jobs], "next_token": page.next_token})
 
 
@@ -53,7 +53,7 @@ def list_videos(
 def show_video(video_id: JobId) -> Response[str]:
     """The job's record, with links to its videos when completed, and ``Retry-After`` (seconds) while it may change."""
     settings = load(JobsSettings, os.environ)
-    job = get_owned_job(wiring.job_store(settings), video_id, current_caller(app))
+    job = get_visible_job(app, wiring.job_store(settings), video_id, settings.operator_arns)
     headers = {} if job.terminal else {"Retry-After": str(settings.poll_interval_seconds)}
     return answer(200, show_job(job, wiring.links(settings)), headers)
 

@@ -16,4 +16,5 @@ from stillmotion.telemetry import entry_point
 @entry_point
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One sweep; answers what it did in numbers of jobs."""
-    return asdict(wiring.recovery(load(RecoverySettings, os.environ)).sweep())
+    recovery = wiring.recovery(load(RecoverySettings, os.environ))
+    return asdict(recovery.sweep(lambda: context.get_remaining_time_in_millis() / 1000))

@@ -22,6 +22,8 @@ from pydantic import BaseModel
 
 from stillmotion.errors import BodyTooLarge, InternalError, StillmotionError
 from stillmotion.front_door import NotTaken
+from stillmotion.job import Job
+from stillmotion.job_store import JobStore, get_owned_job
 from stillmotion.problems import CONTENT_TYPE, TYPE_PREFIX, problem
 from stillmotion.request import VideoRequest, invalid_request
 from stillmotion.telemetry import logger
@@ -39,6 +41,7 @@ IDEMPOTENCY_KEY = Header(
     pattern=r"^[ -~]+$",
     description="yours, 1 to 256 printable ASCII characters; the same key and body never make a second job",
 )
+_ROLE_PATH = re.compile(r"^(?P<role>arn:[^:]+:iam::\d+:role/)(?:.*/)?")
 _ASSUMED_ROLE = re.compile(r"^arn:(?P<partition>[^:]+):sts::(?P<account>\d+):assumed-role/(?P<role>.+)/[^/]+$")
 
 
@@ -139,6 +142,27 @@ def caller(identity: Mapping[str, Any]) -> str | None:
         return None
     role = _ASSUMED_ROLE.match(arn)
     return arn if role is None else f"arn:{role['partition']}:iam::{role['account']}:role/{role['role']}"
+
+
+def is_operator(who: str | None, operator_arns: str) -> bool:
+    """Whether a caller is one of these comma-separated ARNs. Those of roles may have a path, which a caller's never
+    has: a role's name is its own in an account whatever its path (*IAM identifiers*)."""
+    listed = (arn.strip() for arn in operator_arns.split(","))
+    return who is not None and who in {_ROLE_PATH.sub(r"\g<role>", arn) for arn in listed if arn}
+
+
+def get_visible_job(app: APIGatewayRestResolver, store: JobStore, job_id: str, operator_arns: str) -> Job:
+    """The job that a call is about, if its caller may see it.
+
+    Raises:
+        JobNotFound: there is none, or it is somebody else's and the caller is no operator.
+    """
+    who = current_caller(app)
+    job = get_owned_job(store, job_id, who, operator=is_operator(who, operator_arns))
+    if job.owner not in (None, who):
+        method = app.current_event.http_method
+        logger.info("operator at another's job", extra={"job_id": job.id, "operator": who, "method": method})
+    return job
 
 
 def check_body_size(app: APIGatewayRestResolver) -> None:

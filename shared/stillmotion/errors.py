@@ -197,6 +197,8 @@ class ProviderUnavailable(ProviderError):
     http_status = 503
     title = "ModelGates cannot be reached"
     retryable = True
+    answered: int | None = None
+    """The HTTP status of a query, where there was an answer to it."""
 
 
 class SubmitInProgress(ProviderError):

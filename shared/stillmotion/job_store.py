@@ -81,10 +81,11 @@ def get_job(store: JobStore, job_id: str) -> Job:
     return job
 
 
-def get_owned_job(store: JobStore, job_id: str, caller: str | None) -> Job:
-    """The record if the caller may see it: it made the job, or nobody in particular did. Else :class:`JobNotFound`."""
+def get_owned_job(store: JobStore, job_id: str, caller: str | None, *, operator: bool = False) -> Job:
+    """The record if the caller may see it: it made the job, or nobody in particular did, or it is an operator.
+    Else :class:`JobNotFound`."""
     job = get_job(store, job_id)
-    if job.owner is not None and job.owner != caller:
+    if not operator and job.owner is not None and job.owner != caller:
         raise _not_found(job_id)
     return job
 
@@ -198,7 +199,9 @@ class DynamoJobStore:
                 wanted = dict(answer.get("UnprocessedKeys", {}))
         raise StorageFailed("DynamoDB did not read all job records at once (throttled). Try again.")
 
-    def entries(self, query: Query, partition: str, before: str | None) -> Iterator[dict[str, Any]]:
+    def entries(
+        self, query: Query, partition: str, before: str | None, *, oldest_first: bool = False
+    ) -> Iterator[dict[str, Any]]:
         """The entries of one index partition, newest first, strictly before a position; read page by page."""
         index, key = ("by_owner", "listing") if query.status is None else ("by_status", "status_shard")
         # A position begins with its time, so a time alone compares as the first position of its millisecond.
@@ -208,16 +211,17 @@ class DynamoJobStore:
         arguments: dict[str, Any] = {
             "IndexName": index,
             "KeyConditionExpression": Key(key).eq(partition) & Key("position").between(low, high),
-            "ScanIndexForward": False,
+            "ScanIndexForward": oldest_first,
         }
         for item in self._query(arguments):
             if item["position"] != before:
                 yield _entry(item)
 
-    def untold(self) -> Iterator[str]:
-        """The ids of jobs that have ended and nobody was told of; read page by page."""
-        for partition in untold_partitions():
-            arguments = {"IndexName": "by_untold", "KeyConditionExpression": Key("untold_shard").eq(partition)}
+    def untold(self, partition: str | None = None) -> Iterator[str]:
+        """The ids of jobs that have ended and nobody was told of, oldest first, of all partitions or of one; read page
+        by page."""
+        for each in untold_partitions() if partition is None else [partition]:
+            arguments = {"IndexName": "by_untold", "KeyConditionExpression": Key("untold_shard").eq(each)}
             yield from (str(item["id"]) for item in self._query(arguments))
 
     def _query(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:

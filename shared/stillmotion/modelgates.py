@@ -119,7 +119,9 @@ class ModelGates:
             raise ProviderThrottled(f"ModelGates asks to poll later (HTTP {status}).", retry_after=retry_after(headers))
         if status == 401:
             raise ProviderUnauthorized("ModelGates does not accept the API key. Put the right key into the secret.")
-        raise ProviderUnavailable(f"ModelGates gave no job for this poll (HTTP {status}).")
+        unusable = ProviderUnavailable(f"ModelGates gave no job for this poll (HTTP {status}).")
+        unusable.answered = status
+        raise unusable
 
     @contextmanager
     def content(self, job: ProviderJob, index: int) -> Iterator[Download]:

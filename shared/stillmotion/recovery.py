@@ -8,53 +8,47 @@ What is done with a job depends on how far its record says it got:
     delivering    paid and finished: brought home
     timed_out     looked up once more after 1 h and after 24 h, and brought home if it has finished
 
-A job that has ended and nobody was told of, because the bus or the bucket did not take it, is told of.
+A job that has ended and nobody was told of, because the bus or the bucket did not take it, is told of. That comes
+first, since it needs nothing of ModelGates; looking at timed-out jobs comes last, since it needs nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import Any, Protocol
+from datetime import UTC, datetime
+from traceback import extract_tb
 
+from stillmotion.due import Candidates, Due, Index
 from stillmotion.errors import (
     DownloadFailed,
     GenerationCancelled,
     InternalError,
     JobStateConflict,
     PollingTimedOut,
+    ProviderError,
+    ProviderUnavailable,
     StillmotionError,
     SubmitInProgress,
     SubmitOutcomeUnknown,
 )
 from stillmotion.failure import Failures
-from stillmotion.job import Job, Status, timestamp
-from stillmotion.job_store import JobStore
-from stillmotion.listing import Query
+from stillmotion.job import Job, Status
 from stillmotion.modelgates import ModelGates
-from stillmotion.provider_job import Outcome
+from stillmotion.provider_job import Outcome, ProviderJob
 from stillmotion.resuming import Executions, Resuming
 from stillmotion.submission import LEASE_SECONDS
 from stillmotion.telemetry import count, logger
 
-STILL_SECONDS = 900.0
-"""A job that has not changed for so long may have lost its execution."""
+MAX_DUE = 500
+"""Jobs of one index partition that one sweep deals with; those that somebody is at do not count."""
 
-SECOND_LOOKS = (timedelta(hours=1), timedelta(hours=24))
-LOOKED_FOR = timedelta(hours=96)
-MAX_JOBS = 500
+MARGIN_SECONDS = 30.0
+"""Nothing new is begun so shortly before the end of the time: what is under way may take that long."""
 
-
-class Index(JobStore, Protocol):
-    """Job records that can also be listed by status, and by whether anybody was told of them."""
-
-    def untold(self) -> Iterator[str]:
-        """The ids of jobs that have ended and nobody was told of."""
-
-    def entries(self, query: Query, partition: str, before: str | None) -> Iterator[dict[str, Any]]:
-        """Entries of one partition, newest first."""
+_FORGOTTEN = (404, 410)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +78,7 @@ class Recovery:
         self._provider = provider
         self._executions = executions
         self._resuming = Resuming(store, executions)
-        self._clock = clock
+        self._due = Due(store, clock)
 
     def execution_ended(self, job_id: str, execution_arn: str, how: str) -> Job | None:
         """Settle the record of a job whose execution ended as ``how`` (``ABORTED``, ``TIMED_OUT``, ``FAILED``).
@@ -105,34 +99,86 @@ class Recovery:
             raise SubmitInProgress(f"Job '{job.id}' may be being submitted at this moment. Look again soon.")
         return self._settle(job, how)
 
-    def sweep(self) -> Swept:
-        """Find what stands still and repair or report it; one job that cannot be repaired does not stop the rest."""
-        done = {"resumed": 0, "settled": 0, "told": 0, "failed": 0, "nothing": 0}
-        for job in self._standing_still():
-            done[self._attempt(self._repair, job)] += 1
-        for job in self._timed_out():
-            done[self._attempt(self._look_again, job)] += 1
-        for job in self._untold():
-            done[self._attempt(self._tell, job)] += 1
-        swept = Swept(sum(done.values()), done["resumed"], done["settled"], done["told"], done["failed"])
-        logger.info("swept", extra=asdict(swept))
-        for what, number in done.items():
-            if number and what != "nothing":
-                count(f"Sweep{what.capitalize()}", number)
+    def sweep(self, seconds_left: Callable[[], float]) -> Swept:
+        """Find what stands still and repair or report it; nothing that fails for one job stops the rest.
+
+        Args:
+            seconds_left: until the process ends. Each kind of work gets its share of them: what it leaves is the
+                next one's, and what it cannot do in time is the next sweep's.
+        """
+        done: Counter[str] = Counter()
+        work = (
+            (self._due.untold, self._tell),
+            (self._due.standing_still, self._repair),
+            (self._due.timed_out, self._look_again),
+        )
+        in_time = True
+        for at, (due, step) in enumerate(work):
+            left = seconds_left()
+            share = (left - MARGIN_SECONDS) / (len(work) - at)
+            in_time &= self._work_through(due(), step, done, _more_than(left - share, seconds_left))
+        if not in_time:
+            count("SweepsCutShort")
+        swept = Swept(done.total(), done["resumed"], done["settled"], done["told"], done["failed"])
+        logger.info("swept", extra=asdict(swept) | {"in_time": in_time})
+        for what in ("resumed", "settled", "told", "failed"):
+            if done[what]:
+                count(f"Sweep{what.capitalize()}", done[what])
         return swept
 
-    def _attempt(self, work: Callable[[Job], str], job: Job) -> str:
+    def _work_through(
+        self,
+        partitions: Iterable[Candidates],
+        step: Callable[[Job], str],
+        done: Counter[str],
+        in_time: Callable[[], bool],
+    ) -> bool:
+        """Take a job of each partition in turn, until there are no more; ``False`` when the time was over before."""
+        waiting = deque(partitions)
+        while waiting:
+            if not in_time():
+                logger.warning("no time left for this part of the sweep", extra={"partitions": len(waiting)})
+                return False
+            candidates = waiting.popleft()
+            try:
+                job_id = next(candidates.ids, None)
+            except Exception as error:
+                done[_failed(error)] += 1  # nothing more can be read of this partition
+                continue
+            if job_id is None:
+                continue
+            try:
+                outcome = self._attempt(job_id, candidates.due, step)
+            except _NoAnswer:
+                done["failed"] += 1
+                count("SweepLooksStopped")
+                return True
+            if outcome is not None:
+                done[outcome] += 1
+                candidates.found += outcome != "running"
+            if candidates.found < MAX_DUE:
+                waiting.append(candidates)
+        return True
+
+    def _attempt(self, job_id: str, due: Callable[[Job], bool], step: Callable[[Job], str]) -> str | None:
+        """What became of a job; ``None`` where there was nothing to do.
+
+        Raises:
+            _NoAnswer: the same would become of all others.
+        """
         try:
-            return work(job)
+            job = self._store.find(job_id)
+            return step(job) if job is not None and due(job) else None
         except JobStateConflict:
             return "nothing"  # it moved while it was looked at
-        except StillmotionError as error:
-            logger.error("not repaired", extra={"job_id": job.id, "code": error.code, "reason": error.detail})
-            return "failed"
+        except _NoAnswer:
+            raise
+        except Exception as error:
+            return _failed(error, job_id)
 
     def _repair(self, job: Job) -> str:
         if job.execution_arn is not None and self._executions.running(job.execution_arn):
-            return "nothing"
+            return "running"
         if job.status is Status.SUBMITTING:
             self._settle(job, "without a word")
             return "settled"
@@ -151,55 +197,56 @@ class Recovery:
         return job
 
     def _look_again(self, job: Job) -> str:
-        if job.provider.job_id is None or job.completed_at is None or job.looks >= len(SECOND_LOOKS):
-            return "nothing"
-        if self._clock() < datetime.fromisoformat(job.completed_at) + SECOND_LOOKS[job.looks]:
-            return "nothing"
-        answer = self._provider.job(job.provider.job_id, job.provider.polling_url)
-        self._store.update(job.id, expected={Status.TIMED_OUT}, looks=job.looks + 1)
-        if answer.outcome is Outcome.WAITING:
+        looks = job.looks + 1
+        answer = self._ask(job)
+        if answer is None or answer.outcome is Outcome.WAITING:
+            self._store.update(job.id, expected={Status.TIMED_OUT}, looks=looks)
             return "nothing"
         told = {"status": answer.status, "generation_id": answer.generation_id, "error": answer.error}
         known = {name: value for name, value in told.items() if value is not None}
-        self._resuming.go_on(job, answer.outcome, provider=job.provider.model_copy(update=known))
+        provider = job.provider.model_copy(update=known)
+        # In one change, which is taken back where the execution cannot be started: then this look is still to come.
+        self._resuming.go_on(job, answer.outcome, provider=provider, looks=looks)
         return "resumed"
+
+    def _ask(self, job: Job) -> ProviderJob | None:
+        """What ModelGates says of a job, ``None`` where it knows of none.
+
+        Raises:
+            _NoAnswer: it answers nobody now, or not us.
+        """
+        try:
+            return self._provider.job(str(job.provider.job_id), job.provider.polling_url)
+        except ProviderError as error:
+            if isinstance(error, ProviderUnavailable) and error.answered in _FORGOTTEN:
+                return None
+            logger.error("no more looks now", extra={"job_id": job.id, "code": error.code, "reason": error.detail})
+            with suppress(StillmotionError):  # the record has changed: the next sweep begins with another job
+                self._store.update(job.id, expected={Status.TIMED_OUT}, looks=job.looks)
+            raise _NoAnswer from error
 
     def _tell(self, job: Job) -> str:
         self._failures.tell(job)
         return "told"
 
-    def _untold(self) -> Iterator[Job]:
-        for job_id in islice(self._store.untold(), MAX_JOBS):
-            job = self._store.find(job_id)
-            if job is not None and job.untold and self._age(job) >= STILL_SECONDS:
-                yield job
 
-    def _age(self, job: Job) -> float:
-        """Seconds since the record last changed."""
-        return (self._clock() - datetime.fromisoformat(job.updated_at)).total_seconds()
+class _NoAnswer(Exception):
+    """ModelGates gives no answers at the moment."""
 
-    def _standing_still(self) -> Iterator[Job]:
-        now = self._clock()
-        for status in (Status.QUEUED, Status.SUBMITTING, Status.IN_PROGRESS, Status.DELIVERING):
-            before = timestamp(now - timedelta(seconds=STILL_SECONDS))
-            for job in self._jobs(Query(None, status), before):
-                if job.status is status and self._age(job) >= STILL_SECONDS:
-                    yield job
 
-    def _timed_out(self) -> Iterator[Job]:
-        now = self._clock()
-        yield from self._jobs(Query(None, Status.TIMED_OUT, created_after=timestamp(now - LOOKED_FOR)), None)
+def _failed(error: Exception, job_id: str | None = None) -> str:
+    """Write down why a job, or the rest of a partition, is left to the next sweep."""
+    if isinstance(error, StillmotionError):
+        why = {"code": error.code, "reason": error.detail}
+    else:  # its words may hold anything
+        place = extract_tb(error.__traceback__)[-1]
+        why = {"code": type(error).__name__, "reason": f"unplanned, in {place.name}, {place.filename}:{place.lineno}"}
+    logger.error("not repaired", extra={"job_id": job_id, **why})
+    return "failed"
 
-    def _jobs(self, query: Query, before: str | None) -> Iterator[Job]:
-        found = 0
-        for partition in query.partitions:
-            for entry in self._store.entries(query, partition, before):
-                job = self._store.find(str(entry["id"]))
-                if job is not None:
-                    yield job
-                found += 1
-                if found == MAX_JOBS:
-                    return
+
+def _more_than(seconds: float, seconds_left: Callable[[], float]) -> Callable[[], bool]:
+    return lambda: seconds_left() > seconds
 
 
 def _ended_early(job: Job, how: str) -> StillmotionError:

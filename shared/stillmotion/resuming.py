@@ -46,12 +46,15 @@ class Resuming:
         self._store = store
         self._executions = executions
 
-    def go_on(self, job: Job, outcome: Outcome, *, provider: ProviderState | None = None) -> Job:
+    def go_on(
+        self, job: Job, outcome: Outcome, *, provider: ProviderState | None = None, looks: int | None = None
+    ) -> Job:
         """Go on with a job from the state it is in; of two at once one wins.
 
         Args:
             outcome: what ModelGates last said, ``waiting`` where that is not known.
             provider: the job at ModelGates, where it was not on record.
+            looks: how often it was looked at since it timed out, where that led here.
 
         Raises:
             JobStateConflict: it is in that state no longer.
@@ -63,6 +66,7 @@ class Resuming:
             "resumes": job.resumes + 1,
             "execution_arn": self._executions.arn(name),
             "provider": provider or job.provider,
+            "looks": job.looks if looks is None else looks,
         }
         ended: dict[str, Any] = {"error": None, "completed_at": None, "announced_at": None} if job.terminal else {}
         resumed = self._store.update(job.id, expected={job.status}, **changes, **ended)
@@ -76,6 +80,11 @@ class Resuming:
         return resumed
 
     def _undo(self, job: Job, resumed: Job) -> None:
-        was: dict[str, Any] = {"status": job.status, "provider": job.provider, "execution_arn": job.execution_arn}
+        was: dict[str, Any] = {
+            "status": job.status,
+            "provider": job.provider,
+            "execution_arn": job.execution_arn,
+            "looks": job.looks,
+        }
         ended: dict[str, Any] = {"error": job.error, "completed_at": job.completed_at, "announced_at": job.announced_at}
         self._store.update(job.id, expected={resumed.status}, **was, **ended)

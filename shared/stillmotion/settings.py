@@ -25,10 +25,11 @@ class StoreSettings:
 @dataclass(frozen=True, slots=True)
 class JobsSettings(StoreSettings):
     """For the read side of the API; callers are told to come back after ``poll_interval_seconds``, and get links
-    to their videos that are good for ``link_seconds``."""
+    to their videos that are good for ``link_seconds``. ``operator_arns`` are comma-separated."""
 
     poll_interval_seconds: int
     link_seconds: int
+    operator_arns: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,17 @@ class ProviderSettings(StoreSettings):
 
 @dataclass(frozen=True, slots=True)
 class RecoverySettings(ProviderSettings):
-    """For stopping, resuming and settling jobs."""
+    """For going on with jobs, and for ending them."""
 
     output_bucket: str
     state_machine_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSettings(RecoverySettings):
+    """For stopping, resuming and settling jobs behind the API. ``operator_arns`` are comma-separated."""
+
+    operator_arns: str
 
 
 @dataclass(frozen=True, slots=True)

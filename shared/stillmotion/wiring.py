@@ -20,6 +20,7 @@ from stillmotion.job_store import DynamoJobStore
 from stillmotion.settings import (
     BatchesSettings,
     CollectBatchSettings,
+    ControlSettings,
     DeliverSettings,
     FailureSettings,
     JobsSettings,
@@ -240,7 +241,7 @@ def executions(machine_arn: str) -> StateMachineExecutions:
 
 
 @cache
-def control(settings: RecoverySettings) -> Control:
+def control(settings: ControlSettings) -> Control:
     from stillmotion.control import Control
 
     machine = executions(settings.state_machine_arn)

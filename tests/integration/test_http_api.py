@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,12 +14,14 @@ import pytest
 from local.simulator import Simulator
 from stillmotion.job import Job, Status, new_job_id, timestamp
 from stillmotion.job_store import DynamoJobStore
-from tests.inprocess import CALLER, Cloud
+from tests.inprocess import ACCOUNT, CALLER, Cloud, cloud
 from tests.integration.test_generate_video import request
 
 pytestmark = pytest.mark.integration
 
 BOB = CALLER.replace("alice", "bob")
+OPERATORS = f"arn:aws:iam::{ACCOUNT}:role/Operators"
+OPERATOR = f"arn:aws:sts::{ACCOUNT}:assumed-role/Operators/olga"
 
 
 def finished(stack: Cloud, simulator: Simulator, **changes: Any) -> dict[str, Any]:
@@ -254,6 +257,74 @@ def test_lists_are_filtered_and_show_only_what_the_caller_may_see(stack: Cloud) 
     assert listed("?model=alibaba/wan-2.7") == [failed.id]
     assert listed("?created_after=2026-01-01T02:30:00%2B01:00") == [failed.id]
     assert listed("?created_after=2027-01-01T00:00:00Z") == []
+
+
+@pytest.fixture
+def operated(simulator: Simulator) -> Iterator[Cloud]:
+    """A stack with operators: a role that was made with a path."""
+    with cloud(simulator, OperatorRoleArns=f"arn:aws:iam::{ACCOUNT}:role/team/Auditors,{OPERATORS}") as stack:
+        yield stack
+
+
+def lost(stack: Cloud, simulator: Simulator) -> tuple[str, str]:
+    """A job of Alice's whose submit was accepted without an answer, and its id at ModelGates."""
+    simulator.fault("submit", times=1, accept_then_lose="reset")
+    problem = stack.http("POST", "/videos", request(simulator))[2]
+    return problem["instance"].removeprefix("/videos/"), simulator.jobs()[-1]["id"]
+
+
+def ids(stack: Cloud, query: str, caller: str) -> list[str]:
+    return [job["id"] for job in stack.http("GET", f"/videos{query}", caller=caller)[2]["data"]]
+
+
+def test_who_is_no_operator_cannot_settle_what_is_somebody_elses(operated: Cloud, simulator: Simulator) -> None:
+    job_id, _ = lost(operated, simulator)
+    for caller in (BOB, OPERATOR.replace("Operators", "Others")):
+        assert ids(operated, "?status=submit_unknown", caller) == []
+        status, _, problem = operated.http("POST", f"/videos/{job_id}/settle", {"abandon": True}, caller=caller)
+        assert (status, problem["code"]) == (404, "JobNotFound")
+    assert operated.job(job_id)["status"] == "submit_unknown"
+
+
+def test_an_operator_finds_and_settles_everybodys_lost_jobs(operated: Cloud, simulator: Simulator) -> None:
+    adopted, provider_job_id = lost(operated, simulator)
+    given_up, _ = lost(operated, simulator)
+    assert ids(operated, "", OPERATOR) == []
+    assert ids(operated, "?status=submit_unknown", OPERATOR) == [given_up, adopted]
+    token = operated.http("GET", "/videos?status=submit_unknown&limit=1", caller=OPERATOR)[2]["next_token"]
+    assert ids(operated, f"?status=submit_unknown&limit=1&next_token={token}", OPERATOR) == [adopted]
+    assert operated.http("GET", f"/videos?status=submit_unknown&next_token={token}", caller=BOB)[0] == 400
+
+    order = {"provider_job_id": provider_job_id}
+    status, _, job = operated.http("POST", f"/videos/{adopted}/settle", order, caller=OPERATOR)
+    assert status == 202
+    operated.finish(job["execution_arn"])
+    assert operated.job(adopted)["status"] == "completed"
+    status, _, job = operated.http("POST", f"/videos/{given_up}/settle", {"abandon": True}, caller=OPERATOR)
+    assert (status, job["status"]) == (200, "failed")
+    assert len(simulator.jobs()) == 2
+
+
+def test_an_operator_sees_stops_and_resumes_everybodys_jobs(
+    operated: Cloud, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    job_id = finished(operated, simulator)["id"]
+    status, _, shown = operated.http("GET", f"/videos/{job_id}", caller=OPERATOR)
+    assert (status, shown["status"]) == (200, "completed")
+    for method, path in (("DELETE", ""), ("POST", "/resume")):  # there is nothing to stop or resume: it is seen
+        assert operated.http(method, f"/videos/{job_id}{path}", caller=OPERATOR)[0] == 409
+    told = [vars(record) for record in caplog.records if record.message == "operator at another's job"]
+    assert [(record["operator"], record["method"]) for record in told] == [
+        (OPERATORS, "GET"),
+        (OPERATORS, "DELETE"),
+        (OPERATORS, "POST"),
+    ]
+
+
+def test_a_stack_without_operators_has_none(stack: Cloud, simulator: Simulator) -> None:
+    job_id, _ = lost(stack, simulator)
+    assert ids(stack, "?status=submit_unknown", OPERATOR) == []
+    assert stack.http("GET", f"/videos/{job_id}", caller=OPERATOR)[0] == 404
 
 
 def test_a_token_of_another_query_or_caller_is_refused(stack: Cloud) -> None:

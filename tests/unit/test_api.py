@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler.exceptions import UnauthorizedError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stillmotion.api import IDEMPOTENCY_KEY, answer, caller, new_api
+from stillmotion.api import IDEMPOTENCY_KEY, answer, caller, is_operator, new_api
 from stillmotion.errors import ERRORS, Fault, JobNotFound, ProviderThrottled, StillmotionError, SubmitOutcomeUnknown
 from stillmotion.front_door import NotTaken
 from stillmotion.request import VideoRequest
@@ -181,6 +181,39 @@ def test_an_idempotency_key_reaches_the_route_as_it_was_sent(key: str) -> None:
 )
 def test_a_caller_is_a_user_or_a_role_whatever_its_session_is_called(arn: Any, expected: str | None) -> None:
     assert caller({"userArn": arn}) == expected
+
+
+SSO = "AWSReservedSSO_Admin_1a2b"
+
+
+@pytest.mark.parametrize(
+    ("listed", "arn", "expected"),
+    [
+        (ROLE + "Ops", "arn:aws:sts::123456789012:assumed-role/Ops/alice", True),
+        (ROLE + "team/eu/Ops", "arn:aws:sts::123456789012:assumed-role/Ops/alice", True),
+        (f"{ROLE}aws-reserved/sso.amazonaws.com/eu-central-1/{SSO}", f"arn:aws:sts::1:assumed-role/{SSO}/a", False),
+        (
+            f"{ROLE}aws-reserved/sso.amazonaws.com/eu-central-1/{SSO}",
+            f"arn:aws:sts::123456789012:assumed-role/{SSO}/alice",
+            True,
+        ),
+        (f"{ROLE}A, {ROLE}Ops", "arn:aws:sts::123456789012:assumed-role/Ops/alice", True),
+        (ROLE + "Ops", "arn:aws:sts::123456789012:assumed-role/Ops2/alice", False),
+        (ROLE + "Ops", "arn:aws:sts::123456789012:assumed-role/Other/Ops", False),
+        (ROLE + "Ops", "arn:aws:sts::210987654321:assumed-role/Ops/alice", False),
+        (ROLE + "Ops", "arn:aws:iam::123456789012:user/Ops", False),
+        ("arn:aws:iam::123456789012:user/eu/alice", "arn:aws:iam::123456789012:user/eu/alice", True),
+        ("arn:aws:iam::123456789012:user/eu/alice", "arn:aws:iam::123456789012:user/alice", False),
+        # One session of a role is not the role.
+        ("arn:aws:sts::123456789012:assumed-role/Ops/alice", "arn:aws:sts::123456789012:assumed-role/Ops/alice", False),
+        (ROLE + "*", "arn:aws:sts::123456789012:assumed-role/Ops/alice", False),
+        ("", "arn:aws:iam::123456789012:user/alice", False),
+        (" , ", "", False),
+        ("", None, False),
+    ],
+)
+def test_an_operator_is_one_of_the_listed_roles_and_users(listed: str, arn: str | None, expected: bool) -> None:
+    assert is_operator(caller({"userArn": arn}), listed) is expected
 
 
 def test_without_an_identity_there_is_no_caller() -> None:

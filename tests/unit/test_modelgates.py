@@ -176,6 +176,15 @@ NO_ANSWER: dict[str, Script] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("script", "status"), [(NO_ANSWER["HTTP 404"], 404), (answer(410), 410), (NO_ANSWER["HTTP 502"], 502), (b"", None)]
+)
+def test_the_status_of_an_answer_without_a_job_is_told(script: Script, status: int | None) -> None:
+    with Wire([script]) as api, pytest.raises(ProviderUnavailable) as told:
+        gates(api.url).job("vg_1")
+    assert told.value.answered == status
+
+
 @pytest.mark.parametrize("script", NO_ANSWER.values(), ids=NO_ANSWER.keys())
 def test_a_query_without_a_usable_answer_says_nothing_about_the_job(
     script: Script, monkeypatch: pytest.MonkeyPatch
