@@ -46,14 +46,14 @@ local: $(READY) ## Start the local cloud and leave it running
 local-stop: $(READY) ## End the local cloud
 	@exec python -m local.serve stop
 
-# Tests of the deployed stack share one cloud, so they stay together on one worker.
+# Tests of the deployed stack share one cloud, so they stay together on one worker, which waits for it half of the time.
 .PHONY: test
 test: $(READY) ## Run all tests: unit, integration, faults, end to end
-	@python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@python -m pytest -n 3 --dist loadgroup $(ARGS)
 
 .PHONY: faults
 faults: $(READY) ## Break everything once, and print what it cost: double payments, lost videos, stuck jobs
-	@python -m pytest -n 2 tests/faults $(ARGS)
+	@python -m pytest -n 3 tests/faults $(ARGS)
 
 .PHONY: mutants
 mutants: $(READY) ## Break the code on purpose, and fail unless the fault suite notices every time
