@@ -169,7 +169,7 @@ class Recovery:
         try:
             job = self._store.find(job_id)
             return step(job) if job is not None and due(job) else None
-        except JobStateConflict:
+        except (JobStateConflict, SubmitInProgress):
             return "nothing"  # it moved while it was looked at
         except _NoAnswer:
             raise

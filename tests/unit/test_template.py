@@ -290,7 +290,7 @@ def test_an_alarm_watches_a_metric_that_is_counted_and_tells_somebody(alarm: str
         sources = "".join(path.read_text() for path in (ROOT / "shared" / "stillmotion").glob("*.py"))
         # Counted without dimensions of its own, else the alarm would look at another metric.
         counted = set(re.findall(r'count\("(\w+)"\)', sources))
-        if 'count(f"Sweep{what.capitalize()}", number)' in sources:
+        if 'count(f"Sweep{what.capitalize()}", done[what])' in sources:
             counted |= {f"Sweep{field.name.capitalize()}" for field in fields(Swept)}
         assert found["MetricName"] in counted
     else:
