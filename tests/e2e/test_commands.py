@@ -205,8 +205,10 @@ def test_one_line_makes_a_clip_and_every_command_knows_of_it(command: Command, s
 def test_the_same_key_is_paid_once_and_a_dry_run_never(command: Command, simulator: SimulatorControl) -> None:
     paid = len(simulator.jobs())
     request = ["generate", str(SAMPLE), "--prompt", "A slow zoom", "--model", "google/veo-3.1-lite"]
-    dry = command.json(*request, "--dry-run")
+    dry = command.json(*request, "--dry-run", "--resolution", "720p")
     assert (dry["dry_run"], dry["estimated_cost_usd"]) == (True, pytest.approx(0.12))
+    open_resolution = command.json(*request, "--dry-run")
+    assert open_resolution["estimated_cost_usd"] == pytest.approx(0.2)  # at most: 1080p
     assert len(simulator.jobs()) == paid
     key = ["--idempotency-key", command.folder.name]
     first, second = (command.json(*request, *key, "--no-wait") for _ in range(2))

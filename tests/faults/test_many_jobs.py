@@ -61,7 +61,7 @@ FAILING: dict[str, list[dict[str, Any]]] = {
 @pytest.fixture
 def failing(world: World) -> Iterator[World]:
     """A world in which a fifth of all calls to ModelGates fails, in all ways to the same parts."""
-    world.simulator.settings(polls_to_ready=2)
+    world.simulator.settings(polls_to_ready=1)
     for place, effects in FAILING.items():
         left = 1.0
         for effect in effects:
