@@ -53,7 +53,7 @@ test: $(READY) ## Run all tests: unit, integration, faults, end to end
 
 .PHONY: faults
 faults: $(READY) ## Break everything once, and print what it cost: double payments, lost videos, stuck jobs
-	@python -m pytest -n 3 tests/faults $(ARGS)
+	@FAULT_CROWDS=4 python -m pytest -n 3 tests/faults $(ARGS)
 
 .PHONY: mutants
 mutants: $(READY) ## Break the code on purpose, and fail unless the fault suite notices every time

@@ -18,7 +18,7 @@ from tests.integration.test_generate_video import request
 from tests.integration.test_recovery import ended
 
 pytestmark = pytest.mark.integration
-SEEDS = range(3)
+SEEDS = range(2)
 PACE = 0.01
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from tests.inprocess import ACCOUNT, REGION, VALUES, Cloud, cloud
 from tests.integration.test_generate_video import request
 
 MAX_POLLS = 4
+REST_SECONDS = 60
 _KEPT = frozenset({"client", "bulk_s3", "job_store", "event_bus"})
 """What a warm function may keep from case to case: it knows nothing of ModelGates."""
 
@@ -71,9 +73,11 @@ class World:
 
     def rest(self) -> None:
         """Wait for every execution to end."""
+        deadline = time.monotonic() + REST_SECONDS
         for execution in list(self._executions()):
-            if execution.exec_status == "RUNNING":
-                self.stack.finish(execution.execution_arn)
+            while execution.exec_status in (None, "RUNNING"):
+                assert time.monotonic() < deadline, f"{execution.execution_arn} is still running"
+                time.sleep(0.01)
 
     def ended(self) -> list[dict[str, Any]]:
         """The descriptions of all executions."""

@@ -22,7 +22,7 @@ from tests.fakes import MODEL
 pytestmark = pytest.mark.unit
 
 MANY = 100_000
-RUNS = 3
+RUNS = 2
 PART = 5 * 2**20
 
 
