@@ -2,71 +2,42 @@
 
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 from rich import box
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from stillmotion_cli.client import Document
+from stillmotion_cli.live import LiveView
 from stillmotion_cli.terminal import Terminal, clean
 from stillmotion_cli.units import clock, money
 
-HEARTBEAT_SECONDS = 60.0
 COLOURS = {"done": "green", "failed": "red", "skipped": "cyan", "running": "yellow", "not_run": "red"}
 SHOWN = ("pending", "running", "done", "skipped", "failed", "not_run")
 
 
-class BatchTable:
+class BatchTable(LiveView):
     """A context manager that `update` gives the batch as the API shows it."""
 
     def __init__(self, terminal: Terminal, now: Callable[[], float] = time.monotonic) -> None:
-        self._terminal = terminal
-        self._now = now
-        self._started = self._said_at = now()
-        self._said = ""
         self._batch: Document = {}
-        self._live: Live | None = None
-        if terminal.is_live:
-            self._live = Live(
-                get_renderable=self._draw,
-                console=terminal.errors,
-                refresh_per_second=4,
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
-
-    def __enter__(self) -> Self:
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
-        if self._live:
-            self._live.stop()
+        super().__init__(terminal, now, per_second=4)
 
     def update(self, batch: Document) -> None:
         """The batch's numbers; where nothing can be drawn, they are printed when they have changed."""
         self._batch = batch
-        if self._live:
-            return
-        line, now = f"{batch['id']}  {sentence(batch)}", self._now()
-        if line != self._said or now - self._said_at >= HEARTBEAT_SECONDS:
-            self._said, self._said_at = line, now
-            self._terminal.say(f"{line}  ({clock(now - self._started)})")
+        line = f"{batch['id']}  {sentence(batch)}"
+        self._say(f"{line}  ({self._elapsed})", line)
 
     def _draw(self) -> Table:
         table = Table(box=box.SIMPLE, show_header=False, padding=(0, 1))
         if not self._batch:
-            table.add_row("starting", clock(self._now() - self._started))
+            table.add_row("starting", self._elapsed)
             return table
         counts, total = self._batch["counts"], self._batch.get("items") or 0
         table.add_row("batch", Text(clean(f"{self._batch['id']}, run {self._batch['run']}")))
-        table.add_row("status", Text(f"{self._batch['status']}  ({clock(self._now() - self._started)})"))
+        table.add_row("status", Text(f"{self._batch['status']}  ({self._elapsed})"))
         ended = sum(counts[name] for name in ("done", "skipped", "failed"))
         table.add_row("items", ProgressBar(total=max(total, 1), completed=ended, width=40))
         for name in SHOWN:

@@ -8,8 +8,8 @@ import re
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
+from stillmotion.aws_errors import code_of
 from stillmotion.errors import ProviderUnauthorized, ProviderUnavailable
 from stillmotion.telemetry import logger
 
@@ -53,8 +53,7 @@ class SecretApiKey:
             return self._provider.get(self._secret_arn, max_age=KEY_CACHE_SECONDS, force_fetch=refresh)
         except GetParameterError as error:
             logger.warning("the API key could not be read", extra={"reason": str(error)})
-            cause = error.__context__
-            code = cause.response["Error"]["Code"] if isinstance(cause, ClientError) else type(cause).__name__
+            code = code_of(error.__context__)
             if code in _NO_SECRET:
                 return None
             raise ProviderUnavailable(

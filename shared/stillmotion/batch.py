@@ -122,6 +122,10 @@ class BatchSummary(BaseModel):
     results: str | None = Field(default=None, description="S3 address of the results, JSON Lines")
     error: dict[str, Any] | None = Field(default=None, description="why it was refused or stopped")
 
+    def facts(self) -> dict[str, Any]:
+        """What is written, sent and answered: the fields that say something."""
+        return self.model_dump(mode="json", exclude_none=True)
+
 
 class Batch(BaseModel):
     """A batch's record, of its latest run. ``items`` counts the rows; times are ISO-8601 in UTC."""

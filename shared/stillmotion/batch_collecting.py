@@ -67,7 +67,7 @@ class Collecting:
         told = None if error is None else error.as_record()
         summary = self._summary(batch, tally, status, told)
         ended = batch.changed(status=status, error=told, summary=summary)
-        facts = summary.model_dump(mode="json", exclude_none=True)
+        facts = summary.facts()
         self._put(self._output_bucket, ended.summary_key, facts)
         self._store.save(ended)
         kind = BATCH_COMPLETED if status is BatchStatus.COMPLETED else BATCH_FAILED

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from stillmotion.aws_errors import code_of
 from stillmotion.batch import Batch
 from stillmotion.batch_collecting import Collecting
 from stillmotion.batch_preparing import Preparing
@@ -68,7 +69,7 @@ def collect(state: Mapping[str, Any], execution_arn: str, store: BatchStore, col
         collecting.refuse(execution_arn, error)
         return {"status": "refused", "summary": {}} | _failure(error)
     ended = collecting.collect(batch, error)
-    told = {} if ended.summary is None else ended.summary.model_dump(mode="json", exclude_none=True)
+    told = {} if ended.summary is None else ended.summary.facts()
     return {"status": str(ended.status), "summary": told} | _failure(error)
 
 
@@ -125,7 +126,7 @@ def start(machine: SFNClient, batch: Batch) -> None:
             input=json.dumps({"batch": {"id": batch.id, "run": batch.run}}),
         )
     except (ClientError, BotoCoreError) as error:
-        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+        code = code_of(error)
         if code != "ExecutionAlreadyExists":
             raise StorageFailed(f"Step Functions did not start batch '{batch.id}' ({code}). Send it again.") from error
 
@@ -139,7 +140,7 @@ def execution_status(machine: SFNClient, execution_arn: str) -> str:
     try:
         return str(machine.describe_execution(executionArn=execution_arn)["status"])
     except (ClientError, BotoCoreError) as error:
-        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+        code = code_of(error)
         if code == "ExecutionDoesNotExist":
             return "GONE"
         raise StorageFailed(f"Step Functions did not tell of an execution ({code}). Try again.") from error
@@ -153,7 +154,7 @@ def item_counts(machine: SFNClient, execution_arn: str) -> dict[str, int]:
             return {}
         counts = machine.describe_map_run(mapRunArn=runs[0]["mapRunArn"])["itemCounts"]
     except (ClientError, BotoCoreError) as error:
-        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+        code = code_of(error)
         if code == "ExecutionDoesNotExist":  # Step Functions keeps them for 90 days
             return {}
         raise StorageFailed(f"Step Functions did not count a batch's items ({code}). Try again.") from error

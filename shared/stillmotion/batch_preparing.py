@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from stillmotion.aws_errors import code_of
 from stillmotion.batch import Batch, BatchOrder, BatchStatus, Manifest
 from stillmotion.batch_item import BatchItem, Standing, standing
 from stillmotion.batch_outcome import failed, outcome_of
@@ -127,7 +128,7 @@ class Preparing:
             found = self._s3.get_object(Bucket=manifest.bucket, Key=manifest.key, IfMatch=f'"{manifest.etag}"')
             yield from found["Body"].iter_chunks(_CHUNK_BYTES)
         except (ClientError, BotoCoreError) as error:
-            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+            code = code_of(error)
             if code in ("PreconditionFailed", "412", "NoSuchKey", "404"):
                 raise InvalidRequest(
                     f"'{manifest.address}' was replaced or removed since the batch was ordered. Order the new one; "

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import BotoCoreError, ClientError
 
+from stillmotion.aws_errors import code_of
 from stillmotion.batch import Batch
 from stillmotion.errors import BatchNotFound, StorageFailed
 from stillmotion.job import record_expiry
@@ -114,5 +115,4 @@ def _record(batch: Batch) -> dict[str, Any]:
 
 
 def _away(error: Exception) -> StorageFailed:
-    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-    return StorageFailed(f"DynamoDB did not take or give a batch's record ({code}). Try again.")
+    return StorageFailed(f"DynamoDB did not take or give a batch's record ({code_of(error)}). Try again.")

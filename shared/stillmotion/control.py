@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from stillmotion.errors import (
     Fault,
     GenerationCancelled,
@@ -83,13 +81,7 @@ class Control:
                 f"provider_job_id {detail}: {error.detail} Look the id up in the ModelGates account and send it again.",
                 faults=[Fault("#/provider_job_id", detail, given=provider_job_id)],
             ) from error
-        known = ProviderState(
-            job_id=provider_job_id,
-            generation_id=found.generation_id,
-            status=found.status,
-            polling_url=found.polling_url,
-            error=found.error,
-        )
+        known = ProviderState.of(found).model_copy(update={"job_id": provider_job_id})
         return self._resuming.go_on(job, found.outcome, provider=known)
 
     def abandon(self, job: Job) -> Job:
@@ -105,10 +97,14 @@ class Control:
             raise JobStateConflict(
                 f"ModelGates accepted job '{job.id}' as '{job.provider.job_id}': it is paid. Resume it instead."
             )
-        spend = give_back(job.reserved)
-        counted: dict[str, Any] = {} if spend is None else {"reserved": None}
-        changes: dict[str, Any] = {"status": Status.FAILED, "announced_at": None} | counted
-        given_up = self._store.update(job.id, expected={Status.SUBMIT_UNKNOWN}, spend=spend, **changes)
+        given_up = self._store.update(
+            job.id,
+            expected={Status.SUBMIT_UNKNOWN},
+            spend=give_back(job.reserved),
+            status=Status.FAILED,
+            reserved=None,
+            announced_at=None,
+        )
         logger.info("job abandoned", extra={"job_id": job.id})
         return self._failures.tell(given_up)
 

@@ -21,10 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from stillmotion.aws_errors import code_of
 from stillmotion.errors import Fault, InvalidRequest, StorageFailed, pointer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 PREFIX = "drop/"
 FAILED_PREFIX = "failed/"
@@ -108,8 +110,11 @@ class Drops:
             InvalidRequest: it is no picture and no JSON object, or says something that cannot be read.
             StorageFailed: S3 did not answer.
         """
-        if not drop.starts_something or self._was_replaced(drop):
+        if not drop.starts_something:
             return None
+        there = self._head(drop.bucket, drop.key)
+        if there is not None and drop.etag not in ("", there["ETag"].strip('"')):
+            return None  # other bytes lie there now; their own event makes the job, or one picture would be paid twice
         if drop.suffix == ".json":
             whole = self._json(drop.bucket, drop.key)
             return whole_addresses(whole, drop.folder) if whole is not None and _is_whole(whole) else None
@@ -121,45 +126,23 @@ class Drops:
         beside = self._json(drop.bucket, f"{drop.stem}.json")
         if beside is not None and _is_whole(beside):
             return None  # the JSON beside it is the request, and starts it
-        said = _typed(self._defaults) | (beside or {}) | self._user_metadata(drop)
+        said = _typed(self._defaults) | (beside or {}) | _user_metadata(drop, there)
         return said | {"frame_images": self._frames(drop)}
 
     def _frames(self, drop: Drop) -> list[dict[str, Any]]:
         frames = [_frame(drop.bucket, drop.key, "first_frame")]
         for suffix in IMAGE_SUFFIXES:
             last = f"{drop.stem}.last{suffix}"
-            if self._exists(drop.bucket, last):
+            if self._head(drop.bucket, last) is not None:
                 return [*frames, _frame(drop.bucket, last, "last_frame")]
         return frames
 
-    def _user_metadata(self, drop: Drop) -> dict[str, Any]:
+    def _head(self, bucket: str, key: str) -> HeadObjectOutputTypeDef | None:
+        """What S3 tells of an object, ``None`` when there is nothing."""
         try:
-            given = self._s3.head_object(Bucket=drop.bucket, Key=drop.key)["Metadata"]
+            return self._s3.head_object(Bucket=bucket, Key=key)
         except (ClientError, BotoCoreError) as error:
-            if _code(error) in ("404", "NoSuchKey"):
-                raise InvalidRequest(f"'{drop.key}' is gone. Drop it again; nothing was submitted.") from None
-            raise _away(error) from error
-        plain = {name.lower().replace("_", "-"): _decoded(value) for name, value in given.items()}
-        metadata = {
-            name.removeprefix("metadata-"): value for name, value in plain.items() if name.startswith("metadata-")
-        }
-        fields = {name.replace("-", "_"): value for name, value in plain.items() if not name.startswith("metadata-")}
-        return _typed(fields) | ({"metadata": metadata} if metadata else {})
-
-    def _was_replaced(self, drop: Drop) -> bool:
-        """Whether other bytes lie there now: their own event makes the job, or one picture would be paid twice."""
-        lies_there = self._etag(drop.bucket, drop.key)
-        return bool(drop.etag and lies_there) and lies_there != drop.etag
-
-    def _exists(self, bucket: str, key: str) -> bool:
-        return self._etag(bucket, key) is not None
-
-    def _etag(self, bucket: str, key: str) -> str | None:
-        """The ETag of an object without its quotes, ``None`` when there is nothing."""
-        try:
-            return self._s3.head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
-        except (ClientError, BotoCoreError) as error:
-            if _code(error) in ("404", "NoSuchKey"):
+            if code_of(error) in ("404", "NoSuchKey"):
                 return None
             raise _away(error) from error
 
@@ -169,7 +152,7 @@ class Drops:
             answer = self._s3.get_object(Bucket=bucket, Key=key)
             raw = answer["Body"].read(MAX_JSON_BYTES + 1)
         except (ClientError, BotoCoreError) as error:
-            if _code(error) in ("404", "NoSuchKey"):
+            if code_of(error) in ("404", "NoSuchKey"):
                 return None
             raise _away(error) from error
         try:
@@ -182,6 +165,15 @@ class Drops:
                 "nothing was submitted."
             )
         return data
+
+
+def _user_metadata(drop: Drop, there: HeadObjectOutputTypeDef | None) -> dict[str, Any]:
+    if there is None:
+        raise InvalidRequest(f"'{drop.key}' is gone. Drop it again; nothing was submitted.")
+    plain = {name.lower().replace("_", "-"): _decoded(value) for name, value in there["Metadata"].items()}
+    metadata = {name.removeprefix("metadata-"): value for name, value in plain.items() if name.startswith("metadata-")}
+    fields = {name.replace("-", "_"): value for name, value in plain.items() if not name.startswith("metadata-")}
+    return _typed(fields) | ({"metadata": metadata} if metadata else {})
 
 
 def _is_whole(data: Mapping[str, Any]) -> bool:
@@ -236,9 +228,5 @@ def _decoded(value: str) -> str:
         return value
 
 
-def _code(error: Exception) -> str:
-    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else type(error).__name__
-
-
 def _away(error: Exception) -> StorageFailed:
-    return StorageFailed(f"S3 did not answer for a dropped object ({_code(error)}). It is tried again.")
+    return StorageFailed(f"S3 did not answer for a dropped object ({code_of(error)}). It is tried again.")

@@ -32,8 +32,8 @@ LOOK_PAUSE_SECONDS = 1800.0
 class Index(JobStore, Protocol):
     """Job records that can also be listed by status, and by whether anybody was told of them."""
 
-    def untold(self, partition: str | None = None) -> Iterator[str]:
-        """The ids of jobs that have ended and nobody was told of, oldest first; of all partitions or of one."""
+    def untold(self, partition: str) -> Iterator[str]:
+        """The ids of one partition's jobs that have ended and nobody was told of, oldest first."""
 
     def entries(
         self, query: Query, partition: str, before: str | None, *, oldest_first: bool = False

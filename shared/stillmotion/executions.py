@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from stillmotion import workflow
+from stillmotion.aws_errors import code_of
 from stillmotion.errors import StorageFailed
 from stillmotion.job import Job
 from stillmotion.provider_job import Outcome
@@ -34,12 +35,10 @@ class StateMachineExecutions:
     def running(self, arn: str) -> bool:
         try:
             return self._machine.describe_execution(executionArn=arn)["status"] == "RUNNING"
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
+        except (ClientError, BotoCoreError) as error:
+            code = code_of(error)
             if code in ("ExecutionDoesNotExist", "InvalidArn"):
                 return False
             raise StorageFailed(
                 f"Step Functions did not tell of an execution ({code}). It is looked at again."
             ) from error
-        except BotoCoreError as error:
-            raise StorageFailed(f"Step Functions did not tell of an execution ({type(error).__name__}).") from error

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from stillmotion.addresses import shown_address
-from stillmotion.provider_job import Outcome, classify
+from stillmotion.provider_job import Outcome, ProviderJob, classify
 from stillmotion.spending import Reservation
 
 SCHEMA_VERSION = "1"
@@ -74,6 +74,22 @@ class ProviderState(_Part):
     status: str | None = None
     polling_url: str | None = None
     error: str | None = None
+
+    @classmethod
+    def of(cls, answer: ProviderJob) -> ProviderState:
+        """What there is to keep of the first answer about a job."""
+        return cls(
+            job_id=answer.id,
+            generation_id=answer.generation_id,
+            status=answer.status,
+            polling_url=answer.polling_url,
+            error=answer.error,
+        )
+
+    def after(self, answer: ProviderJob) -> ProviderState:
+        """What is known after a later answer; what that does not say stays."""
+        told = {"status": answer.status, "generation_id": answer.generation_id, "error": answer.error}
+        return self.model_copy(update={name: value for name, value in told.items() if value is not None})
 
 
 class Usage(_Part):

@@ -20,6 +20,7 @@ from boto3.dynamodb.conditions import Key
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel
 
+from stillmotion.aws_errors import code_of
 from stillmotion.errors import JobNotFound, JobStateConflict, StorageFailed
 from stillmotion.job import TERMINAL, Job, Status, now
 from stillmotion.listing import (
@@ -28,7 +29,6 @@ from stillmotion.listing import (
     position_of,
     status_partition,
     untold_partition,
-    untold_partitions,
 )
 from stillmotion.spending import CeilingReached, Spend
 
@@ -217,12 +217,10 @@ class DynamoJobStore:
             if item["position"] != before:
                 yield _entry(item)
 
-    def untold(self, partition: str | None = None) -> Iterator[str]:
-        """The ids of jobs that have ended and nobody was told of, oldest first, of all partitions or of one; read page
-        by page."""
-        for each in untold_partitions() if partition is None else [partition]:
-            arguments = {"IndexName": "by_untold", "KeyConditionExpression": Key("untold_shard").eq(each)}
-            yield from (str(item["id"]) for item in self._query(arguments))
+    def untold(self, partition: str) -> Iterator[str]:
+        """The ids of one partition's jobs that have ended and nobody was told of, oldest first; read page by page."""
+        arguments = {"IndexName": "by_untold", "KeyConditionExpression": Key("untold_shard").eq(partition)}
+        return (str(item["id"]) for item in self._query(arguments))
 
     def _query(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
         arguments["Limit"] = ENTRIES_PER_READ
@@ -246,16 +244,12 @@ def _storage(action: str) -> Iterator[None]:
         yield
     except (ClientError, BotoCoreError) as error:
         raise StorageFailed(
-            f"DynamoDB did not {action} the job record ({_reason(error)}). Try again; check the table and the role."
+            f"DynamoDB did not {action} the job record ({code_of(error)}). Try again; check the table and the role."
         ) from error
 
 
-def _reason(error: Exception) -> str:
-    return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-
-
 def _conditional(error: ClientError) -> bool:
-    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+    return code_of(error) == "ConditionalCheckFailedException"
 
 
 _AS_TEXT = frozenset({"request", "error"})

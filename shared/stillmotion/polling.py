@@ -55,14 +55,12 @@ class Polling:
             answer = self._provider.job(job.provider.job_id, job.provider.polling_url)
         except ProviderThrottled as throttled:
             return Polled(job, Outcome.WAITING, throttled.retry_after or 0.0)
-        told = {"status": answer.status, "generation_id": answer.generation_id, "error": answer.error}
-        known = {name: value for name, value in told.items() if value is not None}
         try:
             job = self._store.update(
                 job.id,
                 expected={Status.IN_PROGRESS, Status.DELIVERING},
                 polls=polls,
-                provider=job.provider.model_copy(update=known),
+                provider=job.provider.after(answer),
                 usage=job.usage if answer.cost_usd is None else Usage(cost_usd=answer.cost_usd),
             )
         except JobStateConflict:  # settled between the two: what the record says stands

@@ -202,11 +202,8 @@ class Recovery:
         if answer is None or answer.outcome is Outcome.WAITING:
             self._store.update(job.id, expected={Status.TIMED_OUT}, looks=looks)
             return "nothing"
-        told = {"status": answer.status, "generation_id": answer.generation_id, "error": answer.error}
-        known = {name: value for name, value in told.items() if value is not None}
-        provider = job.provider.model_copy(update=known)
         # In one change, which is taken back where the execution cannot be started: then this look is still to come.
-        self._resuming.go_on(job, answer.outcome, provider=provider, looks=looks)
+        self._resuming.go_on(job, answer.outcome, provider=job.provider.after(answer), looks=looks)
         return "resumed"
 
     def _ask(self, job: Job) -> ProviderJob | None:

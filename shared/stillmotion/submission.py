@@ -191,13 +191,11 @@ class Submission:
         price = None if job.estimated_cost_usd is None else Decimal(str(job.estimated_cost_usd))
         moment = datetime.now(UTC)
         spend = self._limits.reserve(price, moment)
-        counted: dict[str, Any] = (
-            {} if spend is None else {"reserved": Reservation(day=spend.day, micro_usd=spend.micro_usd)}
-        )
+        reserved = None if spend is None else Reservation(day=spend.day, micro_usd=spend.micro_usd)
         claim = str(uuid4())
         try:
             return self._store.update(
-                job.id, expected={Status.QUEUED}, spend=spend, status=Status.SUBMITTING, claim=claim, **counted
+                job.id, expected={Status.QUEUED}, spend=spend, status=Status.SUBMITTING, claim=claim, reserved=reserved
             )
         except JobStateConflict:
             held = get_job(self._store, job.id)
@@ -213,9 +211,8 @@ class Submission:
         Where that fails, what ModelGates said is still the thing to tell.
         """
         spend = give_back(job.reserved)
-        counted: dict[str, Any] = {} if spend is None else {"reserved": None}
         try:
-            self._store.update(job.id, expected={Status.SUBMITTING}, spend=spend, status=status, **counted)
+            self._store.update(job.id, expected={Status.SUBMITTING}, spend=spend, status=status, reserved=None)
         except JobStateConflict:
             return  # given back already, or ended by somebody else
         except StorageFailed as error:
@@ -256,13 +253,7 @@ class Submission:
 
     def _write(self, job: Job, accepted: ProviderJob) -> Job:
         known: dict[str, Any] = {
-            "provider": ProviderState(
-                job_id=accepted.id,
-                generation_id=accepted.generation_id,
-                status=accepted.status,
-                polling_url=accepted.polling_url,
-                error=accepted.error,
-            ),
+            "provider": ProviderState.of(accepted),
             "usage": Usage(cost_usd=accepted.cost_usd),
         }
         try:

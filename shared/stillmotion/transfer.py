@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from stillmotion.aws_errors import code_of
 from stillmotion.errors import DownloadFailed, NotAVideo, StorageFailed
 from stillmotion.job import StoredVideo
 from stillmotion.telemetry import logger
@@ -80,11 +81,9 @@ class VideoStore:
             while chunk := answer["Body"].read(self._part_bytes):
                 digest.update(chunk)
                 size += len(chunk)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+        except (ClientError, BotoCoreError) as error:
+            if code_of(error) in ("NoSuchKey", "404"):
                 return None
-            raise _storage_failed("read", error) from error
-        except BotoCoreError as error:
             raise _storage_failed("read", error) from error
         return self._stored(key, size, answer["ContentType"], digest.hexdigest())
 
@@ -237,7 +236,6 @@ def _check_head(part: bytes) -> None:
 
 
 def _storage_failed(action: str, error: Exception) -> StorageFailed:
-    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
     return StorageFailed(
-        f"S3 did not {action} the video ({code}). It is still at ModelGates; the delivery is tried again."
+        f"S3 did not {action} the video ({code_of(error)}). It is still at ModelGates; the delivery is tried again."
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
+from stillmotion.aws_errors import code_of
 from stillmotion.backoff import submit_again_after
 from stillmotion.errors import StillmotionError, StorageFailed, from_workflow
 from stillmotion.failure import Failures, generation_error, polling_timed_out
@@ -50,14 +51,11 @@ def start(
     try:
         answer = machine.start_execution(stateMachineArn=machine_arn, name=name, input=json.dumps(handed_over))
         return answer["executionArn"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ExecutionAlreadyExists":
+    except (ClientError, BotoCoreError) as error:
+        code = code_of(error)
+        if code == "ExecutionAlreadyExists":
             return execution_arn(machine_arn, name)
-        raise StorageFailed(
-            f"Step Functions did not start job '{job.id}' ({error.response['Error']['Code']})."
-        ) from error
-    except BotoCoreError as error:
-        raise StorageFailed(f"Step Functions did not start job '{job.id}' ({type(error).__name__}).") from error
+        raise StorageFailed(f"Step Functions did not start job '{job.id}' ({code}).") from error
 
 
 def stop(machine: SFNClient, job: Job) -> None:
@@ -72,14 +70,10 @@ def stop(machine: SFNClient, job: Job) -> None:
         machine.stop_execution(
             executionArn=job.execution_arn, error="GenerationCancelled", cause="cancelled by a caller"
         )
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
+    except (ClientError, BotoCoreError) as error:
+        code = code_of(error)
         if code not in ("ExecutionDoesNotExist", "ValidationException"):
             raise StorageFailed(f"Step Functions did not stop job '{job.id}' ({code}). Send the call again.") from error
-    except BotoCoreError as error:
-        raise StorageFailed(
-            f"Step Functions did not stop job '{job.id}' ({type(error).__name__}). Send the call again."
-        ) from error
 
 
 def execution_arn(machine_arn: str, name: str) -> str:

@@ -17,15 +17,8 @@ from stillmotion.api_key import SecretApiKey
 from stillmotion.errors import ProviderUnauthorized, ProviderUnavailable
 from tests.wire import Wire, answer, hang_up
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("account")]
 QUICK = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1})
-
-
-@pytest.fixture(autouse=True)
-def account(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from stillmotion.errors import (
 )
 from stillmotion.failure import Failures
 from stillmotion.job import Job, ProviderState, Status, timestamp
-from stillmotion.listing import Query, position_of, status_partition, untold_partition, untold_partitions
+from stillmotion.listing import Query, position_of, status_partition, untold_partition
 from stillmotion.provider_job import Outcome, ProviderJob
 from stillmotion.recovery import Recovery, Swept
 from tests.fakes import MemoryEvents, MemoryJobStore, ScriptedProvider, a_job
@@ -58,10 +58,9 @@ class MemoryIndex(MemoryJobStore):
         ]
         yield from sorted(entries, key=lambda entry: str(entry["position"]), reverse=not oldest_first)
 
-    def untold(self, partition: str | None = None) -> Iterator[str]:
-        self._may_break(str(partition))
-        wanted = untold_partitions() if partition is None else [partition]
-        found = [job for job in self.jobs.values() if job.untold and untold_partition(job.id) in wanted]
+    def untold(self, partition: str) -> Iterator[str]:
+        self._may_break(partition)
+        found = [job for job in self.jobs.values() if job.untold and untold_partition(job.id) == partition]
         yield from [job.id for job in sorted(found, key=lambda job: job.created_at)]
 
     def _may_break(self, what: str) -> None:

@@ -14,14 +14,7 @@ import pytest
 from stillmotion import wiring
 from stillmotion.settings import UploadSettings
 
-pytestmark = pytest.mark.unit
-
-
-@pytest.fixture(autouse=True)
-def account(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("account")]
 
 
 @pytest.fixture

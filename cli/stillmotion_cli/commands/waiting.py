@@ -1,11 +1,14 @@
 """The commands that end with a clip on this machine: watch, resume, settle, download."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from stillmotion_cli import downloads, generation, options
 from stillmotion_cli.app import CLIPS, Call, command
+from stillmotion_cli.client import Job
 from stillmotion_cli.errors import BadInput
 from stillmotion_cli.finish import come_back, finish, store
 from stillmotion_cli.options import Force, JobId, Output, Timeout
@@ -45,14 +48,7 @@ def resume(
     if output and not wait:
         raise BadInput(f"-o {output} has no use without --wait.")
     target = downloads.target_of(output, force)
-    call.terminal.on_interrupt = come_back(job_id)
-    job = call.client.resume(job_id)
-    if wait:
-        finish(call, job, target, force, timeout)
-    elif call.terminal.as_json:
-        call.terminal.document(job)
-    else:
-        show_job(call.terminal, job)
+    _go_on(call, job_id, call.client.resume, target, force, timeout if wait else None)
 
 
 @command("settle", CLIPS)
@@ -84,9 +80,16 @@ def settle(
     if output and not wait:
         raise BadInput(f"-o {output} has no use without --wait.")
     target = downloads.target_of(output, force)
+    _go_on(call, job_id, lambda job: call.client.settle(job, provider_job_id), target, force, timeout if wait else None)
+
+
+def _go_on(
+    call: Call, job_id: str, go: Callable[[str], Job], target: Path | None, force: bool, timeout: float | None
+) -> None:
+    """Let a job go on; then wait for its clip, or without a `timeout` show where it stands."""
     call.terminal.on_interrupt = come_back(job_id)
-    job = call.client.settle(job_id, provider_job_id)
-    if wait:
+    job = go(job_id)
+    if timeout is not None:
         finish(call, job, target, force, timeout)
     elif call.terminal.as_json:
         call.terminal.document(job)
