@@ -17,7 +17,7 @@ BUCKET = "clips"
 
 def store(answer: urllib3.BaseHTTPResponse, key: str) -> None:
     """As the Deliver function does it: the same class, the same client."""
-    from stillmotion.transfer import VideoStore
+    from stillmotion.storage.video_store import VideoStore
     from stillmotion.wiring import bulk_s3
 
     VideoStore(bulk_s3(), BUCKET).store(answer, key, {"job-id": "vid_1", "model": "google/veo-3.1-lite"})

@@ -28,14 +28,14 @@ class Mutant:
 MUTANTS = (
     Mutant(
         "a read time-out of the paid call counts as not accepted",
-        "modelgates.py",
+        "modelgates/client.py",
         'unknown(f"the answer was lost ({type(error).__name__})")',
         'raise ProviderUnavailable("no answer") from None',
         "submit and accept_then_lose_reset",
     ),
     Mutant(
         "the claim on the paid call is written after it",
-        "submission.py",
+        "generation/submit.py",
         "            claimed = self._claim(job)\n"
         "            if claimed is not None:\n"
         "                return self._pay(claimed, body)\n",
@@ -47,42 +47,42 @@ MUTANTS = (
     ),
     Mutant(
         "a record found in submitting is submitted again",
-        "submission.py",
+        "generation/submit.py",
         "            _refuse_to_repeat(job)\n",
         "            return self._pay(job, self._images.sendable(parse_request(job.request)).body())\n",
         "SubmitTaskFunction",
     ),
     Mutant(
         "the key goes to whatever host an address names",
-        "modelgates.py",
+        "modelgates/client.py",
         "return url if self._owns(url) else None",
         "return url",
         "foreign_addresses",
     ),
     Mutant(
         "a change of a record asks for no state",
-        "job_store.py",
+        "jobs/store.py",
         """f"#status IN ({', '.join(states)})",""",
         """f"attribute_exists(id) OR #status IN ({', '.join(states)})",""",
         "test_races",
     ),
     Mutant(
         "the paid call follows Retry-After no longer",
-        "backoff.py",
+        "generation/backoff.py",
         "max(backoff, error.retry_after or 0.0)",
         "backoff",
         "submit-429_with_retry_after",
     ),
     Mutant(
         "a failed delivery cannot be resumed",
-        "job.py",
+        "jobs/record.py",
         "return self.status in (Status.TIMED_OUT, Status.SUBMIT_UNKNOWN) or failed_delivery or missed",
         "return self.status in (Status.TIMED_OUT, Status.SUBMIT_UNKNOWN)",
         "look-502-for_ever",
     ),
     Mutant(
         "a status that nobody knows counts as failed",
-        "provider_job.py",
+        "modelgates/job.py",
         "_OUTCOMES.get(status.strip().lower(), Outcome.WAITING)",
         "_OUTCOMES.get(status.strip().lower(), Outcome.FAILED)",
         "unknown_status",

@@ -26,10 +26,10 @@ TITLES = {
 def schemas() -> dict[str, dict[str, Any]]:
     """Every schema by its event's name in kebab case."""
     sys.path.insert(0, str(ROOT / "shared"))
-    from stillmotion.batch import BatchOrder, BatchSummary
-    from stillmotion.job import SCHEMA_VERSION, TERMINAL, Status
-    from stillmotion.request import VideoRequest
-    from stillmotion.views import JobView
+    from stillmotion.api.views import JobView
+    from stillmotion.batches.record import BatchOrder, BatchSummary
+    from stillmotion.jobs.record import SCHEMA_VERSION, TERMINAL, Status
+    from stillmotion.requests.video_request import VideoRequest
 
     requested = VideoRequest.model_json_schema()
     key = {"type": "string", "minLength": 1, "maxLength": 256, "description": "the same key never makes a second job"}

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stillmotion.capabilities import ModelCatalogue, VideoModel
 from stillmotion.errors import JobStateConflict, StorageFailed
-from stillmotion.failure import Failures
-from stillmotion.job import Job, ProviderState, Status, StoredVideo, now
-from stillmotion.provider_job import ProviderJob
-from stillmotion.request import VideoRequest
-from stillmotion.spending import CeilingReached, Spend
-from stillmotion.submission import LEASE_SECONDS, Origin, Submission
+from stillmotion.generation.record_failure import Failures
+from stillmotion.generation.submit import LEASE_SECONDS, Origin, Submission
+from stillmotion.jobs.record import Job, ProviderState, Status, StoredVideo, now
+from stillmotion.jobs.spend import CeilingReached, Spend
+from stillmotion.modelgates.job import ProviderJob
+from stillmotion.modelgates.models import ModelCatalogue, VideoModel
+from stillmotion.requests.video_request import VideoRequest
 
 MODEL = "google/veo-3.1-lite"
 FRAME_URL = "https://pictures.example.com/cat.png"
@@ -39,7 +39,7 @@ class Fuse:
 
 
 class MemoryJobStore:
-    """A :class:`stillmotion.job_store.JobStore` in memory. ``down`` names the actions that fail."""
+    """A :class:`stillmotion.jobs.store.JobStore` in memory. ``down`` names the actions that fail."""
 
     def __init__(self, fuse: Fuse | None = None) -> None:
         self.jobs: dict[str, Job] = {}

@@ -9,12 +9,13 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from stillmotion import batch_machine, wiring, workflow
-from stillmotion.api import answer, current_caller, documented, new_api
-from stillmotion.batch import BatchOrder
-from stillmotion.batch_views import BatchView, show_batch
-from stillmotion.batches import Ordered
+from stillmotion import wiring
+from stillmotion.api.batch_views import BatchView, show_batch
+from stillmotion.api.resolver import answer, current_caller, documented, new_api
+from stillmotion.batches.open import Ordered
+from stillmotion.batches.record import BatchOrder
 from stillmotion.settings import BatchesSettings, load
+from stillmotion.stepfunctions import batch_tasks, video_tasks
 from stillmotion.telemetry import entry_point
 
 app = new_api()
@@ -33,9 +34,9 @@ def create_batch(order: BatchOrder) -> Response[str]:
     settings = load(BatchesSettings, os.environ)
     asked = Ordered(order, owner=current_caller(app))
     arn = settings.batch_state_machine_arn
-    opened = wiring.batches(settings).open(asked, lambda name, run: workflow.execution_arn(arn, f"{name}-{run}"))
+    opened = wiring.batches(settings).open(asked, lambda name, run: video_tasks.execution_arn(arn, f"{name}-{run}"))
     if opened.mine:
-        batch_machine.start(wiring.state_machine(), opened.batch)
+        batch_tasks.start(wiring.state_machine(), opened.batch)
     shown = show_batch(opened.batch, lambda _: {})
     return answer(200 if opened.batch.summary else 202, shown, {"Location": f"/batches/{opened.batch.id}"})
 
@@ -47,11 +48,11 @@ def show_progress(shown_id: BatchId) -> Response[str]:
     store, machine = wiring.batch_store(settings.batch_table_name), wiring.state_machine()
     batch = store.get(shown_id, current_caller(app))
     aborted = False
-    if batch.summary is None and batch_machine.execution_status(machine, batch.execution_arn) != "RUNNING":
+    if batch.summary is None and batch_tasks.execution_status(machine, batch.execution_arn) != "RUNNING":
         # It may have ended properly between the two looks.
         batch = store.get(shown_id, current_caller(app))
         aborted = batch.summary is None
-    shown = show_batch(batch, lambda arn: batch_machine.item_counts(machine, arn), aborted=aborted)
+    shown = show_batch(batch, lambda arn: batch_tasks.item_counts(machine, arn), aborted=aborted)
     return answer(200, shown, {} if batch.summary or aborted else {"Retry-After": "5"})
 
 

@@ -7,17 +7,18 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from stillmotion import batch_machine, wiring, workflow
+from stillmotion import wiring
 from stillmotion.settings import CollectBatchSettings, load
+from stillmotion.stepfunctions import batch_tasks, video_tasks
 from stillmotion.telemetry import entry_point
 
 wiring.prepare(wiring.collecting, CollectBatchSettings)
 
 
 @entry_point
-@workflow.task
+@video_tasks.task
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """End a batch: ``{"state": the workflow's state, "execution_arn": …}``; answers status, summary, error, cause."""
     settings = load(CollectBatchSettings, os.environ)
     store, collecting = wiring.batch_store(settings.batch_table_name), wiring.collecting(settings)
-    return batch_machine.collect(event["state"], event["execution_arn"], store, collecting)
+    return batch_tasks.collect(event["state"], event["execution_arn"], store, collecting)

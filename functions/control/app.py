@@ -9,10 +9,10 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
-from stillmotion.api import JobId, answer, documented, get_visible_job, new_api
+from stillmotion.api.resolver import JobId, answer, documented, get_visible_job, new_api
+from stillmotion.api.views import JobView, SettleOrder
 from stillmotion.settings import ControlSettings, load
 from stillmotion.telemetry import entry_point
-from stillmotion.views import JobView, SettleOrder
 
 app = new_api(SettleOrder)
 

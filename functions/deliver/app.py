@@ -7,15 +7,16 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from stillmotion import wiring, workflow
+from stillmotion import wiring
 from stillmotion.settings import DeliverSettings, load
+from stillmotion.stepfunctions import video_tasks
 from stillmotion.telemetry import entry_point
 
 wiring.prepare(wiring.delivery, DeliverSettings)
 
 
 @entry_point
-@workflow.task
+@video_tasks.task
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Bring the video home: ``{"id": …}``; answers the workflow's result."""
     return wiring.delivery(load(DeliverSettings, os.environ)).deliver(event["id"]).result()

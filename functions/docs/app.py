@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler.openapi import swagger_ui
 from aws_lambda_powertools.event_handler.openapi.swagger_ui import generate_swagger_html
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from stillmotion.api import documented, new_api
+from stillmotion.api.resolver import documented, new_api
 from stillmotion.telemetry import entry_point
 
 DOCUMENT = Path(__file__).with_name("openapi.json")

@@ -10,8 +10,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
 from stillmotion.errors import StillmotionError
-from stillmotion.machine_input import MachineInput
 from stillmotion.settings import RecoverySettings, load
+from stillmotion.stepfunctions.execution_input import MachineInput
 from stillmotion.telemetry import entry_point
 
 

@@ -11,12 +11,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import AwareDatetime, BeforeValidator
 
 from stillmotion import wiring
-from stillmotion.api import JobId, answer, current_caller, documented, get_visible_job, is_operator, new_api
-from stillmotion.job import Status, timestamp
-from stillmotion.listing import Query, list_jobs
+from stillmotion.api.resolver import JobId, answer, current_caller, documented, get_visible_job, is_operator, new_api
+from stillmotion.api.views import JobList, JobView, show_entry, show_job
+from stillmotion.jobs.index import Query, list_jobs
+from stillmotion.jobs.record import Status, timestamp
 from stillmotion.settings import JobsSettings, load
 from stillmotion.telemetry import entry_point
-from stillmotion.views import JobList, JobView, show_entry, show_job
 
 app = new_api()
 wiring.prepare(wiring.job_store, JobsSettings)

@@ -10,12 +10,12 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
-from stillmotion.api import answer, documented, new_api
-from stillmotion.choice import Wish, choose
-from stillmotion.request import AspectRatio, FrameType, Resolution
+from stillmotion.api.model_choice import Wish, choose
+from stillmotion.api.resolver import answer, documented, new_api
+from stillmotion.api.views import ModelList
+from stillmotion.requests.video_request import AspectRatio, FrameType, Resolution
 from stillmotion.settings import ProviderSettings, load
 from stillmotion.telemetry import entry_point
-from stillmotion.views import ModelList
 
 app = new_api()
 wiring.prepare(wiring.catalogue, ProviderSettings)

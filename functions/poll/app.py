@@ -7,15 +7,16 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from stillmotion import wiring, workflow
+from stillmotion import wiring
 from stillmotion.settings import ProviderSettings, load
+from stillmotion.stepfunctions import video_tasks
 from stillmotion.telemetry import entry_point
 
 wiring.prepare(wiring.polling, ProviderSettings)
 
 
 @entry_point
-@workflow.task
+@video_tasks.task
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Ask ModelGates once: ``{"id", "polls": number of this poll, "interval": seconds between two}``."""
     polled = wiring.polling(load(ProviderSettings, os.environ)).poll(event["id"], event["polls"])

@@ -7,17 +7,18 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from stillmotion import batch_machine, wiring, workflow
+from stillmotion import wiring
 from stillmotion.settings import PrepareBatchSettings, load
+from stillmotion.stepfunctions import batch_tasks, video_tasks
 from stillmotion.telemetry import entry_point
 
 wiring.prepare(wiring.preparing, PrepareBatchSettings)
 
 
 @entry_point
-@workflow.task
+@video_tasks.task
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Check and price a manifest and write what is to be run: ``{"input", "execution_arn"}``."""
     settings = load(PrepareBatchSettings, os.environ)
     store, batches = wiring.batch_store(settings.batch_table_name), wiring.batches(settings)
-    return batch_machine.prepare(event["input"], event["execution_arn"], store, batches, wiring.preparing(settings))
+    return batch_tasks.prepare(event["input"], event["execution_arn"], store, batches, wiring.preparing(settings))

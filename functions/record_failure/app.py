@@ -7,17 +7,18 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from stillmotion import wiring, workflow
+from stillmotion import wiring
 from stillmotion.settings import FailureSettings, load
+from stillmotion.stepfunctions import video_tasks
 from stillmotion.telemetry import entry_point
 
 wiring.prepare(wiring.failures, FailureSettings)
 
 
 @entry_point
-@workflow.task
+@video_tasks.task
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Put the failure on record: ``{"state": the execution's state, "execution_arn": …}``; answers error and cause."""
     settings = load(FailureSettings, os.environ)
-    ended = workflow.Ended(event["state"], event["execution_arn"])
-    return workflow.record_failure(ended, wiring.job_store(settings), wiring.failures(settings))
+    ended = video_tasks.Ended(event["state"], event["execution_arn"])
+    return video_tasks.record_failure(ended, wiring.job_store(settings), wiring.failures(settings))

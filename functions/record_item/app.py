@@ -7,21 +7,22 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from stillmotion import wiring, workflow
-from stillmotion.batch_outcome import record_item
+from stillmotion import wiring
+from stillmotion.batches.outcome import record_item
 from stillmotion.settings import RecordItemSettings, load
+from stillmotion.stepfunctions import video_tasks
 from stillmotion.telemetry import entry_point
 
 wiring.prepare(wiring.job_store, RecordItemSettings)
 
 
 @entry_point
-@workflow.task
+@video_tasks.task
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Put on record what became of an item: ``{"state": its workflow's state}``; answers status, error and cause."""
     settings = load(RecordItemSettings, os.environ)
     state = event["state"]
-    arn = workflow.execution_arn(settings.state_machine_arn, state["item"]["execution"])
+    arn = video_tasks.execution_arn(settings.state_machine_arn, state["item"]["execution"])
     outcome = record_item(state, wiring.job_store(settings).find, arn)
     wiring.batch_store(settings.batch_table_name).record(state["batch"]["id"], state["batch"]["run"], [outcome])
     error = outcome.get("error", {})

@@ -9,18 +9,19 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from stillmotion import wiring, workflow
-from stillmotion.api import IDEMPOTENCY_KEY, answer, check_body_size, current_caller, documented, new_api
-from stillmotion.batch_item import Standing, standing
-from stillmotion.front_door import FrontDoor
-from stillmotion.job import derived_job_id, new_job_id
-from stillmotion.job_store import get_job
-from stillmotion.machine_input import MachineInput
-from stillmotion.request import VideoRequest, parse_request
+from stillmotion import wiring
+from stillmotion.api.resolver import IDEMPOTENCY_KEY, answer, check_body_size, current_caller, documented, new_api
+from stillmotion.api.views import DryRun, JobView, show_dry_run
+from stillmotion.batches.item import Standing, standing
+from stillmotion.generation.create import FrontDoor
+from stillmotion.generation.submit import NOT_ACCEPTED, Origin
+from stillmotion.jobs.record import derived_job_id, new_job_id
+from stillmotion.jobs.store import get_job
+from stillmotion.requests.video_request import VideoRequest, parse_request
 from stillmotion.settings import SubmitApiSettings, SubmitTaskSettings, load
-from stillmotion.submission import NOT_ACCEPTED, Origin
+from stillmotion.stepfunctions import video_tasks
+from stillmotion.stepfunctions.execution_input import MachineInput
 from stillmotion.telemetry import entry_point
-from stillmotion.views import DryRun, JobView, show_dry_run
 
 app = new_api()
 wiring.prepare(wiring.submission, SubmitApiSettings if "STATE_MACHINE_ARN" in os.environ else SubmitTaskSettings)
@@ -50,9 +51,9 @@ def create_video(
     door = FrontDoor(
         submission,
         wiring.failures(settings),
-        lambda job, wait_seconds: workflow.start(machine, arn, job, wait_seconds=wait_seconds),
+        lambda job, wait_seconds: video_tasks.start(machine, arn, job, wait_seconds=wait_seconds),
     )
-    origin = Origin({"type": "http"}, owner, workflow.execution_arn(arn, job_id))
+    origin = Origin({"type": "http"}, owner, video_tasks.execution_arn(arn, job_id))
     taken = door.take(request, job_id, origin, app.lambda_context.get_remaining_time_in_millis() / 1000)
     headers = {"Location": f"/videos/{taken.job.id}"}
     if taken.replayed:
@@ -66,7 +67,7 @@ def api_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]
 
 
 @entry_point
-@workflow.task
+@video_tasks.task
 def task_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Submit what an execution was started with: ``{"input", "execution_arn", "interval", "attempt", "attempts"}``."""
     settings = load(SubmitTaskSettings, os.environ)
@@ -80,15 +81,15 @@ def task_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any
             drop = started.drop
             request = started.request if drop is None else wiring.drops(settings).request(drop)
             if request is None:
-                return workflow.ignored(job_id)
+                return video_tasks.ignored(job_id)
             origin = Origin(started.source, started.owner, started.execution_arn)
             job = submission.accept(parse_request(request), job_id, origin).job
             if started.batch_item is not None and standing(job) is Standing.OPEN:
                 job = submission.take_over(job, started.execution_arn)
         if job.execution_arn != started.execution_arn:
-            return workflow.duplicate(job)
-        return workflow.for_machine(submission.submit(job), event["interval"])
+            return video_tasks.duplicate(job)
+        return video_tasks.for_machine(submission.submit(job), event["interval"])
     except NOT_ACCEPTED as error:
         if event["attempt"] >= event["attempts"]:
             raise
-        return workflow.not_accepted(job_id, error, event["attempt"])
+        return video_tasks.not_accepted(job_id, error, event["attempt"])

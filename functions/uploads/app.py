@@ -10,10 +10,10 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
-from stillmotion.api import answer, documented, new_api
+from stillmotion.api.resolver import answer, documented, new_api
+from stillmotion.api.views import UploadOrder, UploadView
 from stillmotion.settings import UploadSettings, load
 from stillmotion.telemetry import entry_point
-from stillmotion.views import UploadOrder, UploadView
 
 app = new_api(UploadOrder)
 wiring.prepare(wiring.uploads, UploadSettings)

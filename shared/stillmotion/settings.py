@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from stillmotion.addresses import origin
+from stillmotion.outbound.addresses import origin
 
 
 class MissingSetting(Exception):

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from stillmotion.events import EventBus
-from stillmotion.job_store import DynamoJobStore
+from stillmotion.jobs.store import DynamoJobStore
 from stillmotion.settings import (
     BatchesSettings,
     CollectBatchSettings,
@@ -34,28 +33,29 @@ from stillmotion.settings import (
     load,
     origins,
 )
+from stillmotion.storage.event_bus import EventBus
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-    from stillmotion.batch_collecting import Collecting
-    from stillmotion.batch_preparing import Preparing
-    from stillmotion.batch_store import BatchStore
-    from stillmotion.batches import Batches
-    from stillmotion.capabilities import ModelCatalogue
-    from stillmotion.control import Control
-    from stillmotion.delivery import Delivery
-    from stillmotion.drops import Drops
-    from stillmotion.executions import StateMachineExecutions
-    from stillmotion.failure import Failures
-    from stillmotion.fetch import GuardedClient
-    from stillmotion.job import StoredVideo
-    from stillmotion.modelgates import ModelGates
-    from stillmotion.polling import Polling
-    from stillmotion.recovery import Recovery
-    from stillmotion.submission import Submission
-    from stillmotion.uploads import Uploads
-    from stillmotion.views import Link
+    from stillmotion.api.views import Link
+    from stillmotion.batches.collect import Collecting
+    from stillmotion.batches.open import Batches
+    from stillmotion.batches.prepare import Preparing
+    from stillmotion.batches.store import BatchStore
+    from stillmotion.generation.deliver import Delivery
+    from stillmotion.generation.operate import Control
+    from stillmotion.generation.poll import Polling
+    from stillmotion.generation.reconcile import Recovery
+    from stillmotion.generation.record_failure import Failures
+    from stillmotion.generation.submit import Submission
+    from stillmotion.jobs.record import StoredVideo
+    from stillmotion.modelgates.client import ModelGates
+    from stillmotion.modelgates.models import ModelCatalogue
+    from stillmotion.outbound.guarded_client import GuardedClient
+    from stillmotion.requests.drop_folder import Drops
+    from stillmotion.requests.uploads import Uploads
+    from stillmotion.stepfunctions.executions import StateMachineExecutions
 
 QUICK = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
 _BULK = Config(
@@ -110,15 +110,15 @@ def event_bus(settings: StoreSettings) -> EventBus:
 
 @cache
 def guarded(trusted_origins: str) -> GuardedClient:
-    from stillmotion.fetch import GuardedClient
+    from stillmotion.outbound.guarded_client import GuardedClient
 
     return GuardedClient(origins(trusted_origins))
 
 
 @cache
 def provider(settings: ProviderSettings) -> ModelGates:
-    from stillmotion.api_key import SecretApiKey
-    from stillmotion.modelgates import ModelGates
+    from stillmotion.modelgates.api_key import SecretApiKey
+    from stillmotion.modelgates.client import ModelGates
 
     key = SecretApiKey(settings.api_key_secret_arn, QUICK)
     return ModelGates(settings.modelgates_base_url, key, guarded(settings.trusted_origins))
@@ -126,7 +126,7 @@ def provider(settings: ProviderSettings) -> ModelGates:
 
 @cache
 def catalogue(settings: ProviderSettings) -> ModelCatalogue:
-    from stillmotion.capabilities import ModelCatalogue
+    from stillmotion.modelgates.models import ModelCatalogue
 
     return ModelCatalogue(provider(settings).models)
 
@@ -143,16 +143,16 @@ def links(settings: JobsSettings) -> Link:
 
 @cache
 def uploads(settings: UploadSettings) -> Uploads:
-    from stillmotion.uploads import Uploads
+    from stillmotion.requests.uploads import Uploads
 
     return Uploads(bulk_s3(), settings.input_bucket)
 
 
 @cache
 def submission(settings: SubmitSettings) -> Submission:
-    from stillmotion.images import Images
-    from stillmotion.limits import Limits
-    from stillmotion.submission import Submission
+    from stillmotion.generation.limits import Limits
+    from stillmotion.generation.submit import Submission
+    from stillmotion.requests.media import Images
 
     inline = settings.image_transport == "inline"
     images = Images(bulk_s3(), settings.input_bucket, guarded(settings.trusted_origins), inline=inline)
@@ -162,16 +162,16 @@ def submission(settings: SubmitSettings) -> Submission:
 
 @cache
 def polling(settings: ProviderSettings) -> Polling:
-    from stillmotion.polling import Polling
+    from stillmotion.generation.poll import Polling
 
     return Polling(job_store(settings), provider(settings))
 
 
 @cache
 def delivery(settings: DeliverSettings) -> Delivery:
-    from stillmotion.delivery import Delivery
-    from stillmotion.notes import S3Notes
-    from stillmotion.transfer import VideoStore
+    from stillmotion.generation.deliver import Delivery
+    from stillmotion.storage.sidecars import S3Notes
+    from stillmotion.storage.video_store import VideoStore
 
     videos = VideoStore(bulk_s3(), settings.output_bucket)
     notes = S3Notes(bulk_s3(), settings.output_bucket)
@@ -180,24 +180,24 @@ def delivery(settings: DeliverSettings) -> Delivery:
 
 @cache
 def batch_store(table_name: str) -> BatchStore:
-    from stillmotion.batch_store import BatchStore
+    from stillmotion.batches.store import BatchStore
 
     return BatchStore(boto3.resource("dynamodb", config=QUICK).Table(table_name))
 
 
 @cache
 def batches(settings: BatchesSettings | PrepareBatchSettings) -> Batches:
-    from stillmotion import batch_machine
-    from stillmotion.batches import Batches
+    from stillmotion.batches.open import Batches
+    from stillmotion.stepfunctions import batch_tasks
 
     machine = state_machine()
     store = batch_store(settings.batch_table_name)
-    return Batches(store, bulk_s3(), lambda arn: batch_machine.execution_status(machine, arn) == "RUNNING")
+    return Batches(store, bulk_s3(), lambda arn: batch_tasks.execution_status(machine, arn) == "RUNNING")
 
 
 @cache
 def preparing(settings: PrepareBatchSettings) -> Preparing:
-    from stillmotion.batch_preparing import Limits, Preparing
+    from stillmotion.batches.prepare import Limits, Preparing
 
     concurrency, tolerated = settings.batch_max_concurrency, settings.batch_tolerated_failure_percentage
     limits = Limits(settings.output_bucket, concurrency, tolerated)
@@ -208,7 +208,7 @@ def preparing(settings: PrepareBatchSettings) -> Preparing:
 
 @cache
 def collecting(settings: CollectBatchSettings) -> Collecting:
-    from stillmotion.batch_collecting import Collecting
+    from stillmotion.batches.collect import Collecting
 
     store = batch_store(settings.batch_table_name)
     return Collecting(store, bulk_s3(), settings.output_bucket, event_bus(settings))
@@ -216,7 +216,7 @@ def collecting(settings: CollectBatchSettings) -> Collecting:
 
 @cache
 def drops(settings: SubmitTaskSettings) -> Drops:
-    from stillmotion.drops import Drops
+    from stillmotion.requests.drop_folder import Drops
 
     return Drops(bulk_s3(), settings.defaults)
 
@@ -224,8 +224,8 @@ def drops(settings: SubmitTaskSettings) -> Drops:
 @cache
 def failures(settings: StoreSettings) -> Failures:
     """For every door; jobs that dropped objects started end where the settings name the output bucket."""
-    from stillmotion.failure import Failures
-    from stillmotion.notes import S3Notes
+    from stillmotion.generation.record_failure import Failures
+    from stillmotion.storage.sidecars import S3Notes
 
     notes = (
         S3Notes(bulk_s3(), settings.output_bucket) if isinstance(settings, FailureSettings | RecoverySettings) else None
@@ -235,14 +235,14 @@ def failures(settings: StoreSettings) -> Failures:
 
 @cache
 def executions(machine_arn: str) -> StateMachineExecutions:
-    from stillmotion.executions import StateMachineExecutions
+    from stillmotion.stepfunctions.executions import StateMachineExecutions
 
     return StateMachineExecutions(state_machine(), machine_arn)
 
 
 @cache
 def control(settings: ControlSettings) -> Control:
-    from stillmotion.control import Control
+    from stillmotion.generation.operate import Control
 
     machine = executions(settings.state_machine_arn)
     return Control(job_store(settings), failures(settings), provider(settings), machine)
@@ -250,7 +250,7 @@ def control(settings: ControlSettings) -> Control:
 
 @cache
 def recovery(settings: RecoverySettings) -> Recovery:
-    from stillmotion.recovery import Recovery
+    from stillmotion.generation.reconcile import Recovery
 
     machine = executions(settings.state_machine_arn)
     return Recovery(job_store(settings), failures(settings), provider(settings), machine)

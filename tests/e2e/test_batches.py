@@ -9,7 +9,7 @@ import pytest
 
 from local.cloud import LocalCloud
 from local.paths import SAMPLE
-from stillmotion.batch import Manifest
+from stillmotion.batches.record import Manifest
 from stillmotion_cli.client import ApiClient
 from stillmotion_cli.stack import Stack
 from tests.e2e.support import MODEL, SimulatorControl

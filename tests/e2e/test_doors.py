@@ -13,7 +13,7 @@ import pytest
 from local.cloud import LocalCloud
 from local.environment import aws
 from local.paths import ROOT, SAMPLE, TOOLS
-from stillmotion.batch import Manifest
+from stillmotion.batches.record import Manifest
 from stillmotion_cli.stack import Stack
 from tests.e2e.support import JOB_TIMEOUT, Caller, SimulatorControl
 

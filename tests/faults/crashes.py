@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from botocore.client import BaseClient
 
-from stillmotion.modelgates import ModelGates
+from stillmotion.modelgates.client import ModelGates
 from tests.inprocess import Cloud, Crash
 
 EFFECTS = frozenset(

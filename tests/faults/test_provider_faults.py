@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stillmotion import modelgates
+from stillmotion.modelgates import client
 from tests.faults.invariants import assert_invariants
 from tests.faults.provider_faults import Case, cases
 from tests.faults.world import World, forget_modelgates
@@ -14,8 +14,8 @@ from tests.faults.world import World, forget_modelgates
 pytestmark = pytest.mark.integration
 IMPATIENT = {
     "SUBMIT_READ_SECONDS": 0.25,
-    "QUERY_TIMEOUT": modelgates.urllib3.Timeout(connect=1.0, read=0.25),
-    "CONTENT_TIMEOUT": modelgates.urllib3.Timeout(connect=1.0, read=0.25),
+    "QUERY_TIMEOUT": client.urllib3.Timeout(connect=1.0, read=0.25),
+    "CONTENT_TIMEOUT": client.urllib3.Timeout(connect=1.0, read=0.25),
 }
 
 
@@ -24,7 +24,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch, case: Case) -> None:
     """A fault that keeps silent costs a quarter of a second a time."""
     if "hang" in case.fault.name:
         for name, value in IMPATIENT.items():
-            monkeypatch.setattr(modelgates, name, value)
+            monkeypatch.setattr(client, name, value)
         forget_modelgates()
 
 

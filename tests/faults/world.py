@@ -22,9 +22,9 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local.simulator import Simulator
 from stillmotion import wiring
-from stillmotion.job import Job
-from stillmotion.job_store import DynamoJobStore
-from stillmotion.spending import MICRO
+from stillmotion.jobs.record import Job
+from stillmotion.jobs.spend import MICRO
+from stillmotion.jobs.store import DynamoJobStore
 from stillmotion.telemetry import logger
 from tests.inprocess import ACCOUNT, REGION, VALUES, Cloud, cloud
 from tests.integration.test_generate_video import request

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from stillmotion import wiring
-from stillmotion.batch import Batch, BatchStatus, Manifest, parse_order
-from stillmotion.batch_item import BatchItem
-from stillmotion.request import VideoRequest
+from stillmotion.batches.item import BatchItem
+from stillmotion.batches.record import Batch, BatchStatus, Manifest, parse_order
+from stillmotion.generation.submit import Origin
+from stillmotion.requests.video_request import VideoRequest
 from stillmotion.settings import BatchesSettings, DeliverSettings, SubmitSettings, load
-from stillmotion.submission import Origin
 from tests.events import sample
 from tests.inprocess import ROLE
 

@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from local.simulator import Simulator
-from stillmotion.batch_item import BatchItem
+from stillmotion.batches.item import BatchItem
 from tests.inprocess import Context
 from tests.inprocess_batches import BatchCloud, batch_cloud
 from tests.integration.test_generate_video import png, request

@@ -14,9 +14,9 @@ import pytest
 from botocore.client import BaseClient
 
 from local.simulator import Simulator
-from stillmotion.job import Status, timestamp
-from stillmotion.job_store import DynamoJobStore
-from stillmotion.listing import untold_partitions
+from stillmotion.jobs.index import untold_partitions
+from stillmotion.jobs.record import Status, timestamp
+from stillmotion.jobs.store import DynamoJobStore
 from tests.inprocess import Cloud
 from tests.integration.test_generate_video import request
 
@@ -93,7 +93,7 @@ def test_a_job_with_a_living_execution_is_left_alone(
     stack: Cloud, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = left_alone(stack, simulator, Status.IN_PROGRESS)
-    monkeypatch.setattr("stillmotion.executions.StateMachineExecutions.running", lambda *_: True)
+    monkeypatch.setattr("stillmotion.stepfunctions.executions.StateMachineExecutions.running", lambda *_: True)
     assert stack.invoke("SweepFunction", {})["resumed"] == 0
     assert stack.job(job_id)["status"] == "in_progress"
 

@@ -15,10 +15,10 @@ import urllib3
 from local.simulator import Simulator
 from stillmotion import wiring
 from stillmotion.errors import DownloadFailed, InvalidRequest, SubmitOutcomeUnknown
-from stillmotion.job import Job, JobError, Status, now
-from stillmotion.request import VideoRequest
+from stillmotion.generation.submit import Origin
+from stillmotion.jobs.record import Job, JobError, Status, now
+from stillmotion.requests.video_request import VideoRequest
 from stillmotion.settings import DeliverSettings, SubmitSettings, load
-from stillmotion.submission import Origin
 from tests.events import EVENTS, sample, sample_function, sample_names, sampled_functions
 from tests.inprocess import CALLER, Cloud
 from tests.integration.batch_samples import BATCH_CASES

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillmotion.addresses import (
+from stillmotion.outbound.addresses import (
     ForbiddenAddress,
     UnresolvedHost,
     check_address,

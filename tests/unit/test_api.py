@@ -13,10 +13,10 @@ from aws_lambda_powertools.event_handler.exceptions import UnauthorizedError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stillmotion.api import IDEMPOTENCY_KEY, answer, caller, is_operator, new_api
+from stillmotion.api.resolver import IDEMPOTENCY_KEY, answer, caller, is_operator, new_api
 from stillmotion.errors import ERRORS, Fault, JobNotFound, ProviderThrottled, StillmotionError, SubmitOutcomeUnknown
-from stillmotion.front_door import NotTaken
-from stillmotion.request import VideoRequest
+from stillmotion.generation.create import NotTaken
+from stillmotion.requests.video_request import VideoRequest
 from tests.events import sample
 
 pytestmark = pytest.mark.unit

@@ -12,9 +12,9 @@ import pytest
 from botocore.config import Config
 from moto import mock_aws
 
-from stillmotion import api_key
-from stillmotion.api_key import SecretApiKey
 from stillmotion.errors import ProviderUnauthorized, ProviderUnavailable
+from stillmotion.modelgates import api_key
+from stillmotion.modelgates.api_key import SecretApiKey
 from tests.wire import Wire, answer, hang_up
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("account")]

@@ -8,9 +8,9 @@ from typing import get_args
 
 import pytest
 
-from stillmotion.batch import BatchStatus
+from stillmotion.batches.record import BatchStatus
 from stillmotion.errors import ERRORS, ProviderError, Refused, SubmitInProgress
-from stillmotion.uploads import UploadType
+from stillmotion.requests.uploads import UploadType
 from tests.template import ROOT
 
 pytestmark = pytest.mark.unit

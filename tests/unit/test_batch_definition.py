@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from stillmotion.batch import MAX_CONCURRENCY
+from stillmotion.batches.manifest import MAX_ROW_BYTES
+from stillmotion.batches.record import MAX_CONCURRENCY
 from stillmotion.errors import ERRORS
-from stillmotion.manifest import MAX_ROW_BYTES
 from tests.inprocess_batches import BATCH_DEFINITION
 from tests.template import DEFINITION, resources, template
 

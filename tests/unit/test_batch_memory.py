@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from stillmotion import batch_preparing
-from stillmotion.batch import Batch, BatchStatus, Manifest, parse_order
-from stillmotion.batch_collecting import Collecting
-from stillmotion.batch_preparing import Limits, Preparing
-from stillmotion.capabilities import ModelCatalogue, VideoModel
+from stillmotion.batches import prepare
+from stillmotion.batches.collect import Collecting
+from stillmotion.batches.prepare import Limits, Preparing
+from stillmotion.batches.record import Batch, BatchStatus, Manifest, parse_order
 from stillmotion.errors import InvalidRequest, SpendLimitReached, StorageFailed
-from stillmotion.object_writer import LinesWriter
+from stillmotion.modelgates.models import ModelCatalogue, VideoModel
+from stillmotion.storage.lines_writer import LinesWriter
 from tests.fakes import MODEL
 
 pytestmark = pytest.mark.unit
@@ -135,8 +135,8 @@ def test_collecting_a_hundred_thousand_outcomes_keeps_none_of_them() -> None:
 
 
 def test_more_rows_than_one_batch_takes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert batch_preparing.MAX_ITEMS == MANY
-    monkeypatch.setattr(batch_preparing, "MAX_ITEMS", 150)
+    assert prepare.MAX_ITEMS == MANY
+    monkeypatch.setattr(prepare, "MAX_ITEMS", 150)
     bucket = Bucket(151)
     with pytest.raises(InvalidRequest, match="more than 150 rows"):
         preparing(bucket, Shelf()).prepare(a_batch())

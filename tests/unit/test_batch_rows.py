@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillmotion.batch_item import BatchItem, Standing, standing
-from stillmotion.batch_rows import Rows, Unusable, Wanted, flattened, merged
-from stillmotion.capabilities import ModelCatalogue, VideoModel
+from stillmotion.batches.item import BatchItem, Standing, standing
+from stillmotion.batches.manifest import Row
+from stillmotion.batches.rows import Rows, Unusable, Wanted, flattened, merged
 from stillmotion.errors import InvalidRequest
-from stillmotion.job import JobError, ProviderState, Status
-from stillmotion.machine_input import MachineInput
-from stillmotion.manifest import Row
+from stillmotion.jobs.record import JobError, ProviderState, Status
+from stillmotion.modelgates.models import ModelCatalogue, VideoModel
+from stillmotion.stepfunctions.execution_input import MachineInput
 from tests.fakes import MODEL, a_job
 
 pytestmark = pytest.mark.unit

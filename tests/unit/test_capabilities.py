@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from stillmotion.capabilities import FRESH_SECONDS, STALE_SECONDS, ModelCatalogue, VideoModel, check
 from stillmotion.errors import ProviderUnavailable, UnknownModel, UnsupportedByModel
+from stillmotion.modelgates.models import FRESH_SECONDS, STALE_SECONDS, ModelCatalogue, VideoModel, check
 from tests.fakes import FRAME_URL, MODEL, a_request
 
 pytestmark = pytest.mark.unit

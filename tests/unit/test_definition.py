@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from stillmotion.errors import ERRORS
-from stillmotion.provider_answers import MAX_RETRY_AFTER_SECONDS
-from stillmotion.submission import LEASE_SECONDS
+from stillmotion.generation.submit import LEASE_SECONDS
+from stillmotion.modelgates.responses import MAX_RETRY_AFTER_SECONDS
 from tests.template import DEFINITION, resources, template
 
 pytestmark = pytest.mark.unit

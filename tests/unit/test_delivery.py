@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from stillmotion.delivery import Delivery
 from stillmotion.errors import (
     DownloadFailed,
     GenerationExpired,
@@ -17,8 +16,9 @@ from stillmotion.errors import (
     StillmotionError,
     StorageFailed,
 )
-from stillmotion.job import Job, Status, Usage
-from stillmotion.provider_job import ProviderJob
+from stillmotion.generation.deliver import Delivery
+from stillmotion.jobs.record import Job, Status, Usage
+from stillmotion.modelgates.job import ProviderJob
 from tests.fakes import MODEL, Bench, Died, a_job
 
 pytestmark = pytest.mark.unit

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.exceptions import IncompleteRead, ProtocolError, ReadTimeoutError
 
-from stillmotion.download import Download
 from stillmotion.errors import DownloadFailed, GenerationExpired
+from stillmotion.outbound.download import Download
 
 pytestmark = pytest.mark.unit
 BODY = bytes(range(256)) * 4

@@ -14,8 +14,8 @@ from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
 from stillmotion.errors import StorageFailed
-from stillmotion.events import COMPLETED, FAILED, SOURCE, SUBMITTED, EventBus
-from stillmotion.job import SCHEMA_VERSION, Job, JobError, Status, StoredVideo
+from stillmotion.jobs.record import SCHEMA_VERSION, Job, JobError, Status, StoredVideo
+from stillmotion.storage.event_bus import COMPLETED, FAILED, SOURCE, SUBMITTED, EventBus
 
 pytestmark = pytest.mark.unit
 

@@ -15,9 +15,9 @@ from stillmotion.errors import (
     StorageFailed,
     SubmitOutcomeUnknown,
 )
-from stillmotion.failure import generation_error, polling_timed_out
-from stillmotion.job import STATUS_OF_ERROR, TERMINAL, JobError, Status
-from stillmotion.provider_job import Outcome
+from stillmotion.generation.record_failure import generation_error, polling_timed_out
+from stillmotion.jobs.record import STATUS_OF_ERROR, TERMINAL, JobError, Status
+from stillmotion.modelgates.job import Outcome
 from tests.fakes import Bench, Died, a_job
 
 pytestmark = pytest.mark.unit

@@ -9,8 +9,8 @@ from queue import Queue
 import pytest
 import urllib3
 
-from stillmotion.addresses import ForbiddenAddress, Resolver, origin
-from stillmotion.fetch import FetchFailed, GuardedClient
+from stillmotion.outbound.addresses import ForbiddenAddress, Resolver, origin
+from stillmotion.outbound.guarded_client import FetchFailed, GuardedClient
 from tests.wire import Script, Wire, answer, certificate, hang_up, reset, silence
 
 pytestmark = pytest.mark.unit

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from stillmotion.framing import dimensions, shape_warnings
-from stillmotion.request import parse_request
+from stillmotion.requests.aspect_ratio import dimensions, shape_warnings
+from stillmotion.requests.video_request import parse_request
 
 pytestmark = pytest.mark.unit
 

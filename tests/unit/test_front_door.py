@@ -18,10 +18,10 @@ from stillmotion.errors import (
     SubmitOutcomeUnknown,
     UnsupportedByModel,
 )
-from stillmotion.front_door import SUBMIT_SECONDS, FrontDoor, NotTaken, Taken
-from stillmotion.job import TERMINAL, Job, Status
-from stillmotion.provider_job import ProviderJob
-from stillmotion.submission import Origin
+from stillmotion.generation.create import SUBMIT_SECONDS, FrontDoor, NotTaken, Taken
+from stillmotion.generation.submit import Origin
+from stillmotion.jobs.record import TERMINAL, Job, Status
+from stillmotion.modelgates.job import ProviderJob
 from tests.fakes import Bench, Died, a_request
 
 pytestmark = pytest.mark.unit

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from stillmotion.api.views import Problem
 from stillmotion.problems import CONTENT_TYPE
-from stillmotion.views import Problem
 from tests.template import resources
 
 pytestmark = pytest.mark.unit

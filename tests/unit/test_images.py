@@ -18,12 +18,12 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from moto import mock_aws
 
-from stillmotion import images
-from stillmotion.addresses import origin
 from stillmotion.errors import ImageNotUsable, StorageFailed
-from stillmotion.fetch import GuardedClient
-from stillmotion.images import Images
-from stillmotion.request import VideoRequest, parse_request
+from stillmotion.outbound.addresses import origin
+from stillmotion.outbound.guarded_client import GuardedClient
+from stillmotion.requests import media
+from stillmotion.requests.media import Images
+from stillmotion.requests.video_request import VideoRequest, parse_request
 from tests.wire import Script, Wire, answer, hang_up, reset, silence
 
 pytestmark = pytest.mark.unit
@@ -146,7 +146,7 @@ def test_images_that_trickle_in_share_one_deadline(monkeypatch: pytest.MonkeyPat
         while not enough.wait(0.05):
             connection.sendall(b"y")
 
-    monkeypatch.setattr(images, "PROBE_DEADLINE_SECONDS", 0.3)
+    monkeypatch.setattr(media, "PROBE_DEADLINE_SECONDS", 0.3)
     started = time.monotonic()
     with Wire([trickle]) as wire:
         more = [{"type": "image_url", "image_url": {"url": wire.url}}] * 8
@@ -211,7 +211,7 @@ def test_an_object_that_is_no_image_is_refused_before_and_while_submitting(s3: A
 
 
 def test_an_object_that_is_too_large_is_refused(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "MAX_MEDIA_BYTES", len(PNG) - 1)
+    monkeypatch.setattr(media, "MAX_MEDIA_BYTES", len(PNG) - 1)
     assert "has 208 bytes, at most 207" in refused(prepared(s3), put(s3))
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stillmotion.errors import ERRORS
-from stillmotion.job import (
+from stillmotion.jobs.record import (
     STATUS_OF_ERROR,
     TERMINAL,
     Job,

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from stillmotion.errors import JobNotFound, JobStateConflict, StorageFailed
-from stillmotion.job import TERMINAL, Job, JobError, ProviderState, Status, StoredVideo, Usage, now
-from stillmotion.job_store import ENTRIES_PER_READ, DynamoJobStore, JobStore, get_job, get_owned_job
-from stillmotion.listing import Query, status_partition, untold_partitions
+from stillmotion.jobs.index import Query, status_partition, untold_partitions
+from stillmotion.jobs.record import TERMINAL, Job, JobError, ProviderState, Status, StoredVideo, Usage, now
+from stillmotion.jobs.store import ENTRIES_PER_READ, DynamoJobStore, JobStore, get_job, get_owned_job
 from tests.fakes import MemoryJobStore, a_job, a_request
 from tests.template import resources
 

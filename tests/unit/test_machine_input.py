@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stillmotion.errors import InvalidRequest
-from stillmotion.job import Status
-from stillmotion.machine_input import MAX_KEPT_BYTES, MachineInput
+from stillmotion.jobs.record import Status
+from stillmotion.stepfunctions.execution_input import MAX_KEPT_BYTES, MachineInput
 from tests.fakes import FRAME_URL
 
 pytestmark = pytest.mark.unit

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stillmotion.batches.manifest import MAX_ROW_BYTES, METADATA, Row, read_rows
 from stillmotion.errors import InvalidRequest
-from stillmotion.manifest import MAX_ROW_BYTES, METADATA, Row, read_rows
 
 pytestmark = pytest.mark.unit
 

@@ -11,8 +11,6 @@ import pytest
 import urllib3
 
 from local.simulator import Simulator
-from stillmotion import modelgates
-from stillmotion.addresses import origin
 from stillmotion.errors import (
     DownloadFailed,
     GenerationExpired,
@@ -21,9 +19,11 @@ from stillmotion.errors import (
     ProviderUnavailable,
     StillmotionError,
 )
-from stillmotion.fetch import GuardedClient
-from stillmotion.modelgates import ModelGates
-from stillmotion.provider_job import Outcome, ProviderJob
+from stillmotion.modelgates import client as client_module
+from stillmotion.modelgates.client import ModelGates
+from stillmotion.modelgates.job import Outcome, ProviderJob
+from stillmotion.outbound.addresses import origin
+from stillmotion.outbound.guarded_client import GuardedClient
 from tests.wire import Script, Wire, answer, hang_up, reset, silence
 
 pytestmark = pytest.mark.unit
@@ -189,7 +189,7 @@ def test_the_status_of_an_answer_without_a_job_is_told(script: Script, status: i
 def test_a_query_without_a_usable_answer_says_nothing_about_the_job(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(modelgates, "QUERY_TIMEOUT", urllib3.Timeout(connect=0.5, read=0.3))
+    monkeypatch.setattr(client_module, "QUERY_TIMEOUT", urllib3.Timeout(connect=0.5, read=0.3))
     with Wire([script, JOB]) as api:
         client = gates(api.url)
         with pytest.raises(ProviderUnavailable):

@@ -13,9 +13,9 @@ from stillmotion.errors import (
     StillmotionError,
     StorageFailed,
 )
-from stillmotion.job import TERMINAL, Job, ProviderState, Status, Usage
-from stillmotion.polling import Polled, Polling
-from stillmotion.provider_job import Outcome, ProviderJob
+from stillmotion.generation.poll import Polled, Polling
+from stillmotion.jobs.record import TERMINAL, Job, ProviderState, Status, Usage
+from stillmotion.modelgates.job import Outcome, ProviderJob
 from tests.fakes import MemoryJobStore, ScriptedProvider, a_job
 
 pytestmark = pytest.mark.unit

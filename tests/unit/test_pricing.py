@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from stillmotion.capabilities import VideoModel
-from stillmotion.pricing import estimate, estimate_request
+from stillmotion.modelgates.models import VideoModel
+from stillmotion.modelgates.pricing import estimate, estimate_request
 from tests.fakes import MODEL, a_request
 
 pytestmark = pytest.mark.unit

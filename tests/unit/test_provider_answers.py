@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from local.simulator import Simulator
-from stillmotion import modelgates
 from stillmotion.errors import (
     ProviderOutOfCredits,
     ProviderRejected,
@@ -24,9 +23,10 @@ from stillmotion.errors import (
     StillmotionError,
     SubmitOutcomeUnknown,
 )
-from stillmotion.fetch import GuardedClient
-from stillmotion.modelgates import ModelGates
-from stillmotion.provider_answers import retry_after
+from stillmotion.modelgates import client as client_module
+from stillmotion.modelgates.client import ModelGates
+from stillmotion.modelgates.responses import retry_after
+from stillmotion.outbound.guarded_client import GuardedClient
 from tests.wire import Script, Wire, answer, certificate, hang_up, reset, silence
 
 pytestmark = pytest.mark.unit
@@ -125,7 +125,7 @@ UNKNOWN: dict[str, Script] = {
 def test_a_lost_or_unreadable_answer_is_unknown_and_nothing_is_sent_twice(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(modelgates, "SUBMIT_READ_SECONDS", 0.3)
+    monkeypatch.setattr(client_module, "SUBMIT_READ_SECONDS", 0.3)
     with Wire([script]) as wire:
         with pytest.raises(SubmitOutcomeUnknown) as lost:
             gates(wire.url).submit(BODY)
@@ -206,7 +206,7 @@ def test_a_name_without_an_address_means_nothing_was_submitted() -> None:
 
 def test_a_failed_tls_handshake_means_nothing_was_submitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, context = certificate("modelgates.example", tmp_path)
-    monkeypatch.setattr(modelgates, "SUBMIT_CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(client_module, "SUBMIT_CONNECT_SECONDS", 0.5)
     with Wire([answer(202, JOB)], tls=context) as wire:
         with pytest.raises(ProviderUnavailable, match="Nothing was submitted"):
             gates(wire.url).submit(BODY)

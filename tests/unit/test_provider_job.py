@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillmotion.provider_job import MAX_MESSAGE_CHARACTERS, Outcome, ProviderJob, classify, read_job, sentence
+from stillmotion.modelgates.job import MAX_MESSAGE_CHARACTERS, Outcome, ProviderJob, classify, read_job, sentence
 
 pytestmark = pytest.mark.unit
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from stillmotion.errors import InvalidRequest
-from stillmotion.request import (
+from stillmotion.requests.video_request import (
     MAX_FAULTS,
     MAX_FREE_FORM_BYTES,
     AspectRatio,

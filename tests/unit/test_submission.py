@@ -25,11 +25,11 @@ from stillmotion.errors import (
     UnknownModel,
     UnsupportedByModel,
 )
-from stillmotion.fetch import GuardedClient
-from stillmotion.images import Images
-from stillmotion.job import TERMINAL, Job, ProviderState, Status
-from stillmotion.provider_job import ProviderJob
-from stillmotion.submission import LEASE_SECONDS, Origin, Submission, request_hash
+from stillmotion.generation.submit import LEASE_SECONDS, Origin, Submission, request_hash
+from stillmotion.jobs.record import TERMINAL, Job, ProviderState, Status
+from stillmotion.modelgates.job import ProviderJob
+from stillmotion.outbound.guarded_client import GuardedClient
+from stillmotion.requests.media import Images
 from tests.fakes import Bench, Died, MemoryJobStore, a_request
 
 pytestmark = pytest.mark.unit

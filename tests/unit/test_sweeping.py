@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from stillmotion import recovery
-from stillmotion.due import STILL_SECONDS
 from stillmotion.errors import (
     ProviderThrottled,
     ProviderUnauthorized,
@@ -18,11 +16,13 @@ from stillmotion.errors import (
     StillmotionError,
     StorageFailed,
 )
-from stillmotion.failure import Failures
-from stillmotion.job import Job, ProviderState, Status, timestamp
-from stillmotion.listing import Query, position_of, status_partition, untold_partition
-from stillmotion.provider_job import Outcome, ProviderJob
-from stillmotion.recovery import Recovery, Swept
+from stillmotion.generation import reconcile
+from stillmotion.generation.overdue import STILL_SECONDS
+from stillmotion.generation.reconcile import Recovery, Swept
+from stillmotion.generation.record_failure import Failures
+from stillmotion.jobs.index import Query, position_of, status_partition, untold_partition
+from stillmotion.jobs.record import Job, ProviderState, Status, timestamp
+from stillmotion.modelgates.job import Outcome, ProviderJob
 from tests.fakes import MemoryEvents, MemoryJobStore, ScriptedProvider, a_job
 
 pytestmark = pytest.mark.unit
@@ -133,7 +133,7 @@ def world() -> World:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> int:
     """As many jobs as one sweep deals with of each partition."""
-    monkeypatch.setattr(recovery, "MAX_DUE", 3)
+    monkeypatch.setattr(reconcile, "MAX_DUE", 3)
     return 3
 
 
@@ -324,7 +324,7 @@ def test_a_sweep_ends_in_time_with_something_done_of_each_kind(
 
     world.store.find = slow  # type: ignore[method-assign]
     swept = world.sweep(lambda: left[0])
-    assert recovery.MARGIN_SECONDS - step <= left[0] <= recovery.MARGIN_SECONDS
+    assert reconcile.MARGIN_SECONDS - step <= left[0] <= reconcile.MARGIN_SECONDS
     assert min(swept.told, len(world.provider.polled), swept.resumed - len(world.provider.polled)) >= 5
     assert swept.failed == 0
     assert '"SweepsCutShort":[1.0]' in capsys.readouterr().out

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from stillmotion import settings as settings_module
-from stillmotion.events import SOURCE
-from stillmotion.front_door import SUBMIT_SECONDS
-from stillmotion.recovery import Swept
+from stillmotion.generation.create import SUBMIT_SECONDS
+from stillmotion.generation.reconcile import Swept
+from stillmotion.generation.submit import LEASE_SECONDS
 from stillmotion.settings import load
-from stillmotion.submission import LEASE_SECONDS
+from stillmotion.storage.event_bus import SOURCE
 from tests.inprocess import HANDLERS, VALUES
 from tests.template import DEFINITION, ROOT, function_environment, resources, template
 
@@ -287,7 +287,7 @@ def test_an_alarm_watches_a_metric_that_is_counted_and_tells_somebody(alarm: str
     [dimension] = found["Dimensions"]
     if found["Namespace"] == "Stillmotion":
         assert dimension == {"Name": "service", "Value": "stillmotion"}
-        sources = "".join(path.read_text() for path in (ROOT / "shared" / "stillmotion").glob("*.py"))
+        sources = "".join(path.read_text() for path in (ROOT / "shared" / "stillmotion").rglob("*.py"))
         # Counted without dimensions of its own, else the alarm would look at another metric.
         counted = set(re.findall(r'count\("(\w+)"\)', sources))
         if 'count(f"Sweep{what.capitalize()}", done[what])' in sources:

@@ -21,7 +21,7 @@ from moto import mock_aws
 from moto.s3 import models as moto_s3
 
 from stillmotion.errors import DownloadFailed, NotAVideo, StillmotionError, StorageFailed
-from stillmotion.transfer import MIN_VIDEO_BYTES, VideoStore
+from stillmotion.storage.video_store import MIN_VIDEO_BYTES, VideoStore
 from tests.wire import Wire, answer
 
 pytestmark = pytest.mark.unit

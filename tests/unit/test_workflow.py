@@ -9,9 +9,9 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from stillmotion.errors import GenerationFailed, ProviderThrottled, ProviderUnavailable, StillmotionError, StorageFailed
-from stillmotion.job import Job, ProviderState, Status
-from stillmotion.machine_input import MachineInput
-from stillmotion.workflow import (
+from stillmotion.jobs.record import Job, ProviderState, Status
+from stillmotion.stepfunctions.execution_input import MachineInput
+from stillmotion.stepfunctions.video_tasks import (
     Ended,
     duplicate,
     execution_arn,

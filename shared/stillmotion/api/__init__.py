@@ -1,0 +1,1 @@
+"""The HTTP boundary: resolver, caller, and the views that callers see."""

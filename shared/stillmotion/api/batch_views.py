@@ -1,0 +1,92 @@
+"""Batches as the API shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stillmotion.api.views import Timestamp
+from stillmotion.batches.record import Batch, BatchStatus
+
+_AT_WORK = (BatchStatus.PREPARING, BatchStatus.RUNNING)
+
+
+class BatchCounts(BaseModel):
+    """Items by where they stand; ``not_run`` are those that a batch which ended early had not begun."""
+
+    pending: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    not_run: int = 0
+
+
+class BatchError(BaseModel):
+    """Why a batch came to nothing, or ended early."""
+
+    code: str
+    message: str
+
+
+class BatchView(BaseModel):
+    """A batch's latest run. Money is USD; ``cost_usd`` is what this run was charged, ``null`` until it has ended."""
+
+    model_config = ConfigDict(title="Batch")
+
+    id: str
+    run: int = Field(ge=1)
+    status: BatchStatus
+    manifest: str
+    execution_arn: str
+    items: int | None = Field(description="rows of the manifest; null until it is read")
+    counts: BatchCounts
+    failed_by_reason: dict[str, int]
+    estimated_cost_usd: float | None = Field(description="null where a model does not say its price")
+    cost_usd: float | None
+    duration_seconds: float | None
+    results: str | None = Field(description="S3 address of the results, JSON Lines")
+    error: BatchError | None
+    started_at: str = Timestamp
+    ended_at: str | None
+
+
+def show_batch(batch: Batch, counts: Callable[[str], dict[str, int]], *, aborted: bool = False) -> dict[str, Any]:
+    """A batch as ``GET /batches/{id}`` shows it; ``counts`` gives the items of its execution while that is at work."""
+    summary = {} if batch.summary is None else batch.summary.model_dump(mode="json")
+    status = BatchStatus.ABORTED if aborted else batch.status
+    view = BatchView(
+        id=batch.id,
+        run=batch.run,
+        status=status,
+        manifest=batch.manifest.address,
+        execution_arn=batch.execution_arn,
+        items=batch.items,
+        counts=BatchCounts.model_validate(summary or _live(batch, counts, aborted=aborted)),
+        failed_by_reason=summary.get("failed_by_reason", {}),
+        estimated_cost_usd=batch.estimated_cost_usd,
+        cost_usd=summary.get("cost_usd"),
+        duration_seconds=summary.get("duration_seconds"),
+        results=summary.get("results"),
+        error=None if batch.error is None else BatchError.model_validate(batch.error),
+        started_at=batch.started_at,
+        ended_at=summary.get("ended_at"),
+    )
+    return view.model_dump(mode="json")
+
+
+def _live(batch: Batch, counts: Callable[[str], dict[str, int]], *, aborted: bool) -> dict[str, int]:
+    if batch.items is None:
+        return {}
+    told = counts(batch.execution_arn) if batch.prepared["to_run"] else {}
+    ended = sum(told.get(name, 0) for name in ("failed", "timedOut", "aborted"))
+    waiting = told.get("pending", 0) if told else batch.prepared["to_run"]
+    live = {
+        "running": told.get("running", 0),
+        "done": told.get("succeeded", 0),
+        "failed": ended + batch.prepared["failed"],
+        "skipped": batch.prepared["skipped"],
+    }
+    return live | ({"not_run": waiting} if aborted else {"pending": waiting})

@@ -1,0 +1,185 @@
+"""The API's answers as schemas, from which its OpenAPI document is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from stillmotion.jobs.record import Job, JobError, ProviderState, Status, StoredVideo, Usage
+from stillmotion.modelgates.models import VideoModel
+from stillmotion.requests.uploads import UploadType
+
+Timestamp = Field(description="ISO-8601, UTC", examples=["2026-11-22T12:00:00.000Z"])
+
+
+type Link = Callable[[StoredVideo], str]
+"""Makes a presigned link to a stored video."""
+
+
+def show_job(job: Job, link: Link) -> dict[str, Any]:
+    """A job as ``GET /videos/{id}`` shows it: each output with its ``s3_uri`` and a presigned ``url``."""
+    videos = [
+        video.model_dump(mode="json") | {"s3_uri": f"s3://{video.bucket}/{video.key}", "url": link(video)}
+        for video in job.video
+    ]
+    return job.public() | {"video": videos}
+
+
+def show_dry_run(model: VideoModel, price: Decimal | None, warnings: list[str]) -> dict[str, Any]:
+    """What ``?dry_run=true`` answers for a request that would be taken."""
+    cost = None if price is None else float(price)
+    return DryRun(dry_run=True, model=model.id, estimated_cost_usd=cost, warnings=warnings).model_dump()
+
+
+def show_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An index entry as a list shows it."""
+    return JobSummary.model_validate(entry).model_dump(mode="json", exclude_none=True)
+
+
+class VideoOutput(StoredVideo):
+    """One stored output. ``GET /videos/{id}`` adds its ``s3_uri`` and a presigned ``url``, good for an hour unless the
+    stack says otherwise."""
+
+    s3_uri: str | None = None
+    url: str | None = None
+
+
+class JobView(BaseModel):
+    """A job's public record."""
+
+    model_config = ConfigDict(title="Job")
+
+    id: str = Field(pattern=r"^vid_[0-9a-z]{26}$")
+    status: Status
+    request: dict[str, Any]
+    source: dict[str, Any]
+    provider: ProviderState
+    polls: int = Field(ge=0)
+    usage: Usage
+    estimated_cost_usd: float | None = None
+    video: list[VideoOutput]
+    error: JobError | None = None
+    metadata: dict[str, str]
+    warnings: list[str] = Field(
+        default_factory=list, description="about frame images that do not have the clip's shape"
+    )
+    execution_arn: str | None = None
+    resumable: bool = Field(
+        default=False, description="whether POST /videos/{id}/resume may still bring its video home, at no cost"
+    )
+    created_at: str = Timestamp
+    updated_at: str = Timestamp
+    completed_at: str | None = None
+
+
+class JobSummary(BaseModel):
+    """A job in a list."""
+
+    id: str
+    status: Status
+    model: str
+    source: dict[str, Any]
+    usage: Usage | None = None
+    video: list[StoredVideo] | None = None
+    error: JobError | None = None
+    metadata: dict[str, str] | None = None
+    created_at: str = Timestamp
+    completed_at: str | None = None
+
+
+class JobList(BaseModel):
+    """Jobs, newest first; send ``next_token`` with the same query for the next page, it is ``null`` on the last."""
+
+    data: list[JobSummary]
+    next_token: str | None
+
+
+class DryRun(BaseModel):
+    """A request that would be taken, and its estimated price in USD (``null`` where the model does not say)."""
+
+    dry_run: bool
+    model: str
+    estimated_cost_usd: float | None
+    warnings: list[str]
+
+
+class PricedModel(BaseModel):
+    """A model that can do what was asked. ``null`` lists are not stated by the model, which never means none."""
+
+    id: str
+    name: str | None
+    description: str | None
+    supported_resolutions: list[str] | None
+    supported_aspect_ratios: list[str] | None
+    supported_sizes: list[str] | None
+    supported_durations: list[int] | None
+    supported_frame_images: list[str] | None
+    generate_audio: bool | None
+    seed: bool | None
+    pricing_skus: dict[str, str] | None
+    estimated_cost_usd: float | None = Field(description="USD for the asked clip; null where the model does not say")
+
+
+class ModelList(BaseModel):
+    """Models, in ModelGates' order or cheapest first."""
+
+    data: list[PricedModel]
+
+
+class SettleOrder(BaseModel):
+    """What became of a submit that got no answer: ModelGates' id of the job, or that it is given up."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    provider_job_id: str | None = Field(default=None, min_length=1, max_length=256)
+    abandon: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> SettleOrder:
+        if (self.provider_job_id is None) == (self.abandon is None):
+            raise ValueError('give either "provider_job_id" or "abandon": true')
+        return self
+
+
+class UploadOrder(BaseModel):
+    """What is going to be uploaded."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    content_type: UploadType
+
+
+class UploadView(BaseModel):
+    """POST ``fields`` and then the file as ``file`` to ``url``; afterwards ``s3_uri`` names it in a request."""
+
+    url: str
+    fields: dict[str, str]
+    s3_uri: str
+    max_bytes: int
+    expires_at: str = Timestamp
+
+
+class FaultView(BaseModel):
+    """One thing wrong, with its JSON pointer."""
+
+    pointer: str
+    detail: str
+    given: Any = None
+    allowed: Any = None
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it; ``code`` is its name everywhere in Stillmotion. API Gateway's own leave ``status``
+    out where they do not know it."""
+
+    type: str
+    title: str
+    status: int | None = None
+    code: str
+    detail: str
+    instance: str | None = None
+    provider_message: str | None = None
+    errors: list[FaultView] | None = None

@@ -1,0 +1,82 @@
+"""One item of a batch, and which job that is.
+
+A job belongs to an attempt: while an attempt may still come to a video it is gone on with, and only after one that
+has failed for good does a later run of the batch make the next. Attempts are numbered, and each number is one job id,
+so whoever tries the same attempt twice, or at the same moment, pays once (:mod:`stillmotion.generation.submit`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from stillmotion.errors import Fault, InvalidRequest
+from stillmotion.jobs.record import TERMINAL, Job, Status, derived_job_id
+
+MAX_ITEM_ID_CHARACTERS = 128
+HOPELESS = frozenset({"NotAVideo", "GenerationExpired"})
+"""Paid, and not worth another look by itself: what ModelGates had was no video, or was gone."""
+
+
+class Standing(StrEnum):
+    """What an attempt's job means for the next run of its batch."""
+
+    NEW = "new"
+    OPEN = "open"
+    DONE = "done"
+    UNKNOWN = "unknown"
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """An item's attempt; ``owner`` is who started the batch, ``None`` for nobody in particular."""
+
+    batch_id: str
+    item_id: str
+    attempt: int = 1
+    owner: str | None = None
+
+    @classmethod
+    def from_input(cls, given: Any) -> BatchItem:
+        """The item that an execution's input names as ``{"id", "item_id", "attempt", "owner"}``.
+
+        Raises:
+            InvalidRequest: it names none.
+        """
+        item = given if isinstance(given, Mapping) else {}
+        batch_id, item_id, attempt = item.get("id"), item.get("item_id"), item.get("attempt", 1)
+        named = all(isinstance(part, str) and part for part in (batch_id, item_id))
+        if not named or not isinstance(attempt, int) or attempt < 1:
+            detail = "must be an object with the batch's id, the item_id and, beyond the first, the attempt"
+            raise InvalidRequest(f"batch {detail}. Nothing was submitted.", faults=[Fault("#/batch", detail)])
+        owner = item.get("owner")
+        return cls(str(batch_id), str(item_id), attempt, None if owner is None else str(owner))
+
+    @property
+    def job_id(self) -> str:
+        return derived_job_id("batch", self.batch_id, self.item_id, str(self.attempt))
+
+    @property
+    def source(self) -> dict[str, str]:
+        """Where its job comes from, for the record."""
+        return {"type": "batch", "batch_id": self.batch_id, "item_id": self.item_id}
+
+
+def standing(job: Job | None) -> Standing:
+    """What to do about an attempt with this record.
+
+    A job that timed out or whose delivery failed is paid, and its video may still be had: that is gone on with. What
+    ModelGates delivered and was no video, or no longer has, is not asked for again.
+    """
+    if job is None:
+        return Standing.NEW
+    if job.status is Status.COMPLETED:
+        return Standing.DONE
+    if job.status is Status.SUBMIT_UNKNOWN:
+        return Standing.UNKNOWN
+    if job.status not in TERMINAL or (job.resumable and job.error is not None and job.error.code not in HOPELESS):
+        return Standing.OPEN
+    return Standing.OVER

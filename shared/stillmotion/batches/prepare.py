@@ -1,0 +1,240 @@
+"""Preparing a batch: its manifest becomes a list of what is to be run, checked and priced before anything is paid."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import batched
+from typing import TYPE_CHECKING, Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from stillmotion.aws_errors import code_of
+from stillmotion.batches.item import BatchItem, Standing, standing
+from stillmotion.batches.manifest import read_rows
+from stillmotion.batches.outcome import failed, outcome_of
+from stillmotion.batches.record import Batch, BatchOrder, BatchStatus, Manifest
+from stillmotion.batches.rows import Rows, Unusable, Wanted
+from stillmotion.batches.store import BatchStore
+from stillmotion.errors import IdempotencyConflict, InvalidRequest, SpendLimitReached, StorageFailed
+from stillmotion.generation.submit import request_hash
+from stillmotion.jobs.record import Job, derived_job_id
+from stillmotion.modelgates.models import ModelCatalogue
+from stillmotion.modelgates.pricing import estimate_request
+from stillmotion.storage.lines_writer import LinesWriter
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MAX_ITEMS = 100_000
+ROWS_AT_A_TIME = 100
+"""As many records as DynamoDB reads at once (*BatchGetItem*)."""
+_CHUNK_BYTES = 64 * 1024
+MAX_TOLD = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where lists go, and what holds for orders that do not say."""
+
+    output_bucket: str
+    max_concurrency: int
+    tolerated_failure_percentage: float
+
+    def completed(self, order: BatchOrder) -> BatchOrder:
+        """The order with everything said."""
+        given = order.model_dump(exclude_none=True)
+        return BatchOrder.model_validate(
+            {
+                "max_concurrency": self.max_concurrency,
+                "tolerated_failure_percentage": self.tolerated_failure_percentage,
+                **given,
+            }
+        )
+
+
+class JobReader(Protocol):
+    """The part of a job store that looks up many records."""
+
+    def find_many(self, job_ids: list[str]) -> Mapping[str, Job]: ...
+
+
+@dataclass
+class _Tally:
+    """What the rows came to so far. Of each item id only eight bytes of its hash are kept."""
+
+    items: int = 0
+    to_run: int = 0
+    skipped: int = 0
+    failed: int = 0
+    unpriced: int = 0
+    cost: Decimal = Decimal(0)
+    ids: dict[int, int] = field(default_factory=dict)
+    twice: list[str] = field(default_factory=list)
+
+    def times(self, item_id: str) -> int:
+        """How often an id has come, with this time."""
+        short = int.from_bytes(hashlib.sha256(item_id.encode()).digest()[:8])
+        self.ids[short] = self.ids.get(short, 0) + 1
+        return self.ids[short]
+
+
+class Preparing:
+    """The use case of preparing, over its ports."""
+
+    def __init__(
+        self, store: BatchStore, jobs: JobReader, catalogue: ModelCatalogue, s3: S3Client, limits: Limits
+    ) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._catalogue = catalogue
+        self._s3 = s3
+        self._limits = limits
+
+    @property
+    def bucket(self) -> str:
+        """Where lists go."""
+        return self._limits.output_bucket
+
+    def prepare(self, batch: Batch) -> Batch:
+        """Write ``items.jsonl``, one line for each row that is to be run, and the outcome of every other row.
+
+        Raises:
+            InvalidRequest: the manifest cannot be read, holds nothing, too much, or an item id twice.
+            SpendLimitReached: the estimate is over the budget.
+            ProviderError, StorageFailed: may be tried again.
+        """
+        tally = _Tally()
+        rows = Rows(self._catalogue, batch.manifest.folder, batch.order.defaults)
+        read = (rows.read(row) for row in read_rows(self._chunks(batch.manifest), batch.manifest.key))
+        with LinesWriter(self._s3, self._limits.output_bucket, batch.items_key) as items:
+            for group in batched(read, ROWS_AT_A_TIME, strict=False):
+                self._settle(batch, self._named(group, tally), items, tally)
+            _judge(batch, tally)
+        prepared = batch.changed(
+            status=BatchStatus.RUNNING,
+            order=self._limits.completed(batch.order),
+            items=tally.items,
+            prepared={"to_run": tally.to_run, "skipped": tally.skipped, "failed": tally.failed},
+            estimated_cost_usd=None if tally.unpriced else float(tally.cost),
+        )
+        self._store.save(prepared)
+        return prepared
+
+    def _chunks(self, manifest: Manifest) -> Iterator[bytes]:
+        try:
+            found = self._s3.get_object(Bucket=manifest.bucket, Key=manifest.key, IfMatch=f'"{manifest.etag}"')
+            yield from found["Body"].iter_chunks(_CHUNK_BYTES)
+        except (ClientError, BotoCoreError) as error:
+            code = code_of(error)
+            if code in ("PreconditionFailed", "412", "NoSuchKey", "404"):
+                raise InvalidRequest(
+                    f"'{manifest.address}' was replaced or removed since the batch was ordered. Order the new one; "
+                    "nothing was started."
+                ) from None
+            raise StorageFailed(f"S3 did not give the manifest ({code}). It is tried again.") from error
+
+    def _named(self, group: tuple[Wanted | Unusable, ...], tally: _Tally) -> list[tuple[str, Wanted | Unusable]]:
+        """Each row with its item id: its own, or made of what it asks for and how often that came before."""
+        named = []
+        for row in group:
+            tally.items += 1
+            if tally.items > MAX_ITEMS:
+                raise InvalidRequest(f"The manifest has more than {MAX_ITEMS:,} rows. Split it; nothing was started.")
+            if row.item_id is not None:
+                item_id = row.item_id
+                if tally.times(item_id) > 1:
+                    tally.twice.append(item_id)
+            elif isinstance(row, Wanted):
+                known = tally.times(row.content_id)
+                item_id = row.content_id if known == 1 else f"{row.content_id}-{known}"
+            else:
+                item_id = f"unusable-row-{row.number}"
+            named.append((item_id, row))
+        return named
+
+    def _settle(
+        self, batch: Batch, named: list[tuple[str, Wanted | Unusable]], items: LinesWriter, tally: _Tally
+    ) -> None:
+        found = self._attempts(batch, [item_id for item_id, row in named if isinstance(row, Wanted)])
+        settled: list[dict[str, Any]] = []
+        for item_id, row in named:
+            if isinstance(row, Unusable):
+                settled.append(failed(row.number, item_id, row.error))
+                continue
+            item, job = found[item_id]
+            ended = _ended(row, item, job)
+            if ended is not None:
+                settled.append(ended)
+                continue
+            tally.to_run += 1
+            if standing(job) is Standing.NEW or (job is not None and job.provider.job_id is None):
+                price = estimate_request(row.model, row.request)
+                tally.unpriced += price is None
+                tally.cost += price or 0
+            items.write(_line(batch, row, item))
+        tally.skipped += sum(outcome["status"] == "skipped" for outcome in settled)
+        tally.failed += sum(outcome["status"] == "failed" for outcome in settled)
+        self._store.record(batch.id, batch.run, settled)
+
+    def _attempts(self, batch: Batch, item_ids: list[str]) -> dict[str, tuple[BatchItem, Job | None]]:
+        """Each item's attempt of this run, and the job that an earlier run has left for it."""
+        found: dict[str, tuple[BatchItem, Job | None]] = {}
+        open_items = [BatchItem(batch.id, item_id, owner=batch.owner) for item_id in dict.fromkeys(item_ids)]
+        while open_items:
+            jobs = self._jobs.find_many([item.job_id for item in open_items])
+            for item in open_items:
+                found[item.item_id] = (item, jobs.get(item.job_id))
+            over = [item for item in open_items if standing(jobs.get(item.job_id)) is Standing.OVER]
+            open_items = [BatchItem(batch.id, item.item_id, item.attempt + 1, batch.owner) for item in over]
+        return found
+
+
+def _ended(row: Wanted, item: BatchItem, job: Job | None) -> dict[str, Any] | None:
+    """The outcome of a row that is not to be run: its video is there, or nobody knows whether it was paid."""
+    if job is None or standing(job) not in (Standing.DONE, Standing.UNKNOWN):
+        return None
+    if standing(job) is Standing.DONE and job.request_hash != request_hash(row.request):
+        conflict = IdempotencyConflict(
+            f"Item '{item.item_id}' has a video of another request (job '{job.id}'). Give a changed row a new item_id."
+        )
+        return failed(row.number, item.item_id, conflict)
+    return outcome_of(row.number, item, job, skipped=True)
+
+
+def _line(batch: Batch, row: Wanted, item: BatchItem) -> dict[str, Any]:
+    """What the workflow needs to run an item. The name makes every try of this run at it the same execution."""
+    unique = derived_job_id("execution-name", batch.id, str(batch.run), item.item_id).partition("_")[2]
+    return {
+        "row": row.number,
+        "item_id": item.item_id,
+        "attempt": item.attempt,
+        "execution": f"{batch.id[:44]}-{batch.run}-{unique}",
+        "request": row.request.as_given(),
+    }
+
+
+def _judge(batch: Batch, tally: _Tally) -> None:
+    """Refuse a batch as a whole, before anything is started."""
+    if not tally.items:
+        raise InvalidRequest("The manifest has no rows. Nothing was started.")
+    if tally.twice:
+        shown = ", ".join(f"'{item_id}'" for item_id in tally.twice[:MAX_TOLD])
+        more = f" and {len(tally.twice) - MAX_TOLD} more" if len(tally.twice) > MAX_TOLD else ""
+        raise InvalidRequest(f"The manifest has an item_id twice: {shown}{more}. Correct it; nothing was started.")
+    budget = batch.order.budget_usd
+    if budget is None:
+        return
+    if tally.unpriced:
+        raise SpendLimitReached(
+            f"{tally.unpriced:,} of {tally.to_run:,} items cannot be priced, so the budget of {budget:,.2f} USD cannot "
+            "be kept. Leave them out, or order the batch without budget_usd; nothing was started."
+        )
+    over = tally.cost - Decimal(str(budget))
+    if over > 0:
+        raise SpendLimitReached(
+            f"The {tally.to_run:,} items to run are estimated at {tally.cost:,.2f} USD, {over:,.2f} USD over the "
+            f"budget of {budget:,.2f} USD. Raise budget_usd or leave items out; nothing was started."
+        )

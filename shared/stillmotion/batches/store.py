@@ -1,0 +1,118 @@
+"""The table of batches: one record for each batch, and one entry for each item's outcome.
+
+    id         entry              data
+    my-batch   batch              the record of its latest run
+    my-batch   0001#00000001      what became of the first row in the first run
+
+So the outcomes of a run are one sorted range, read page by page, and those of a run before are never mixed in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.conditions import Attr, Key
+from botocore.exceptions import BotoCoreError, ClientError
+
+from stillmotion.aws_errors import code_of
+from stillmotion.batches.record import Batch
+from stillmotion.errors import BatchNotFound, StorageFailed
+from stillmotion.jobs.record import record_expiry
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+RECORD = "batch"
+
+
+class BatchStore:
+    """Batches in DynamoDB, partition key ``id``, sort key ``entry``."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def find(self, batch_id: str) -> Batch | None:
+        """The record as last written, or ``None``."""
+        try:
+            answer = self._table.get_item(Key={"id": batch_id, "entry": RECORD}, ConsistentRead=True)
+        except (ClientError, BotoCoreError) as error:
+            raise _away(error) from error
+        item = answer.get("Item")
+        return None if item is None else Batch.model_validate_json(str(item["data"]))
+
+    def get(self, batch_id: str, caller: str | None = None) -> Batch:
+        """The record if the caller may see it: it ordered the batch, or nobody in particular did.
+
+        Raises:
+            BatchNotFound: there is none, or it is somebody else's.
+        """
+        batch = self.find(batch_id)
+        if batch is None or (batch.owner is not None and caller != batch.owner):
+            raise BatchNotFound(f"There is no batch '{batch_id}'. Check the id; records are kept for 90 days.")
+        return batch
+
+    def claim(self, batch: Batch) -> bool:
+        """Write the record of a new run; ``False`` when another run was first."""
+        earlier = Attr("run").eq(batch.run - 1) if batch.run > 1 else Attr("id").not_exists()
+        try:
+            self._table.put_item(Item=_record(batch), ConditionExpression=earlier)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                return False
+            raise _away(error) from error
+        except BotoCoreError as error:
+            raise _away(error) from error
+        return True
+
+    def save(self, batch: Batch) -> None:
+        """Write what became of a run; a run that another has followed is left alone."""
+        try:
+            self._table.put_item(Item=_record(batch), ConditionExpression=Attr("run").eq(batch.run))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise _away(error) from error
+        except BotoCoreError as error:
+            raise _away(error) from error
+
+    def record(self, batch_id: str, run: int, outcomes: Iterable[Mapping[str, Any]]) -> None:
+        """Write outcomes, each under its ``row``; the same row again replaces it."""
+        try:
+            with self._table.batch_writer(overwrite_by_pkeys=["id", "entry"]) as writer:
+                for outcome in outcomes:
+                    data = json.dumps(outcome)
+                    entry = _entry(run, int(outcome["row"]))
+                    writer.put_item(Item={"id": batch_id, "entry": entry, "data": data, "expires_at": record_expiry()})
+        except (ClientError, BotoCoreError) as error:
+            raise _away(error) from error
+
+    def outcomes(self, batch_id: str, run: int) -> Iterator[dict[str, Any]]:
+        """What became of each row of a run, by row; at most a page of 1 MB is held at a time."""
+        query: dict[str, Any] = {
+            "KeyConditionExpression": Key("id").eq(batch_id) & Key("entry").begins_with(f"{run:04}#"),
+            "ConsistentRead": True,
+        }
+        while True:
+            try:
+                answer = self._table.query(**query)
+            except (ClientError, BotoCoreError) as error:
+                raise _away(error) from error
+            for item in answer["Items"]:
+                yield json.loads(str(item["data"]))
+            if "LastEvaluatedKey" not in answer:
+                return
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def _entry(run: int, row: int) -> str:
+    return f"{run:04}#{row:08}"
+
+
+def _record(batch: Batch) -> dict[str, Any]:
+    record = {"id": batch.id, "entry": RECORD, "run": batch.run, "data": batch.model_dump_json()}
+    return record | {"expires_at": record_expiry()}
+
+
+def _away(error: Exception) -> StorageFailed:
+    return StorageFailed(f"DynamoDB did not take or give a batch's record ({code_of(error)}). Try again.")

@@ -1,0 +1,1 @@
+"""The use cases of one video, one module each."""

@@ -1,0 +1,92 @@
+"""Bringing a finished video home: stream to S3, record, tell.
+
+Repeatable at every point: an object that is already whole is not downloaded again, a record that is complete is not
+written again, and an event that was not sent is sent.
+"""
+
+from __future__ import annotations
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from stillmotion.errors import JobStateConflict, ProviderError, StillmotionError
+from stillmotion.generation.publish import Announcing
+from stillmotion.jobs.record import Job, Status, StoredVideo, Usage, now
+from stillmotion.jobs.spend import correction
+from stillmotion.jobs.store import JobStore, get_job
+from stillmotion.modelgates.client import ModelGates
+from stillmotion.modelgates.job import ProviderJob
+from stillmotion.storage.event_bus import EventSink
+from stillmotion.storage.sidecars import Notes
+from stillmotion.storage.video_store import VideoStore
+from stillmotion.telemetry import count, logger
+
+RESUMABLE = frozenset({Status.IN_PROGRESS, Status.DELIVERING})
+
+
+class Delivery:
+    """The use case of delivering, over its ports."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        provider: ModelGates,
+        videos: VideoStore,
+        events: EventSink,
+        notes: Notes | None = None,
+    ) -> None:
+        self._store = store
+        self._provider = provider
+        self._videos = videos
+        self._announcing = Announcing(store, events, notes)
+
+    def deliver(self, job_id: str) -> Job:
+        """Store every output of a completed job, complete the record, and send the event.
+
+        Raises:
+            DownloadFailed, StorageFailed, ProviderError: not this time; may be tried again.
+            NotAVideo, GenerationExpired: final.
+        """
+        job = get_job(self._store, job_id)
+        if job.status is not Status.COMPLETED:
+            job = self._store.update(job.id, expected=RESUMABLE, status=Status.DELIVERING)
+            job = self._complete(job)
+        return self._announcing.announce(job)
+
+    def _complete(self, job: Job) -> Job:
+        assert job.provider.job_id is not None  # a job is in progress only with a provider's id on record
+        answer = self._provider.job(job.provider.job_id, job.provider.polling_url)
+        videos = [self._fetch(job, answer, index) for index in range(answer.outputs)]
+        cost = answer.cost_usd if answer.cost_usd is not None else job.usage.cost_usd
+        try:
+            job = self._store.update(
+                job.id,
+                expected={Status.DELIVERING},
+                status=Status.COMPLETED,
+                video=videos,
+                usage=Usage(cost_usd=cost),
+                completed_at=now(),
+                spend=correction(job.reserved, cost),
+            )
+        except JobStateConflict:
+            # Two deliveries ran at once and stored the same bytes; the other one was first to record it.
+            job = get_job(self._store, job.id)
+            if job.status is not Status.COMPLETED:
+                raise
+        logger.info("job completed", extra={"job_id": job.id, "bytes": sum(video.bytes for video in videos)})
+        count("JobsCompleted", model=job.model)
+        if job.usage.cost_usd is not None:
+            count("SpendUsd", job.usage.cost_usd, MetricUnit.NoUnit, model=job.model)
+        count("BytesDelivered", sum(video.bytes for video in videos), MetricUnit.Bytes, model=job.model)
+        return job
+
+    def _fetch(self, job: Job, answer: ProviderJob, index: int) -> StoredVideo:
+        key = f"videos/{job.id}.mp4" if index == 0 else f"videos/{job.id}-{index}.mp4"
+        stored = self._videos.find(key, job.id)
+        if stored is not None:
+            return stored
+        try:
+            with self._provider.content(answer, index) as content:
+                return self._videos.store(content, key, {"job-id": job.id, "model": job.model})
+        except (ProviderError, StillmotionError) as error:
+            logger.warning("delivery broke off", extra={"job_id": job.id, "index": index, "reason": error.detail})
+            raise

@@ -1,0 +1,79 @@
+"""Asking how a job is doing. A query: it costs nothing, changes nothing there, and never fails a paid job."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from stillmotion.errors import JobStateConflict, ProviderThrottled
+from stillmotion.jobs.record import Job, Status, Usage
+from stillmotion.jobs.store import JobStore, get_job
+from stillmotion.modelgates.client import ModelGates
+from stillmotion.modelgates.job import Outcome
+from stillmotion.telemetry import logger
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What one poll found.
+
+    ``outcome`` is ``waiting`` or a terminal one; ``retry_after`` the seconds for which ModelGates asked not to be
+    polled again, 0 when it did not.
+    """
+
+    job: Job
+    outcome: Outcome
+    retry_after: float = 0.0
+
+    def for_machine(self, interval: int) -> dict[str, Any]:
+        """What the state machine decides by: ids, the outcome, and how long to wait before the next poll."""
+        wait = max(interval, math.ceil(self.retry_after))
+        return {"id": self.job.id, "outcome": str(self.outcome), "wait_seconds": wait}
+
+
+class Polling:
+    """The use case of polling, over its ports."""
+
+    def __init__(self, store: JobStore, provider: ModelGates) -> None:
+        self._store = store
+        self._provider = provider
+
+    def poll(self, job_id: str, polls: int) -> Polled:
+        """Look the job up at ModelGates and put what it says on record; ``polls`` is the number of this poll.
+
+        Raises:
+            ProviderUnavailable, ProviderUnauthorized: no answer this time; says nothing about the job.
+            JobNotFound, StorageFailed: the record could not be had.
+        """
+        job = get_job(self._store, job_id)
+        if job.terminal:
+            return Polled(job, _settled(job))
+        if job.provider.job_id is None:
+            raise JobStateConflict(f"Job '{job.id}' is {job.status} and has no id at ModelGates: nothing to poll.")
+        try:
+            answer = self._provider.job(job.provider.job_id, job.provider.polling_url)
+        except ProviderThrottled as throttled:
+            return Polled(job, Outcome.WAITING, throttled.retry_after or 0.0)
+        try:
+            job = self._store.update(
+                job.id,
+                expected={Status.IN_PROGRESS, Status.DELIVERING},
+                polls=polls,
+                provider=job.provider.after(answer),
+                usage=job.usage if answer.cost_usd is None else Usage(cost_usd=answer.cost_usd),
+            )
+        except JobStateConflict:  # settled between the two: what the record says stands
+            settled = get_job(self._store, job.id)
+            return Polled(settled, _settled(settled))
+        logger.info("polled", extra={"job_id": job.id, "provider_status": answer.status, "polls": polls})
+        return Polled(job, answer.outcome)
+
+
+def _settled(job: Job) -> Outcome:
+    """A record that needs no more polling, as an outcome: it was settled by somebody else meanwhile."""
+    return {
+        Status.COMPLETED: Outcome.COMPLETED,
+        Status.CANCELLED: Outcome.CANCELLED,
+        Status.EXPIRED: Outcome.EXPIRED,
+    }.get(job.status, Outcome.FAILED)

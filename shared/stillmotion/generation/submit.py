@@ -1,0 +1,298 @@
+"""Taking a request on, and submitting it at most once.
+
+The record is written, under a condition, before the paid call and completed after it:
+
+    queued ──claim──▶ submitting ──accepted──▶ in_progress
+       ▲                  │ certainly not accepted, may be sent again
+       └──────────────────┘
+                          └─ anything else ends the job; a lost answer as submit_unknown
+
+Whoever finds a record in ``submitting`` cannot know whether the call was made, and so never makes it again: while
+the claim is younger than any function may run, somebody is at it; after that, the outcome is unknown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, NoReturn
+from uuid import uuid4
+
+from stillmotion.errors import (
+    Fault,
+    IdempotencyConflict,
+    JobStateConflict,
+    ProviderThrottled,
+    ProviderUnavailable,
+    StillmotionError,
+    StorageFailed,
+    SubmitInProgress,
+    SubmitOutcomeUnknown,
+)
+from stillmotion.generation.limits import Limits
+from stillmotion.jobs.record import Job, ProviderState, Status, Usage, now, record_expiry
+from stillmotion.jobs.spend import CeilingReached, Reservation, give_back
+from stillmotion.jobs.store import JobStore, get_job
+from stillmotion.modelgates.client import ModelGates
+from stillmotion.modelgates.job import ProviderJob
+from stillmotion.modelgates.models import ModelCatalogue, VideoModel, check
+from stillmotion.requests.media import Images
+from stillmotion.requests.video_request import VideoRequest, parse_request
+from stillmotion.storage.event_bus import SUBMITTED, EventSink
+from stillmotion.telemetry import count, logger
+
+LEASE_SECONDS = 90.0
+"""How long a claim on the paid call can be alive: longer than the time-out of any function that makes it."""
+NO_LIMITS = Limits()
+NOT_ACCEPTED = (ProviderThrottled, ProviderUnavailable)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asked for a job and through which door."""
+
+    source: Mapping[str, Any]
+    owner: str | None = None
+    execution_arn: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A job on record; ``replayed`` when it was there before."""
+
+    job: Job
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A request that can work: the model it will run on, its estimated price in USD (``None`` where the model does not
+    say), and what the caller should know before paying."""
+
+    model: VideoModel
+    price: Decimal | None
+    warnings: list[str]
+
+
+class Submission:
+    """The use case of submitting, over its ports."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        provider: ModelGates,
+        catalogue: ModelCatalogue,
+        images: Images,
+        events: EventSink,
+        limits: Limits = NO_LIMITS,
+    ) -> None:
+        self._store = store
+        self._provider = provider
+        self._catalogue = catalogue
+        self._images = images
+        self._events = events
+        self._limits = limits
+
+    def examine(self, request: VideoRequest) -> Examined:
+        """Check a request against everything that can be known for free.
+
+        Raises:
+            UnknownModel, UnsupportedByModel, ImageNotUsable: it cannot work as asked.
+            SpendLimitReached: it costs more than it may.
+            ProviderUnavailable, StorageFailed: it could not be checked.
+        """
+        model = self._catalogue.find(request.model)
+        check(request, model)
+        price = self._limits.check(request, model)
+        return Examined(model, price, self._images.check(request))
+
+    def accept(self, request: VideoRequest, job_id: str, origin: Origin) -> Accepted:
+        """Check a request against everything that can be known for free, and put it on record as ``queued``.
+
+        The same id with the same request gives the job that is already there.
+
+        Raises:
+            UnknownModel, UnsupportedByModel, ImageNotUsable: it cannot work as asked.
+            IdempotencyConflict: the id belongs to another request.
+            ProviderUnavailable, StorageFailed: it could not be checked or recorded.
+        """
+        fingerprint = request_hash(request)
+        earlier = self._store.find(job_id)
+        if earlier is not None:
+            return _replay(earlier, fingerprint)
+        examined = self.examine(request)
+        settled = self._images.settle(request, job_id)
+        moment = now()
+        job = Job(
+            id=job_id,
+            status=Status.QUEUED,
+            request=settled.as_given(),
+            request_hash=fingerprint,
+            source=dict(origin.source),
+            owner=origin.owner,
+            metadata=request.metadata,
+            warnings=examined.warnings,
+            estimated_cost_usd=None if examined.price is None else float(examined.price),
+            execution_arn=origin.execution_arn,
+            created_at=moment,
+            updated_at=moment,
+            expires_at=record_expiry(),
+        )
+        if not self._store.create(job):
+            held = get_job(self._store, job_id)
+            # The very same record is our own, written by a try whose answer was lost.
+            if held != job:
+                return _replay(held, fingerprint)
+        logger.info("job accepted", extra={"job_id": job_id, "model": job.model, "source": job.source})
+        return Accepted(job)
+
+    def take_over(self, job: Job, execution_arn: str) -> Job:
+        """Make an execution the one that goes on with a job which another has left behind. Nothing is paid for it.
+
+        Raises:
+            SubmitInProgress: the job moved on at this moment.
+        """
+        if job.execution_arn == execution_arn:
+            return job
+        was: dict[str, Any] = {"status": Status.IN_PROGRESS, "error": None, "completed_at": None, "announced_at": None}
+        try:
+            return self._store.update(
+                job.id, expected={job.status}, execution_arn=execution_arn, **(was if job.terminal else {})
+            )
+        except JobStateConflict as error:
+            raise SubmitInProgress(f"Job '{job.id}' moved on at this moment. Look again soon.") from error
+
+    def submit(self, job: Job) -> Job:
+        """Make the paid call for a queued job; a job that was submitted before is answered as it is.
+
+        Raises:
+            ProviderThrottled, ProviderUnavailable: certainly not accepted; the job is ``queued`` again.
+            SubmitInProgress: another call is at it.
+            SubmitOutcomeUnknown: it may have been accepted; the caller records that.
+            SpendLimitReached: the day's limit leaves no room; final, and nothing was sent.
+            ProviderRejected, ProviderUnauthorized, ProviderOutOfCredits, ImageNotUsable: final; the caller records it.
+        """
+        if job.status is Status.QUEUED:
+            body = self._images.sendable(parse_request(job.request)).body()
+            claimed = self._claim(job)
+            if claimed is not None:
+                return self._pay(claimed, body)
+            job = get_job(self._store, job.id)
+        if job.status in (Status.QUEUED, Status.SUBMITTING):
+            _refuse_to_repeat(job)
+        return job
+
+    def _claim(self, job: Job) -> Job | None:
+        """The job, claimed and counted, if this call of all that try is the one to make the paid call."""
+        price = None if job.estimated_cost_usd is None else Decimal(str(job.estimated_cost_usd))
+        moment = datetime.now(UTC)
+        spend = self._limits.reserve(price, moment)
+        reserved = None if spend is None else Reservation(day=spend.day, micro_usd=spend.micro_usd)
+        claim = str(uuid4())
+        try:
+            return self._store.update(
+                job.id, expected={Status.QUEUED}, spend=spend, status=Status.SUBMITTING, claim=claim, reserved=reserved
+            )
+        except JobStateConflict:
+            held = get_job(self._store, job.id)
+            # Our own claim, written by a try whose answer was lost: nobody else will make the call.
+            return held if (held.status, held.claim) == (Status.SUBMITTING, claim) else None
+        except CeilingReached as reached:
+            count("SpendLimitReached", model=job.model)
+            raise self._limits.reached(price or Decimal(0), reached.spent, moment) from None
+
+    def _give_back(self, job: Job, status: Status) -> None:
+        """Take a claim back from a job that certainly was not accepted, and what it was counted with.
+
+        Where that fails, what ModelGates said is still the thing to tell.
+        """
+        spend = give_back(job.reserved)
+        try:
+            self._store.update(job.id, expected={Status.SUBMITTING}, spend=spend, status=status, reserved=None)
+        except JobStateConflict:
+            return  # given back already, or ended by somebody else
+        except StorageFailed as error:
+            logger.error("claim not given back", extra={"job_id": job.id, "reason": error.detail})
+
+    def _pay(self, job: Job, body: Mapping[str, Any]) -> Job:
+        try:
+            accepted = self._provider.submit(body)
+        except NOT_ACCEPTED:
+            self._give_back(job, Status.QUEUED)
+            raise
+        except SubmitOutcomeUnknown:
+            raise
+        except StillmotionError:  # refused for good; the caller ends the job
+            if job.reserved is not None:
+                self._give_back(job, Status.SUBMITTING)
+            raise
+        except Exception as error:  # nobody planned for it, so nobody knows how far the call got
+            raise SubmitOutcomeUnknown(
+                f"Submitting job '{job.id}' died of {type(error).__name__}, so ModelGates may have accepted it. It is "
+                "not sent again; look it up in the ModelGates account and settle the job by hand."
+            ) from error
+        # The id is worth money: it is in the log before anything else can go wrong.
+        logger.info("provider accepted", extra={"job_id": job.id, "provider_job_id": accepted.id})
+        count("PaidSubmits", model=job.model)
+        submitted = self._record(job, accepted)
+        self._announce(submitted)
+        return submitted
+
+    def _record(self, job: Job, accepted: ProviderJob) -> Job:
+        try:
+            return self._write(job, accepted)
+        except Exception as error:  # whatever it is: this job is paid
+            raise SubmitOutcomeUnknown(
+                f"ModelGates accepted job '{job.id}' as '{accepted.id}', but that could not be recorded. It is not "
+                "sent again; settle the job by hand with this id."
+            ) from error
+
+    def _write(self, job: Job, accepted: ProviderJob) -> Job:
+        known: dict[str, Any] = {
+            "provider": ProviderState.of(accepted),
+            "usage": Usage(cost_usd=accepted.cost_usd),
+        }
+        try:
+            return self._store.update(job.id, expected={Status.SUBMITTING}, status=Status.IN_PROGRESS, **known)
+        except (JobStateConflict, StorageFailed):
+            held = get_job(self._store, job.id)
+            if held.provider.job_id == accepted.id:
+                return held  # written by a try whose answer was lost
+            if held.terminal and held.provider.job_id is None:
+                # Somebody ended it during the call. It is paid: with the id on record it can be brought home.
+                self._store.update(job.id, expected={held.status}, **known)
+            raise
+
+    def _announce(self, job: Job) -> None:
+        try:
+            self._events.send(SUBMITTED, job)
+        except StorageFailed as error:  # a paid job is not given up for want of a notice
+            logger.warning("event not sent", extra={"job_id": job.id, "event": SUBMITTED, "reason": error.detail})
+
+
+def _refuse_to_repeat(job: Job) -> NoReturn:
+    if job.status is Status.QUEUED or job.age_seconds < LEASE_SECONDS:
+        raise SubmitInProgress(f"Job '{job.id}' is being submitted by somebody else at this moment. Look again soon.")
+    raise SubmitOutcomeUnknown(
+        f"An earlier attempt to submit job '{job.id}' died on the way, so it may have been accepted. It is not sent "
+        "again; look it up in the ModelGates account and settle the job by hand."
+    )
+
+
+def request_hash(request: VideoRequest) -> str:
+    """SHA-256 of the request in canonical JSON: equal requests have equal hashes, whatever their key order."""
+    canonical = json.dumps(request.as_given(), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _replay(job: Job, fingerprint: str) -> Accepted:
+    if job.request_hash != fingerprint:
+        raise IdempotencyConflict(
+            f"This idempotency key was used for another request (job '{job.id}'). Use a new key for a new request.",
+            faults=[Fault("#", "differs from the request that this idempotency key was first used with")],
+        )
+    return Accepted(job, replayed=True)

@@ -1,0 +1,1 @@
+"""The job: its record, its store, its indexes, what it spends."""

@@ -1,0 +1,160 @@
+"""Lists of jobs, newest first, in pages that neither skip nor repeat while new jobs arrive.
+
+A page ends at a position in time, and the next goes on strictly before it. The page token holds that position and a
+fingerprint of the query it belongs to: it carries no authority, since what may be read is worked out anew from the
+caller and the query of each call, and a token of another query is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from heapq import merge
+from typing import Any
+
+from stillmotion.errors import Fault, InvalidRequest
+from stillmotion.jobs.record import Status
+
+SHARDS = 4
+"""Index partitions for each owner and each status: writes spread over so many, and a page reads all of them."""
+
+_SHARED = "shared"
+MAX_EVALUATED = 2000
+_POSITION = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z#vid_[0-9a-z]{26}")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to list. ``created_after`` is ISO-8601; ``owner`` is the caller, whose jobs and nobody's are listed. Of a
+    status, an operator's list has everybody's."""
+
+    owner: str | None
+    status: Status | None = None
+    model: str | None = None
+    created_after: str | None = None
+    operator: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def partitions(self) -> list[str]:
+        """The index partitions to read: those of a status, or those that hold what this caller may see."""
+        scopes = sorted(self._scopes) if self.status is None else [str(self.status)]
+        return [f"{scope}#{shard}" for scope in scopes for shard in range(SHARDS)]
+
+    @property
+    def _scopes(self) -> set[str]:
+        return {_SHARED, _scope_of(self.owner)}
+
+    def admits(self, entry: Mapping[str, Any]) -> bool:
+        """Whether an entry of these partitions may be shown to this caller and is of the model asked for."""
+        seen = self.operator or str(entry["listing"]).split("#")[0] in self._scopes
+        return seen and (self.model is None or entry.get("model") == self.model)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the jobs as the index holds them, and the token for the next page, ``None`` on the last."""
+
+    jobs: list[dict[str, Any]]
+    next_token: str | None
+
+
+type Reader = Callable[[Query, str, str | None], Iterator[dict[str, Any]]]
+"""Entries of one partition, newest first, strictly before a position; each has its position as ``position``."""
+
+
+def owner_partition(owner: str | None, job_id: str) -> str:
+    """The partition of a job in the index by owner."""
+    return f"{_scope_of(owner)}#{_shard(job_id)}"
+
+
+def status_partition(status: Status, job_id: str) -> str:
+    """The partition of a job in the index by status."""
+    return f"{status}#{_shard(job_id)}"
+
+
+def untold_partition(job_id: str) -> str:
+    """The partition of a job in the index of those that have ended and nobody was told of."""
+    return f"untold#{_shard(job_id)}"
+
+
+def untold_partitions() -> list[str]:
+    """All partitions of that index."""
+    return [f"untold#{shard}" for shard in range(SHARDS)]
+
+
+def _scope_of(owner: str | None) -> str:
+    return _SHARED if owner is None else hashlib.sha256(owner.encode()).hexdigest()[:24]
+
+
+def _shard(job_id: str) -> int:
+    return int(hashlib.sha256(job_id.encode()).hexdigest()[:8], 16) % SHARDS
+
+
+def position_of(created_at: str, job_id: str) -> str:
+    """A job's place in every list: its time of creation, then its id."""
+    return f"{created_at}#{job_id}"
+
+
+def list_jobs(read: Reader, query: Query, limit: int, token: str | None) -> Page:
+    """One page. It may be shorter than ``limit`` and still have a next one, where few of many jobs fit.
+
+    Raises:
+        InvalidRequest: the token is not one of this query's.
+    """
+    before = None if token is None else _position(query, token)
+    found: list[dict[str, Any]] = []
+    entries = _merged(read, query, before)
+    for evaluated, entry in enumerate(entries, start=1):
+        if query.admits(entry):
+            found.append(entry)
+        if len(found) == limit or evaluated == MAX_EVALUATED:
+            more = next(entries, None) is not None
+            return Page(found, _token(query, entry["position"]) if more else None)
+    return Page(found, None)
+
+
+def _merged(read: Reader, query: Query, before: str | None) -> Iterator[dict[str, Any]]:
+    """All partitions as one stream, newest first; their first entries are fetched at the same time."""
+    streams = [read(query, partition, before) for partition in query.partitions]
+    with ThreadPoolExecutor(max_workers=len(streams)) as pool:
+        heads = list(pool.map(lambda stream: next(stream, None), streams))
+    begun = [_chain(head, stream) for head, stream in zip(heads, streams, strict=True) if head is not None]
+    return merge(*begun, key=lambda entry: str(entry["position"]), reverse=True)
+
+
+def _chain(head: dict[str, Any], rest: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    yield head
+    yield from rest
+
+
+def _token(query: Query, position: str) -> str:
+    return base64.urlsafe_b64encode(f"{position}|{_seal(query, position)}".encode()).decode().rstrip("=")
+
+
+def _position(query: Query, token: str) -> str:
+    try:
+        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+    except (binascii.Error, ValueError):
+        text = ""
+    position, _, seal = text.partition("|")
+    if _POSITION.fullmatch(position) is None or seal != _seal(query, position):
+        raise InvalidRequest(
+            "next_token does not belong to this query. Send the token of the page before with the same filters, or "
+            "none.",
+            faults=[Fault("#/next_token", "is not a token of this query", given=token[:80])],
+        )
+    return position
+
+
+def _seal(query: Query, position: str) -> str:
+    return hashlib.sha256(f"{query.fingerprint}|{position}".encode()).hexdigest()[:24]

@@ -1,0 +1,234 @@
+"""A job: one video from request to object, and the record that says where it stands.
+
+queued → submitting → in_progress → delivering → completed
+                                               ↘ failed · cancelled · expired · timed_out · submit_unknown
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stillmotion.jobs.spend import Reservation
+from stillmotion.modelgates.job import Outcome, ProviderJob, classify
+from stillmotion.outbound.addresses import shown_address
+
+SCHEMA_VERSION = "1"
+ID_PREFIX = "vid_"
+RECORD_DAYS = 90
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+class Status(StrEnum):
+    """Where a job stands. The terminal ones are never left, except by resuming."""
+
+    QUEUED = "queued"
+    SUBMITTING = "submitting"
+    IN_PROGRESS = "in_progress"
+    DELIVERING = "delivering"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    TIMED_OUT = "timed_out"
+    SUBMIT_UNKNOWN = "submit_unknown"
+
+
+TERMINAL = frozenset(
+    {Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.EXPIRED, Status.TIMED_OUT, Status.SUBMIT_UNKNOWN}
+)
+
+STATUS_OF_ERROR: Mapping[str, Status] = {
+    "GenerationCancelled": Status.CANCELLED,
+    "GenerationExpired": Status.EXPIRED,
+    "PollingTimedOut": Status.TIMED_OUT,
+    "SubmitOutcomeUnknown": Status.SUBMIT_UNKNOWN,
+}
+"""The status a job ends with by the code of its error; every other error ends as ``failed``."""
+
+DELIVERY_ERRORS = frozenset(
+    {
+        *("DownloadFailed", "NotAVideo", "StorageFailed"),
+        *("ProviderThrottled", "ProviderUnauthorized", "ProviderUnavailable", "InternalError"),
+    }
+)
+"""With an id at ModelGates on record: what went wrong once the job was paid, and says nothing against its video."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ProviderState(_Part):
+    """What ModelGates last said of the job."""
+
+    job_id: str | None = None
+    generation_id: str | None = None
+    status: str | None = None
+    polling_url: str | None = None
+    error: str | None = None
+
+    @classmethod
+    def of(cls, answer: ProviderJob) -> ProviderState:
+        """What there is to keep of the first answer about a job."""
+        return cls(
+            job_id=answer.id,
+            generation_id=answer.generation_id,
+            status=answer.status,
+            polling_url=answer.polling_url,
+            error=answer.error,
+        )
+
+    def after(self, answer: ProviderJob) -> ProviderState:
+        """What is known after a later answer; what that does not say stays."""
+        told = {"status": answer.status, "generation_id": answer.generation_id, "error": answer.error}
+        return self.model_copy(update={name: value for name, value in told.items() if value is not None})
+
+
+class Usage(_Part):
+    """What ModelGates charged, in USD; ``null`` until it says so."""
+
+    cost_usd: float | None = None
+
+
+class StoredVideo(_Part):
+    """One output in the output bucket; ``checksum`` is ``sha256:`` and 64 hex digits, ``bytes`` its size."""
+
+    bucket: str
+    key: str
+    bytes: int
+    content_type: str
+    checksum: str
+
+
+class JobError(_Part):
+    """Why the job ended without a video. ``provider_message`` is ModelGates' own, word for word."""
+
+    code: str
+    message: str
+    retryable: bool = False
+    provider_message: str | None = None
+    faults: list[dict[str, Any]] | None = None
+
+
+class Job(_Part):
+    """A job record. Times are ISO-8601 in UTC, ``expires_at`` unix seconds."""
+
+    id: str
+    status: Status
+    request: dict[str, Any]
+    request_hash: str
+    source: dict[str, Any]
+    owner: str | None = None
+    provider: ProviderState = ProviderState()
+    polls: int = 0
+    usage: Usage = Usage()
+    estimated_cost_usd: float | None = None
+    reserved: Reservation | None = None
+    video: list[StoredVideo] = Field(default_factory=list)
+    error: JobError | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
+    execution_arn: str | None = None
+    claim: str | None = None
+    resumes: int = 0
+    looks: int = 0
+    announced_at: str | None = None
+    created_at: str
+    updated_at: str
+    completed_at: str | None = None
+    expires_at: int | None = None
+
+    @property
+    def terminal(self) -> bool:
+        return self.status in TERMINAL
+
+    @property
+    def untold(self) -> bool:
+        """Whether it has ended and nobody was told."""
+        return self.terminal and self.announced_at is None
+
+    @property
+    def last_said(self) -> Outcome:
+        """What ModelGates last said of it."""
+        return classify(self.provider.status or "")
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a paid video may still be brought home: it is not known to be lost, and nobody is at it."""
+        if self.provider.job_id is None:
+            return False
+        failed_delivery = self.status is Status.FAILED and self.error is not None and self.error.code in DELIVERY_ERRORS
+        # Its content was not there at one look, but ModelGates itself says that it has finished.
+        missed = self.status is Status.EXPIRED and self.last_said is Outcome.COMPLETED
+        return self.status in (Status.TIMED_OUT, Status.SUBMIT_UNKNOWN) or failed_delivery or missed
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since the record last changed."""
+        return (datetime.now(UTC) - datetime.fromisoformat(self.updated_at)).total_seconds()
+
+    @property
+    def model(self) -> str:
+        return str(self.request.get("model", "unknown"))
+
+    def public(self) -> dict[str, Any]:
+        """The part that callers and listeners see."""
+        private = {"owner", "request_hash", "reserved", "claim", "resumes", "looks", "announced_at", "expires_at"}
+        shown = self.model_dump(mode="json", exclude=private, exclude_none=True)
+        can_be = {"resumable": True} if self.resumable else {}
+        return shown | {"request": _without_signatures(self.request)} | can_be
+
+    def result(self) -> dict[str, Any]:
+        """What a workflow answers its caller with: the stored video and nothing of how it came about."""
+        wanted = {"id", "status", "video", "usage", "metadata", "completed_at"}
+        return self.model_dump(mode="json", include=wanted, exclude_none=True) | {"model": self.model}
+
+
+def now() -> str:
+    """The time of day as the record writes it: ISO-8601, UTC, milliseconds."""
+    return timestamp(datetime.now(UTC))
+
+
+def timestamp(moment: datetime) -> str:
+    """A moment as records write it, so that text order is time order."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def record_expiry() -> int:
+    """When a record made now may be forgotten, in unix seconds."""
+    return int(time.time()) + RECORD_DAYS * 86400
+
+
+def new_job_id() -> str:
+    """A fresh id that sorts by time: 48 bits of milliseconds and 80 random bits in Crockford's base 32."""
+    return ID_PREFIX + _base32((int(time.time() * 1000) << 80) | secrets.randbits(80))
+
+
+def derived_job_id(*parts: str) -> str:
+    """The id that the same parts (a scope and an idempotency key) always give."""
+    digest = hashlib.sha256("\x00".join(parts).encode(errors="surrogatepass")).digest()
+    return ID_PREFIX + _base32(int.from_bytes(digest[:16]))
+
+
+def _without_signatures(request: Any) -> Any:
+    """The request with the query strings of its media addresses cut off: a link that a caller signed is a secret."""
+    if isinstance(request, list):
+        return [_without_signatures(part) for part in request]
+    if not isinstance(request, Mapping):
+        return request
+    return {
+        name: shown_address(value) if name == "url" and isinstance(value, str) else _without_signatures(value)
+        for name, value in request.items()
+    }
+
+
+def _base32(number: int) -> str:
+    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))

@@ -1,0 +1,1 @@
+"""The ModelGates API: client, answers, models, prices."""

@@ -1,0 +1,280 @@
+"""The ModelGates video API over urllib3.
+
+The key is sent to addresses under the API root and nowhere else, also not after a redirect. Foreign errors are
+translated here, once, and never repeat an address: it may be a secret.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPException
+from typing import Any, NoReturn, Protocol
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+import urllib3
+from pydantic import ValidationError
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+
+from stillmotion.errors import (
+    DownloadFailed,
+    GenerationExpired,
+    ProviderRejected,
+    ProviderThrottled,
+    ProviderUnauthorized,
+    ProviderUnavailable,
+    StillmotionError,
+)
+from stillmotion.modelgates.job import ProviderJob, read_job
+from stillmotion.modelgates.models import VideoModel
+from stillmotion.modelgates.responses import decoded, retry_after, submitted, unknown
+from stillmotion.outbound.addresses import ForbiddenAddress, origin
+from stillmotion.outbound.download import Download
+from stillmotion.outbound.guarded_client import REDIRECTS, FetchFailed, GuardedClient, UnresolvedHost, redirected
+
+API_PATH = "/api/v1"
+MAX_JSON_BYTES = 8 * 2**20
+MAX_SUBMIT_BYTES = 50 * 2**20
+MAX_CONTENT_REDIRECTS = 3
+QUERY_TIMEOUT = urllib3.Timeout(connect=3.0, read=8.0)
+CONTENT_TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
+SUBMIT_CONNECT_SECONDS, SUBMIT_READ_SECONDS = 3.0, 12.0
+_JSON = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "stillmotion"}
+
+
+class ApiKey(Protocol):
+    """Where the API key comes from."""
+
+    def get(self, *, refresh: bool = False) -> str:
+        """The key; with ``refresh`` not from a cache."""
+
+
+class ModelGates:
+    """A client for one ModelGates account.
+
+    Args:
+        base_url: for example ``https://modelgates.ai``, without the API path.
+        key: the account's API key.
+        guarded: fetches what lies outside the API root, without the key.
+    """
+
+    def __init__(self, base_url: str, key: ApiKey, guarded: GuardedClient) -> None:
+        self._root = base_url.rstrip("/") + API_PATH
+        self._key = key
+        self._guarded = guarded
+        self._pool = urllib3.PoolManager(retries=False, timeout=QUERY_TIMEOUT)
+
+    def models(self) -> list[VideoModel]:
+        """Every model on offer.
+
+        Raises:
+            ProviderUnavailable: no usable answer.
+        """
+        status, headers, data = self._get_json(f"{self._root}/videos/models", {})
+        listed = data.get("data") if isinstance(data, Mapping) else None
+        if status != 200 or not isinstance(listed, list):
+            raise ProviderUnavailable(
+                f"ModelGates did not give its model list (HTTP {status}). Nothing was submitted; try again.",
+                retry_after=retry_after(headers),
+            )
+        models = [_model(entry) for entry in listed if isinstance(entry, Mapping)]
+        return [model for model in models if model is not None]
+
+    def submit(self, body: Mapping[str, Any]) -> ProviderJob:
+        """Start paid work, with one request that is sent at most once for every time it is certainly not accepted.
+
+        Raises:
+            ProviderThrottled, ProviderUnavailable: certainly not accepted; may be sent again later.
+            ProviderRejected, ProviderUnauthorized, ProviderOutOfCredits: certainly not accepted; final.
+            SubmitOutcomeUnknown: it may have been accepted; must not be sent again.
+        """
+        payload = json.dumps(body).encode()
+        if len(payload) > MAX_SUBMIT_BYTES:
+            raise ProviderRejected(
+                f"The request has {len(payload):,} bytes, ModelGates takes {MAX_SUBMIT_BYTES:,}. Use smaller images."
+            )
+        status, headers, raw = self._post_once(payload, self._key.get())
+        if status == 401:  # refused for certain, so this one call may be made again with a rotated key
+            status, headers, raw = self._post_once(payload, self._key.get(refresh=True))
+        return submitted(status, headers, raw)
+
+    def job(self, job_id: str, polling_url: str | None = None) -> ProviderJob:
+        """The job as it stands. Its ``polling_url`` is used only when it lies under the API root.
+
+        Raises:
+            ProviderThrottled: 429 or 503, with ``retry_after`` where it was given.
+            ProviderUnauthorized: 401, also with the key read afresh.
+            ProviderUnavailable: anything else that is not a job.
+        """
+        url = self._own(polling_url) or f"{self._root}/videos/{quote(job_id, safe='')}"
+        status, headers, data = self._get_json(url, self._authorization())
+        if status == 401:
+            status, headers, data = self._get_json(url, self._authorization(refresh=True))
+        job = read_job(data, job_id) if status == 200 else None
+        if job is not None:
+            return job
+        if status in (429, 503):
+            raise ProviderThrottled(f"ModelGates asks to poll later (HTTP {status}).", retry_after=retry_after(headers))
+        if status == 401:
+            raise ProviderUnauthorized("ModelGates does not accept the API key. Put the right key into the secret.")
+        unusable = ProviderUnavailable(f"ModelGates gave no job for this poll (HTTP {status}).")
+        unusable.answered = status
+        raise unusable
+
+    @contextmanager
+    def content(self, job: ProviderJob, index: int) -> Iterator[Download]:
+        """One output's bytes as a stream that goes on where a connection broke.
+
+        Raises:
+            GenerationExpired: 404 or 410, the provider no longer holds it.
+            DownloadFailed: anything else; may be tried again.
+        """
+        try:
+            with Download(lambda headers: self._content(job, index, headers)) as download:
+                yield download
+        except (HTTPError, FetchFailed, UnresolvedHost, ForbiddenAddress, OSError) as error:
+            raise DownloadFailed(
+                f"Output {index} of the job broke off or could not be fetched ({type(error).__name__}). "
+                "It is still at the provider; the download is tried again."
+            ) from None
+
+    @contextmanager
+    def _content(self, job: ProviderJob, index: int, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
+        """The open answer: 200, or 206 where ``headers`` ask for a range."""
+        given = job.unsigned_urls[index] if index < len(job.unsigned_urls) else None
+        url = self._own(given) or f"{self._root}/videos/{quote(job.id, safe='')}/content?index={index}"
+        # Part of a file that was not asked for as such would be stored as the whole of it.
+        good = (200, 206) if "Range" in headers else (200,)
+        with self._open_content(url, headers) as answer:
+            if answer.status not in good:
+                _refuse_content(answer.status)
+            yield answer
+
+    @contextmanager
+    def _open_content(self, url: str, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
+        refreshed, redirects = False, MAX_CONTENT_REDIRECTS
+        while True:
+            with ExitStack() as stack:
+                if not self._owns(url):
+                    yield stack.enter_context(self._guarded.get(url, headers, max_redirects=redirects))
+                    return
+                answer = self._pool.request(
+                    "GET",
+                    url,
+                    headers=self._authorization(refresh=refreshed) | {"Accept-Encoding": "identity"} | dict(headers),
+                    redirect=False,
+                    preload_content=False,
+                    timeout=CONTENT_TIMEOUT,
+                )
+                stack.callback(answer.close)
+                if answer.status == 401 and not refreshed:
+                    refreshed = True
+                elif answer.status in REDIRECTS and redirects:
+                    url, redirects = redirected(url, answer), redirects - 1
+                else:
+                    yield answer
+                    return
+
+    def _post_once(self, payload: bytes, key: str) -> tuple[int, Mapping[str, str], bytes]:
+        """One POST on a connection of its own: a kept-alive one may be dead, which is only seen after sending."""
+        connection = _connection(self._root)
+        try:
+            try:
+                connection.connect()
+            except (HTTPError, OSError) as error:
+                raise ProviderUnavailable(
+                    f"ModelGates could not be reached ({type(error).__name__}). Nothing was submitted; try again."
+                ) from None
+            connection.timeout = SUBMIT_READ_SECONDS
+            try:
+                if connection.sock is not None:
+                    connection.sock.settimeout(SUBMIT_READ_SECONDS)
+                headers = _JSON | {"Authorization": f"Bearer {key}", "Connection": "close"}
+                path = f"{urlsplit(self._root).path}/videos"
+                # Where the server refuses before it has read everything, the refusal is there to be read.
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    connection.request("POST", path, body=payload, headers=headers, preload_content=False)
+                answer = connection.getresponse()
+            except (HTTPError, HTTPException, OSError, ValueError) as error:
+                unknown(f"the answer was lost ({type(error).__name__})")
+            return answer.status, answer.headers, _read_leniently(answer)
+        finally:
+            connection.close()
+
+    def _get_json(self, url: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], Any]:
+        try:
+            answer = self._pool.request(
+                "GET", url, headers=_JSON | dict(headers), redirect=False, preload_content=False
+            )
+            with answer:  # a connection with an unread rest is not used again
+                raw = answer.read(MAX_JSON_BYTES)
+        except (HTTPError, HTTPException, OSError) as error:
+            raise ProviderUnavailable(
+                f"ModelGates gave no answer ({type(error).__name__}). This was only a query; it is asked again."
+            ) from None
+        return answer.status, answer.headers, decoded(raw)
+
+    def _authorization(self, *, refresh: bool = False) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._key.get(refresh=refresh)}"}
+
+    def _own(self, given: str | None) -> str | None:
+        """An address that ModelGates gave (absolute, or relative to the base address) if it is under the API root."""
+        if not given:
+            return None
+        try:
+            url = urljoin(self._root.removesuffix(API_PATH) + "/", given)
+        except ValueError:
+            return None
+        return url if self._owns(url) else None
+
+    def _owns(self, url: str) -> bool:
+        """Whether an address lies under the API root, whatever it dresses up as."""
+        try:
+            path = _unquoted(urlsplit(url).path)
+            same = origin(url) == origin(self._root)
+        except (ForbiddenAddress, ValueError):
+            return False
+        return same and path.startswith(urlsplit(self._root).path + "/") and ".." not in path
+
+
+def _unquoted(path: str) -> str:
+    """A path as the last of several servers may read it, each of which decodes it once more."""
+    while (plain := unquote(path)) != path:
+        path = plain
+    return path
+
+
+def _model(entry: Mapping[str, Any]) -> VideoModel | None:
+    """One entry of the model list. A capability of an unexpected shape counts as not stated: it says nothing to us,
+    and must not take the other models away."""
+    try:
+        return VideoModel.model_validate(entry)
+    except ValidationError as error:
+        odd = {str(fault["loc"][0]) for fault in error.errors()}
+    return None if "id" in odd else VideoModel.model_validate({k: v for k, v in entry.items() if k not in odd})
+
+
+def _connection(root: str) -> HTTPConnection:
+    parts = urlsplit(root)
+    if parts.scheme == "https":
+        return HTTPSConnection(str(parts.hostname), parts.port or 443, timeout=SUBMIT_CONNECT_SECONDS)
+    return HTTPConnection(str(parts.hostname), parts.port or 80, timeout=SUBMIT_CONNECT_SECONDS)
+
+
+def _read_leniently(answer: urllib3.BaseHTTPResponse) -> bytes:
+    """The body, or nothing: a refusal stays one when its reason breaks off, and a 2xx without a job is unknown."""
+    try:
+        return answer.read(MAX_JSON_BYTES)
+    except (HTTPError, HTTPException, OSError, ValueError):
+        return b""
+
+
+def _refuse_content(status: int) -> NoReturn:
+    if status in (404, 410):
+        raise GenerationExpired(
+            f"The provider no longer holds the output (HTTP {status}). The clip has to be generated anew."
+        )
+    error: type[StillmotionError] = ProviderUnauthorized if status == 401 else DownloadFailed
+    raise error(f"The content address answered HTTP {status}. The output is still at the provider; it is tried again.")

@@ -1,0 +1,1 @@
+"""The state-machine boundary: execution input, tasks, executions."""

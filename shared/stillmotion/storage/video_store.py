@@ -1,0 +1,241 @@
+"""A video from an open HTTP answer into S3, in memory that does not depend on its size.
+
+While a part of 8 MiB is read, the four before it are on their way to S3, which takes its time to answer for each: five
+parts in memory, and for a moment six while the pieces of one are put together. An object appears only when it is
+whole; whatever fails, no parts are left behind.
+
+Source of the limits: *Amazon S3 multipart upload limits* (parts of 5 MiB to 5 GiB, the last may be smaller; 10,000).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zlib
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from stillmotion.aws_errors import code_of
+from stillmotion.errors import DownloadFailed, NotAVideo, StorageFailed
+from stillmotion.jobs.record import StoredVideo
+from stillmotion.telemetry import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+PART_BYTES = 8 * 2**20
+READ_BYTES = 256 * 2**10
+"""Read at once: as much of a part, at most, is lost where a connection breaks and goes on."""
+UPLOADS_IN_FLIGHT = 4
+MIN_VIDEO_BYTES = 256
+MAX_VIDEO_BYTES = 5 * 2**30
+_OPAQUE_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+
+
+class Answer(Protocol):
+    """What is needed of an HTTP answer."""
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    def read(self, amt: int | None = None) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    content_type: str
+    length: int | None
+
+
+class VideoStore:
+    """Puts videos into one bucket.
+
+    Args:
+        s3: client for the bucket.
+        bucket: the output bucket.
+        max_bytes: larger videos are refused.
+    """
+
+    def __init__(
+        self, s3: S3Client, bucket: str, max_bytes: int = MAX_VIDEO_BYTES, part_bytes: int = PART_BYTES
+    ) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._max_bytes = max_bytes
+        self._part_bytes = part_bytes
+
+    def find(self, key: str, job_id: str) -> StoredVideo | None:
+        """The object an earlier delivery of this job left whole, or ``None``. It is read once for its checksum."""
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket, Key=key)
+            if answer["Metadata"].get("job-id") != job_id:
+                return None
+            digest, size = hashlib.sha256(), 0
+            while chunk := answer["Body"].read(self._part_bytes):
+                digest.update(chunk)
+                size += len(chunk)
+        except (ClientError, BotoCoreError) as error:
+            if code_of(error) in ("NoSuchKey", "404"):
+                return None
+            raise _storage_failed("read", error) from error
+        return self._stored(key, size, answer["ContentType"], digest.hexdigest())
+
+    def store(self, answer: Answer, key: str, metadata: Mapping[str, str]) -> StoredVideo:
+        """Stream the answer's body to ``key``.
+
+        Raises:
+            NotAVideo: the type, the first bytes or the size are not those of an MP4.
+            DownloadFailed: it ended before its announced length.
+            StorageFailed: S3 did not take it.
+            urllib3.exceptions.HTTPError: reading broke off.
+        """
+        expected = self._expect(answer)
+        digest = hashlib.sha256()
+        parts = self._parts(answer, expected, digest)
+        first = next(parts)
+        try:
+            if len(first) < self._part_bytes:
+                # The whole of it: nothing may follow a short part.
+                size = len(first) + sum(len(part) for part in parts)
+                self._s3.put_object(
+                    Bucket=self._bucket,
+                    Key=key,
+                    Body=first,
+                    ChecksumCRC32=checksum_crc32(first),
+                    ContentType=expected.content_type,
+                    Metadata=metadata,
+                )
+            else:
+                parts = chain((first,), parts)
+                del first  # or it would be held until the last part is sent
+                size = self._multipart(parts, key, expected.content_type, metadata)
+            held = self._s3.head_object(Bucket=self._bucket, Key=key)["ContentLength"]
+        except (ClientError, BotoCoreError) as error:
+            raise _storage_failed("store", error) from error
+        if held != size:
+            raise StorageFailed(f"S3 holds {held:,} bytes of '{key}', sent were {size:,}. The delivery is tried again.")
+        return self._stored(key, size, expected.content_type, digest.hexdigest())
+
+    def _expect(self, answer: Answer) -> _Expected:
+        content_type = answer.headers.get("Content-Type", "").split(";")[0].strip().lower()
+        if content_type in _OPAQUE_TYPES:
+            content_type = "video/mp4"
+        if not content_type.startswith("video/"):
+            raise NotAVideo(
+                f"The content address delivered {content_type}, not a video. Look the job up at ModelGates; "
+                "the delivery can be resumed."
+            )
+        announced = answer.headers.get("Content-Length", "")
+        if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+            announced = ""  # the length of the packed bytes, which are unpacked as they are read
+        length = int(announced) if announced.isascii() and announced.isdigit() else None
+        if length is not None:
+            self._check_size(length)
+        return _Expected(content_type, length)
+
+    def _parts(self, answer: Answer, expected: _Expected, digest: hashlib._Hash) -> Iterator[bytes]:
+        """The body in parts of full size, the last one shorter and perhaps empty; checked as it passes."""
+        total = 0
+        while True:
+            part = _read_full(answer, self._part_bytes)
+            last, total = len(part) < self._part_bytes, total + len(part)
+            # Before the look at the first bytes: what broke off early may be a video the next time.
+            if last and expected.length is not None and total != expected.length:
+                raise DownloadFailed(
+                    f"The video ended after {total:,} of {expected.length:,} bytes. The download is tried again."
+                )
+            if total == len(part):
+                _check_head(part)
+            self._check_size(total)
+            digest.update(part)
+            yield part
+            if last:
+                return
+
+    def _multipart(self, parts: Iterator[bytes], key: str, content_type: str, metadata: Mapping[str, str]) -> int:
+        upload = self._s3.create_multipart_upload(
+            Bucket=self._bucket, Key=key, ContentType=content_type, Metadata=metadata, ChecksumAlgorithm="CRC32"
+        )["UploadId"]
+        try:
+            completed, size = self._send_parts(parts, key, upload)
+            self._s3.complete_multipart_upload(
+                Bucket=self._bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": completed}
+            )
+        except BaseException:
+            self._abort(key, upload)
+            raise
+        return size
+
+    def _abort(self, key: str, upload: str) -> None:
+        try:
+            self._s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
+        except (ClientError, BotoCoreError) as error:
+            # What made the upload fail is the thing to tell; the bucket's lifecycle rule takes the parts away.
+            logger.warning("parts left behind", extra={"key": key, "reason": type(error).__name__})
+
+    def _send_parts(self, parts: Iterator[bytes], key: str, upload: str) -> tuple[list[CompletedPartTypeDef], int]:
+        def send(number: int, part: bytes) -> CompletedPartTypeDef:
+            checksum = checksum_crc32(part)
+            answer = self._s3.upload_part(
+                Bucket=self._bucket, Key=key, UploadId=upload, PartNumber=number, Body=part, ChecksumCRC32=checksum
+            )
+            return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": checksum}
+
+        completed: list[CompletedPartTypeDef] = []
+        in_flight: deque[Future[CompletedPartTypeDef]] = deque()
+        size = 0
+        # Leaving the pool waits for what is in flight, so that an abort finds no part still arriving.
+        with ThreadPoolExecutor(max_workers=UPLOADS_IN_FLIGHT) as pool:
+            for number, part in enumerate(filter(None, parts), start=1):
+                size += len(part)
+                if len(in_flight) == UPLOADS_IN_FLIGHT:
+                    completed.append(in_flight.popleft().result())
+                in_flight.append(pool.submit(send, number, part))
+            completed.extend(future.result() for future in in_flight)
+        return completed, size
+
+    def _check_size(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise NotAVideo(f"The video has {size:,} bytes or more; at most {self._max_bytes:,} are stored.")
+
+    def _stored(self, key: str, size: int, content_type: str, sha256: str) -> StoredVideo:
+        return StoredVideo(
+            bucket=self._bucket, key=key, bytes=size, content_type=content_type, checksum=f"sha256:{sha256}"
+        )
+
+
+def _read_full(answer: Answer, amount: int) -> bytes:
+    """Exactly ``amount`` bytes, fewer only at the end."""
+    pieces, missing = [], amount
+    while missing and (chunk := answer.read(min(missing, READ_BYTES))):
+        pieces.append(chunk)
+        missing -= len(chunk)
+    return b"".join(pieces)
+
+
+def checksum_crc32(part: bytes) -> str:
+    """What S3 holds the part's bytes against. Given beforehand, it spares botocore a copy and a framing of the part,
+    and S3 wants the same one again with the completed upload (*Checking object integrity in Amazon S3*)."""
+    return base64.b64encode(zlib.crc32(part).to_bytes(4)).decode()
+
+
+def _check_head(part: bytes) -> None:
+    # ISO/IEC 14496-12: a file begins with a box of 4 bytes size and the 4 letters ftyp.
+    if part[4:8] != b"ftyp" or len(part) < MIN_VIDEO_BYTES:
+        raise NotAVideo(
+            f"What was delivered ({len(part):,} bytes at first) does not begin as an MP4 does. Look the job up at "
+            "ModelGates; the delivery can be resumed."
+        )
+
+
+def _storage_failed(action: str, error: Exception) -> StorageFailed:
+    return StorageFailed(
+        f"S3 did not {action} the video ({code_of(error)}). It is still at ModelGates; the delivery is tried again."
+    )
