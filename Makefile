@@ -60,10 +60,12 @@ mutants: $(READY) ## Break the code on purpose, and fail unless the fault suite 
 	@python -m scripts.mutants $(ARGS)
 
 .PHONY: lint
-lint: $(READY) ## Check style, types and the template; changes nothing
+lint: $(READY) ## Check style, types, import contracts, generated files and the template; changes nothing
 	@ruff check .
 	@ruff format --check .
 	@mypy
+	@python -m scripts.contracts
+	@python -m scripts.lock --check
 	@python -m scripts.openapi --check
 	@python -m scripts.schemas --check
 	@python -m local.validate
@@ -98,9 +100,8 @@ redrive: $(READY) ## Send undelivered events of a stack on AWS again: ARGS="--st
 	@python -m scripts.redrive $(ARGS)
 
 .PHONY: lock
-lock: $(READY) ## Resolve requirements-dev.in into requirements-dev.txt anew
-	@uv pip compile --quiet --universal --upgrade --python-version 3.13 --no-header --no-annotate \
-		requirements-dev.in --output-file requirements-dev.txt
+lock: $(READY) ## Resolve requirements-dev.in into requirements-dev.txt: ARGS=--upgrade takes the newest versions
+	@python -m scripts.lock $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what the commands made, also .venv; clips in out/ stay

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from stillmotion.outbound.addresses import origin
-
 
 class MissingSetting(Exception):
     """An environment variable that a function needs is not set or not of its kind."""
@@ -168,8 +166,3 @@ def load[T](kind: type[T], environment: Mapping[str, str]) -> T:
         else:
             values[field.name] = value
     return kind(**values)
-
-
-def origins(listed: str) -> frozenset[str]:
-    """The origins in a comma-separated list, in canonical form."""
-    return frozenset(origin(part.strip()) for part in listed.split(",") if part.strip())

@@ -31,7 +31,6 @@ from stillmotion.settings import (
     SubmitTaskSettings,
     UploadSettings,
     load,
-    origins,
 )
 from stillmotion.storage.event_bus import EventBus
 
@@ -259,3 +258,10 @@ def recovery(settings: RecoverySettings) -> Recovery:
 def state_machine() -> SFNClient:
     found: SFNClient = client("stepfunctions")
     return found
+
+
+def origins(listed: str) -> frozenset[str]:
+    """The origins in a comma-separated list, in canonical form."""
+    from stillmotion.outbound.addresses import origin
+
+    return frozenset(origin(part.strip()) for part in listed.split(",") if part.strip())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from stillmotion.settings import DeliverSettings, MissingSetting, StoreSettings, load, origins
+from stillmotion.settings import DeliverSettings, MissingSetting, StoreSettings, load
 
 pytestmark = pytest.mark.unit
 
@@ -53,16 +53,3 @@ def test_settings_cannot_be_changed_and_serve_as_a_key() -> None:
 def test_settings_hold_no_default_that_hides_a_missing_variable() -> None:
     with pytest.raises(MissingSetting, match="MODELGATES_BASE_URL"):
         load(DeliverSettings, GIVEN)
-
-
-@pytest.mark.parametrize(
-    ("listed", "expected"),
-    [
-        ("", set()),
-        (" , ", set()),
-        ("http://127.0.0.1:4566", {"http://127.0.0.1:4566"}),
-        ("HTTPS://Example.com/, http://localhost", {"https://example.com:443", "http://localhost:80"}),
-    ],
-)
-def test_trusted_origins_are_read_in_canonical_form(listed: str, expected: set[str]) -> None:
-    assert origins(listed) == expected

@@ -75,3 +75,16 @@ def test_a_function_starts_without_the_modules_of_the_others() -> None:
     )
     others = ("api", "images", "request", "submission", "transfer", "views")
     assert not {f"stillmotion.{name}" for name in others} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        ("", set()),
+        (" , ", set()),
+        ("http://127.0.0.1:4566", {"http://127.0.0.1:4566"}),
+        ("HTTPS://Example.com/, http://localhost", {"https://example.com:443", "http://localhost:80"}),
+    ],
+)
+def test_trusted_origins_are_read_in_canonical_form(listed: str, expected: set[str]) -> None:
+    assert wiring.origins(listed) == expected
