@@ -127,6 +127,7 @@ def batch_definition() -> dict[str, Any]:
     """The batch machine's definition with its placeholders filled in."""
     arns = {f"{name}Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}" for name in HANDLERS}
     arns |= {"GenerateVideoStateMachineArn": VALUES["GenerateVideoStateMachine"], "OutputBucketName": "clips"}
+    arns["Partition"] = "aws"
     filled: dict[str, Any] = json.loads(re.sub(r"\$\{(\w+)\}", lambda m: arns[m[1]], BATCH_DEFINITION.read_text()))
     return filled
 

@@ -73,6 +73,7 @@ def _value(value: Any, known: dict[str, str]) -> str | None:
 
 def definition(**substitutions: str) -> dict[str, Any]:
     """The state machine's definition with its placeholders filled in as the deployment fills them."""
-    text = re.sub(r"\$\{(\w+)\}", lambda match: substitutions[match[1]], DEFINITION.read_text())
+    values = {"Partition": "aws"} | substitutions
+    text = re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], DEFINITION.read_text())
     filled: dict[str, Any] = json.loads(text)
     return filled

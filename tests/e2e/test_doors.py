@@ -161,7 +161,7 @@ def parent(stack: Stack, example: str, given: dict[str, Any]) -> dict[str, Any]:
     """Deploy a parent from the examples, run it, and describe how it ended."""
     machine = stack.client("stepfunctions")
     text = (EXAMPLES / f"{example}.asl.json").read_text()
-    definition = text.replace("${GenerateVideoStateMachineArn}", stack.state_machine_arn)
+    definition = text.replace("${GenerateVideoStateMachineArn}", stack.state_machine_arn).replace("${Partition}", "aws")
     role = parent_role(stack, example)
     name = f"e2e-{example}-{time.monotonic_ns()}"
     arn = machine.create_state_machine(name=name, definition=definition, roleArn=role)["stateMachineArn"]

@@ -81,7 +81,7 @@ def test_the_map_is_distributed_and_takes_its_numbers_from_the_order() -> None:
 
 def test_no_list_enters_the_state() -> None:
     # Without ResultWriter the results of all items, and of failed ones their whole input, would be this state's output.
-    assert MAP["ResultWriter"]["Resource"] == "arn:aws:states:::s3:putObject"
+    assert MAP["ResultWriter"]["Resource"] == "arn:${Partition}:states:::s3:putObject"
     assert MAP["ResultPath"] is None
     # An item's row rides through the item's state, the nested execution's input, and what that answers with.
     assert 3 * MAX_ROW_BYTES < STATE_LIMIT

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,10 +81,44 @@ def _loads(part: ast.AST) -> set[str]:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_has_a_log_group_of_its_own_with_retention(function: str) -> None:
-    group = FUNCTIONS[function]["LoggingConfig"]["LogGroup"]["Ref"]
-    assert group == function.removesuffix("Function") + "LogGroup"
-    assert resources("AWS::Logs::LogGroup")[group]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+def test_a_function_logs_into_the_stacks_one_group_which_has_no_fixed_name(function: str) -> None:
+    assert "LoggingConfig" not in FUNCTIONS[function]
+    assert template()["Globals"]["Function"]["LoggingConfig"] == {"LogGroup": {"Ref": "FunctionLogGroup"}}
+    groups = resources("AWS::Logs::LogGroup")
+    assert groups["FunctionLogGroup"] == {"RetentionInDays": {"Ref": "LogRetentionDays"}}
+    assert set(groups) == {"FunctionLogGroup", "EventLogGroup"}
+
+
+def test_the_event_log_takes_streams_without_and_events_with_a_source_arn() -> None:
+    group = resources("AWS::Logs::LogGroup")["EventLogGroup"]
+    assert group["LogGroupName"] == {"Fn::Sub": "/aws/events/${AWS::StackName}"}
+    create, put = group["ResourcePolicyDocument"]["Statement"]
+    assert (create["Action"], put["Action"]) == ("logs:CreateLogStream", "logs:PutLogEvents")
+    assert "Condition" not in create
+    assert list(put["Condition"]) == ["ArnLike"]
+    assert put["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Sub"].endswith(":rule/${EventBus}/*")
+    assert create["Principal"] == put["Principal"]
+    assert resources("AWS::Logs::ResourcePolicy") == {}
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "template.yaml", *(ROOT / "workflows").rglob("*.json")], ids=lambda path: path.name
+)
+def test_no_definition_names_a_partition(path: Path) -> None:
+    text = "\n".join(line for line in path.read_text().splitlines() if "Description:" not in line)
+    assert "arn:aws" not in text
+    if path.suffix == ".json":
+        assert "arn:${Partition}:states:::" in text
+
+
+@pytest.mark.parametrize("machine", resources("AWS::Serverless::StateMachine"))
+def test_a_definition_gets_the_partition_it_is_deployed_in(machine: str) -> None:
+    given = resources("AWS::Serverless::StateMachine")[machine]["DefinitionSubstitutions"]
+    assert given["Partition"] == {"Ref": "AWS::Partition"}
+
+
+def test_the_template_has_no_merge_keys() -> None:
+    assert "<<:" not in (ROOT / "template.yaml").read_text()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -203,7 +238,9 @@ def test_a_bucket_is_private_encrypted_and_cleans_up_after_broken_uploads(bucket
 @pytest.mark.parametrize("logical_id", [*BUCKETS, *resources("AWS::DynamoDB::Table")])
 def test_what_holds_data_outlives_the_stack(logical_id: str) -> None:
     resource = template()["Resources"][logical_id]
-    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+    assert resource["UpdateReplacePolicy"] == "Retain"
+    # What a failed first deployment made goes again.
+    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
 def test_the_table_forgets_in_time_and_can_be_brought_back() -> None:
