@@ -30,6 +30,13 @@ help: ## Show this list
 $(READY): requirements-dev.txt local/bootstrap.py cli/pyproject.toml
 	@cd / && $$(command -v python3 || command -v python3.13 || echo python3) "$(CURDIR)/local/bootstrap.py"
 
+# cfn-lint of its own environment: SAM CLI pins an older one than checks today's AWS.
+CFN_LINT := .venv-cfn-lint
+$(CFN_LINT)/.installed: requirements-cfn-lint.txt $(READY)
+	@python -m venv --clear $(CFN_LINT)
+	@$(CFN_LINT)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-cfn-lint.txt
+	@touch $@
+
 .PHONY: setup
 setup: $(READY) ## Make .venv with Python 3.13 and everything the other commands need
 	@echo "$(VENV) is ready."
@@ -60,7 +67,7 @@ mutants: $(READY) ## Break the code on purpose, and fail unless the fault suite 
 	@python -m scripts.mutants $(ARGS)
 
 .PHONY: lint
-lint: $(READY) ## Check style, types, import contracts, generated files and the template; changes nothing
+lint: $(READY) $(CFN_LINT)/.installed ## Check style, types, import contracts, generated files and the template; changes nothing
 	@ruff check .
 	@ruff format --check .
 	@mypy
@@ -69,6 +76,7 @@ lint: $(READY) ## Check style, types, import contracts, generated files and the 
 	@python -m scripts.openapi --check
 	@python -m scripts.schemas --check
 	@python -m local.validate
+	@$(CFN_LINT)/bin/cfn-lint --template template.yaml --regions us-east-1 eu-central-1 us-gov-west-1 cn-north-1
 
 .PHONY: bench
 bench: $(READY) ## Measure speed, memory and start-up against baselines: ARGS="transfer --json"
@@ -106,5 +114,5 @@ lock: $(READY) ## Resolve requirements-dev.in into requirements-dev.txt: ARGS=--
 .PHONY: clean
 clean: ## Remove what the commands made, also .venv; clips in out/ stay
 	@if [ -f .local/stack.json ] && [ -x $(VENV)/bin/python ]; then python -m local.serve stop; fi
-	@rm -rf .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage $(VENV)
+	@rm -rf .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage $(VENV) $(CFN_LINT)
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
