@@ -11,6 +11,7 @@ from typing import Any
 from stillmotion.errors import JobStateConflict, StorageFailed
 from stillmotion.generation.record_failure import Failures
 from stillmotion.generation.submit import LEASE_SECONDS, Origin, Submission
+from stillmotion.jobs.public import http_view
 from stillmotion.jobs.record import Job, ProviderState, Status, StoredVideo, now
 from stillmotion.jobs.spend import CeilingReached, Spend
 from stillmotion.modelgates.job import ProviderJob
@@ -119,7 +120,7 @@ class MemoryEvents:
     def send(self, detail_type: str, job: Job) -> None:
         if self.down:
             raise StorageFailed("EventBridge did not take it.")
-        self.sent.append((detail_type, job.public()))
+        self.sent.append((detail_type, http_view(job)))
         self._fuse.burn(f"event:{detail_type}")
 
 

@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from stillmotion import wiring
 from stillmotion.api.resolver import JobId, answer, documented, get_visible_job, new_api
 from stillmotion.api.views import JobView, SettleOrder
+from stillmotion.jobs.public import http_view
 from stillmotion.settings import ControlSettings, load
 from stillmotion.telemetry import entry_point
 
@@ -22,7 +23,7 @@ def cancel_video(video_id: JobId) -> Response[str]:
     """Stop waiting for a job. ModelGates may still finish the clip and charge for it."""
     settings = load(ControlSettings, os.environ)
     job = get_visible_job(app, wiring.job_store(settings), video_id, settings.operator_arns)
-    return answer(200, wiring.control(settings).cancel(job).public())
+    return answer(200, http_view(wiring.control(settings).cancel(job)))
 
 
 @app.post("/videos/<video_id>/resume", responses=documented({202: JobView}, 404, 409), tags=["videos"])
@@ -30,7 +31,7 @@ def resume_video(video_id: JobId) -> Response[str]:
     """Go on with a job that timed out or whose delivery failed, without a new paid call."""
     settings = load(ControlSettings, os.environ)
     job = get_visible_job(app, wiring.job_store(settings), video_id, settings.operator_arns)
-    return answer(202, wiring.control(settings).resume(job).public(), {"Location": f"/videos/{job.id}"})
+    return answer(202, http_view(wiring.control(settings).resume(job)), {"Location": f"/videos/{job.id}"})
 
 
 @app.post(
@@ -43,8 +44,8 @@ def settle_video(video_id: JobId, order: SettleOrder) -> Response[str]:
     control = wiring.control(settings)
     if order.provider_job_id is not None:
         job = control.adopt(job, order.provider_job_id)
-        return answer(202, job.public(), {"Location": f"/videos/{job.id}"})
-    return answer(200, control.abandon(job).public())
+        return answer(202, http_view(job), {"Location": f"/videos/{job.id}"})
+    return answer(200, http_view(control.abandon(job)))
 
 
 @entry_point

@@ -8,6 +8,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
+from stillmotion.jobs.public import workflow_output
 from stillmotion.settings import DeliverSettings, load
 from stillmotion.stepfunctions import video_tasks
 from stillmotion.telemetry import entry_point
@@ -19,4 +20,4 @@ wiring.prepare(wiring.delivery, DeliverSettings)
 @video_tasks.task
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Bring the video home: ``{"id": …}``; answers the workflow's result."""
-    return wiring.delivery(load(DeliverSettings, os.environ)).deliver(event["id"]).result()
+    return workflow_output(wiring.delivery(load(DeliverSettings, os.environ)).deliver(event["id"]))

@@ -15,6 +15,7 @@ from stillmotion.api.views import DryRun, JobView, show_dry_run
 from stillmotion.batches.item import Standing, standing
 from stillmotion.generation.create import FrontDoor
 from stillmotion.generation.submit import NOT_ACCEPTED, Origin
+from stillmotion.jobs.public import http_view
 from stillmotion.jobs.record import derived_job_id, new_job_id
 from stillmotion.jobs.store import get_job
 from stillmotion.requests.video_request import VideoRequest, parse_request
@@ -57,8 +58,8 @@ def create_video(
     taken = door.take(request, job_id, origin, app.lambda_context.get_remaining_time_in_millis() / 1000)
     headers = {"Location": f"/videos/{taken.job.id}"}
     if taken.replayed:
-        return answer(200, taken.job.public(), headers | {"Idempotent-Replayed": "true"})
-    return answer(202, taken.job.public(), headers)
+        return answer(200, http_view(taken.job), headers | {"Idempotent-Replayed": "true"})
+    return answer(202, http_view(taken.job), headers)
 
 
 @entry_point

@@ -14,6 +14,7 @@ from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
 from stillmotion.errors import StorageFailed
+from stillmotion.jobs.public import http_view
 from stillmotion.jobs.record import SCHEMA_VERSION, Job, JobError, Status, StoredVideo
 from stillmotion.storage.event_bus import COMPLETED, FAILED, SOURCE, SUBMITTED, EventBus
 
@@ -66,7 +67,7 @@ def test_an_event_is_the_public_record_with_the_schema_version_first(heard: Any)
     assert (event["source"], event["detail-type"], event["resources"]) == ("stillmotion", COMPLETED, [ARN])
     detail = event["detail"]
     assert next(iter(detail)) == "schema_version"
-    assert detail == {"schema_version": SCHEMA_VERSION} | job().public()
+    assert detail == {"schema_version": SCHEMA_VERSION} | http_view(job())
     assert detail["metadata"] == {"order": "7"}
     assert detail["request"]["prompt"] == "Wölkchen ☁"
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stillmotion.errors import ERRORS
+from stillmotion.jobs.public import http_view, workflow_output
 from stillmotion.jobs.record import (
     STATUS_OF_ERROR,
     TERMINAL,
@@ -80,7 +81,7 @@ def test_what_callers_see_holds_nothing_private_and_no_signature() -> None:
     reference = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "QUJD" * 100}}
     request = a_request(frame_images=[frame], input_references=[reference], trace={"ticket": "a?b"})
     job = a_job(request=request.as_given(), owner="arn:alice", expires_at=5, announced_at=now(), metadata={"a": "b"})
-    shown = job.public()
+    shown = http_view(job)
     told = json.dumps(shown)
     assert "secret" not in told
     assert "QUJD" * 20 not in told
@@ -93,7 +94,7 @@ def test_what_callers_see_holds_nothing_private_and_no_signature() -> None:
 
 def test_a_workflow_answers_with_the_stored_video_and_nothing_of_how_it_came_about() -> None:
     job = a_job(Status.COMPLETED, completed_at=now(), usage=Usage(cost_usd=0.5), metadata={"a": "b"})
-    assert set(job.result()) == {"id", "status", "model", "video", "usage", "metadata", "completed_at"}
+    assert set(workflow_output(job)) == {"id", "status", "model", "video", "usage", "metadata", "completed_at"}
 
 
 def test_a_record_of_an_older_or_newer_release_can_be_read() -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from stillmotion.jobs.public import http_view
 from stillmotion.jobs.record import Job, JobError, ProviderState, Status, StoredVideo, Usage
 from stillmotion.modelgates.models import VideoModel
 from stillmotion.requests.uploads import UploadType
@@ -21,11 +22,12 @@ type Link = Callable[[StoredVideo], str]
 
 def show_job(job: Job, link: Link) -> dict[str, Any]:
     """A job as ``GET /videos/{id}`` shows it: each output with its ``s3_uri`` and a presigned ``url``."""
+    shown = http_view(job)
     videos = [
-        video.model_dump(mode="json") | {"s3_uri": f"s3://{video.bucket}/{video.key}", "url": link(video)}
-        for video in job.video
+        fields | {"s3_uri": f"s3://{video.bucket}/{video.key}", "url": link(video)}
+        for fields, video in zip(shown["video"], job.video, strict=True)
     ]
-    return job.public() | {"video": videos}
+    return shown | {"video": videos}
 
 
 def show_dry_run(model: VideoModel, price: Decimal | None, warnings: list[str]) -> dict[str, Any]:

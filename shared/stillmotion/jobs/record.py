@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stillmotion.jobs.spend import Reservation
 from stillmotion.modelgates.job import Outcome, ProviderJob, classify
-from stillmotion.outbound.addresses import shown_address
 
 SCHEMA_VERSION = "1"
 ID_PREFIX = "vid_"
@@ -179,18 +178,6 @@ class Job(_Part):
     def model(self) -> str:
         return str(self.request.get("model", "unknown"))
 
-    def public(self) -> dict[str, Any]:
-        """The part that callers and listeners see."""
-        private = {"owner", "request_hash", "reserved", "claim", "resumes", "looks", "announced_at", "expires_at"}
-        shown = self.model_dump(mode="json", exclude=private, exclude_none=True)
-        can_be = {"resumable": True} if self.resumable else {}
-        return shown | {"request": _without_signatures(self.request)} | can_be
-
-    def result(self) -> dict[str, Any]:
-        """What a workflow answers its caller with: the stored video and nothing of how it came about."""
-        wanted = {"id", "status", "video", "usage", "metadata", "completed_at"}
-        return self.model_dump(mode="json", include=wanted, exclude_none=True) | {"model": self.model}
-
 
 def now() -> str:
     """The time of day as the record writes it: ISO-8601, UTC, milliseconds."""
@@ -216,18 +203,6 @@ def derived_job_id(*parts: str) -> str:
     """The id that the same parts (a scope and an idempotency key) always give."""
     digest = hashlib.sha256("\x00".join(parts).encode(errors="surrogatepass")).digest()
     return ID_PREFIX + _base32(int.from_bytes(digest[:16]))
-
-
-def _without_signatures(request: Any) -> Any:
-    """The request with the query strings of its media addresses cut off: a link that a caller signed is a secret."""
-    if isinstance(request, list):
-        return [_without_signatures(part) for part in request]
-    if not isinstance(request, Mapping):
-        return request
-    return {
-        name: shown_address(value) if name == "url" and isinstance(value, str) else _without_signatures(value)
-        for name, value in request.items()
-    }
 
 
 def _base32(number: int) -> str:

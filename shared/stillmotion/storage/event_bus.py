@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from stillmotion.errors import StorageFailed
+from stillmotion.jobs.public import event_detail
 from stillmotion.jobs.record import SCHEMA_VERSION, Job
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class EventBus:
         self._bus_name = bus_name
 
     def send(self, detail_type: str, job: Job) -> None:
-        self.tell(detail_type, job.public(), job.execution_arn)
+        self.tell(detail_type, event_detail(job), job.execution_arn)
 
     def tell(self, detail_type: str, facts: Mapping[str, Any], execution_arn: str | None = None) -> None:
         """Send one event.

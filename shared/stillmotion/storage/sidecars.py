@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from stillmotion.errors import ERRORS, InternalError, StorageFailed
-from stillmotion.jobs.record import SCHEMA_VERSION, Job
+from stillmotion.jobs.public import sidecar
+from stillmotion.jobs.record import Job
 from stillmotion.problems import problem
 from stillmotion.requests.drop_folder import Drop
 
@@ -35,7 +36,7 @@ class S3Notes:
         self._output_bucket = output_bucket
 
     def completed(self, job: Job) -> None:
-        self._put(self._output_bucket, f"videos/{job.id}.json", {"schema_version": SCHEMA_VERSION} | job.public())
+        self._put(self._output_bucket, f"videos/{job.id}.json", sidecar(job))
 
     def failed(self, job: Job) -> None:
         if job.source.get("type") != "drop" or job.error is None:

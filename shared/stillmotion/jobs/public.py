@@ -1,0 +1,77 @@
+"""What leaves the stack of a job's record. Each view is an allow-list: a new field of the record is private until it is
+named here.
+
+    http_view         GET /videos/{id} and the answers of the other routes (the API adds links to the videos)
+    event_detail      the detail of an event on the bus
+    sidecar           the JSON object beside a stored video
+    workflow_output   the output of an execution
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stillmotion.jobs.record import SCHEMA_VERSION, Job
+from stillmotion.outbound.addresses import shown_address
+
+_VIDEO = {"bucket", "key", "bytes", "content_type", "checksum"}
+_USAGE = {"cost_usd"}
+_OUTCOME: dict[str, Any] = {
+    "id": True,
+    "status": True,
+    "usage": _USAGE,
+    "video": {"__all__": _VIDEO},
+    "metadata": True,
+    "completed_at": True,
+}
+_RECORD: dict[str, Any] = _OUTCOME | {
+    "request": True,
+    "source": {"type", "bucket", "key", "version", "event_id", "event_source", "execution_arn", "batch_id", "item_id"},
+    "provider": {"job_id", "generation_id", "status", "polling_url", "error"},
+    "polls": True,
+    "estimated_cost_usd": True,
+    "error": {"code", "message", "retryable", "provider_message", "faults"},
+    "warnings": True,
+    "execution_arn": True,
+    "created_at": True,
+    "updated_at": True,
+}
+
+
+def http_view(job: Job) -> dict[str, Any]:
+    """The record as callers see it; media addresses without their query strings, ``resumable`` where it is true."""
+    shown = _pick(job, _RECORD)
+    resumable = {"resumable": True} if job.resumable else {}
+    return shown | {"request": _without_signatures(job.request)} | resumable
+
+
+def event_detail(job: Job) -> dict[str, Any]:
+    """The detail of an event, ``schema_version`` first."""
+    return {"schema_version": SCHEMA_VERSION} | http_view(job)
+
+
+def sidecar(job: Job) -> dict[str, Any]:
+    """The JSON object beside the stored video, ``schema_version`` first."""
+    return {"schema_version": SCHEMA_VERSION} | http_view(job)
+
+
+def workflow_output(job: Job) -> dict[str, Any]:
+    """The workflow's output: only the stored video's fields."""
+    return _pick(job, _OUTCOME) | {"model": job.model}
+
+
+def _pick(job: Job, fields: Mapping[str, Any]) -> dict[str, Any]:
+    return job.model_dump(mode="json", include=dict(fields), exclude_none=True)
+
+
+def _without_signatures(request: Any) -> Any:
+    """The request with the query strings of its media addresses cut off: a link that a caller signed is a secret."""
+    if isinstance(request, list):
+        return [_without_signatures(part) for part in request]
+    if not isinstance(request, Mapping):
+        return request
+    return {
+        name: shown_address(value) if name == "url" and isinstance(value, str) else _without_signatures(value)
+        for name, value in request.items()
+    }
