@@ -58,6 +58,14 @@ local-stop: $(READY) ## End the local cloud
 test: $(READY) ## Run all tests: unit, integration, faults, end to end
 	@python -m pytest -n 3 --dist loadgroup $(ARGS)
 
+.PHONY: check
+check: $(READY) ## The quick loop: style, types, import contracts, unit tests
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@python -m scripts.contracts
+	@python -m pytest -n 3 tests/unit $(ARGS)
+
 .PHONY: faults
 faults: $(READY) ## Break everything once, and print what it cost: double payments, lost videos, stuck jobs
 	@FAULT_CROWDS=4 python -m pytest -n 3 tests/faults $(ARGS)
@@ -75,6 +83,7 @@ lint: $(READY) $(CFN_LINT)/.installed ## Check style, types, import contracts, g
 	@python -m scripts.lock --check
 	@python -m scripts.openapi --check
 	@python -m scripts.schemas --check
+	@python -m scripts.lifecycle --check
 	@python -m local.validate
 	@$(CFN_LINT)/bin/cfn-lint --template template.yaml --regions us-east-1 eu-central-1 us-gov-west-1 cn-north-1
 
@@ -94,6 +103,10 @@ openapi: $(READY) ## Write the API's OpenAPI document from the code
 .PHONY: schemas
 schemas: $(READY) ## Write the JSON Schemas of the events from the code
 	@python -m scripts.schemas
+
+.PHONY: lifecycle
+lifecycle: $(READY) ## Write the diagram of the states in docs/architecture.md from the table
+	@python -m scripts.lifecycle
 
 .PHONY: build
 build: $(READY) ## Build the functions and the layer for AWS

@@ -28,7 +28,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     sys.path.insert(0, str(ROOT / "shared"))
     from stillmotion.api.views import JobView
     from stillmotion.batches.record import BatchOrder, BatchSummary
-    from stillmotion.jobs.record import SCHEMA_VERSION, TERMINAL, Status
+    from stillmotion.jobs.lifecycle import TERMINAL, Status
+    from stillmotion.jobs.record import SCHEMA_VERSION
     from stillmotion.requests.video_request import VideoRequest
 
     requested = VideoRequest.model_json_schema()

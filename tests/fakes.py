@@ -11,8 +11,9 @@ from typing import Any
 from stillmotion.errors import JobStateConflict, StorageFailed
 from stillmotion.generation.record_failure import Failures
 from stillmotion.generation.submit import LEASE_SECONDS, Origin, Submission
+from stillmotion.jobs.lifecycle import Status, check_transition
 from stillmotion.jobs.public import http_view
-from stillmotion.jobs.record import Job, ProviderState, Status, StoredVideo, now
+from stillmotion.jobs.record import Job, ProviderState, StoredVideo, now
 from stillmotion.jobs.spend import CeilingReached, Spend
 from stillmotion.modelgates.job import ProviderJob
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel
@@ -70,6 +71,8 @@ class MemoryJobStore:
         spend: Spend | None = None,
         **changes: Any,
     ) -> Job:
+        if "status" in changes:
+            check_transition(expected, changes["status"])
         self._work("update")
         self._work(f"update:{changes.get('status')}")
         if self.before_update is not None:

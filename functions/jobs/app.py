@@ -14,7 +14,8 @@ from stillmotion import wiring
 from stillmotion.api.resolver import JobId, answer, current_caller, documented, get_visible_job, is_operator, new_api
 from stillmotion.api.views import JobList, JobView, show_entry, show_job
 from stillmotion.jobs.index import Query, list_jobs
-from stillmotion.jobs.record import Status, timestamp
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import timestamp
 from stillmotion.settings import JobsSettings, load
 from stillmotion.telemetry import entry_point
 

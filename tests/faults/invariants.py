@@ -13,7 +13,8 @@ from typing import Any
 import boto3
 
 from stillmotion.errors import ERRORS
-from stillmotion.jobs.record import Job, Status
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import Job
 from tests.faults.table import count
 from tests.faults.world import World
 from tests.integration.test_recovery import age

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stillmotion.jobs.record import Status
+from stillmotion.jobs.lifecycle import Status
 from tests.faults.invariants import assert_invariants
 from tests.faults.shaking import broken_call
 from tests.faults.world import World

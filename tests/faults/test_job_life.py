@@ -21,7 +21,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from stillmotion.jobs.record import Job, Status
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import Job
 from tests.faults.crashes import Crasher
 from tests.faults.invariants import assert_invariants, paid_twice
 from tests.faults.provider_faults import FAULTS, ProviderFault

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from local.simulator import Simulator
-from stillmotion.jobs.record import Job, Status
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import Job
 from tests.faults.invariants import assert_invariants
 from tests.faults.shaking import at_once, shaken
 from tests.faults.world import MAX_POLLS, World

@@ -12,7 +12,8 @@ import boto3
 import pytest
 
 from local.simulator import Simulator
-from stillmotion.jobs.record import Job, Status, new_job_id, timestamp
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import Job, new_job_id, timestamp
 from stillmotion.jobs.store import DynamoJobStore
 from tests.inprocess import ACCOUNT, CALLER, Cloud, cloud
 from tests.integration.test_generate_video import request

@@ -15,7 +15,8 @@ from botocore.client import BaseClient
 
 from local.simulator import Simulator
 from stillmotion.jobs.index import untold_partitions
-from stillmotion.jobs.record import Status, timestamp
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import timestamp
 from stillmotion.jobs.store import DynamoJobStore
 from tests.inprocess import Cloud
 from tests.integration.test_generate_video import request

@@ -16,7 +16,8 @@ from local.simulator import Simulator
 from stillmotion import wiring
 from stillmotion.errors import DownloadFailed, InvalidRequest, SubmitOutcomeUnknown
 from stillmotion.generation.submit import Origin
-from stillmotion.jobs.record import Job, JobError, Status, now
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import Job, JobError, now
 from stillmotion.requests.video_request import VideoRequest
 from stillmotion.settings import DeliverSettings, SubmitSettings, load
 from tests.events import EVENTS, sample, sample_function, sample_names, sampled_functions

@@ -12,7 +12,8 @@ from stillmotion.batches.item import BatchItem, Standing, standing
 from stillmotion.batches.manifest import Row
 from stillmotion.batches.rows import Rows, Unusable, Wanted, flattened, merged
 from stillmotion.errors import InvalidRequest
-from stillmotion.jobs.record import JobError, ProviderState, Status
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import JobError, ProviderState
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel
 from stillmotion.stepfunctions.execution_input import MachineInput
 from tests.fakes import MODEL, a_job

@@ -17,7 +17,8 @@ from stillmotion.errors import (
     StorageFailed,
 )
 from stillmotion.generation.deliver import Delivery
-from stillmotion.jobs.record import Job, Status, Usage
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import Job, Usage
 from stillmotion.modelgates.job import ProviderJob
 from tests.fakes import MODEL, Bench, Died, a_job
 

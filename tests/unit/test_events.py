@@ -14,8 +14,9 @@ from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
 from stillmotion.errors import StorageFailed
+from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.public import http_view
-from stillmotion.jobs.record import SCHEMA_VERSION, Job, JobError, Status, StoredVideo
+from stillmotion.jobs.record import SCHEMA_VERSION, Job, JobError, StoredVideo
 from stillmotion.storage.event_bus import COMPLETED, FAILED, SOURCE, SUBMITTED, EventBus
 
 pytestmark = pytest.mark.unit

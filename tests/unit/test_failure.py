@@ -16,7 +16,8 @@ from stillmotion.errors import (
     SubmitOutcomeUnknown,
 )
 from stillmotion.generation.record_failure import generation_error, polling_timed_out
-from stillmotion.jobs.record import STATUS_OF_ERROR, TERMINAL, JobError, Status
+from stillmotion.jobs.lifecycle import STATUS_OF_ERROR, TERMINAL, Status
+from stillmotion.jobs.record import JobError
 from stillmotion.modelgates.job import Outcome
 from tests.fakes import Bench, Died, a_job
 

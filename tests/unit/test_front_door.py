@@ -20,7 +20,8 @@ from stillmotion.errors import (
 )
 from stillmotion.generation.create import SUBMIT_SECONDS, FrontDoor, NotTaken, Taken
 from stillmotion.generation.submit import Origin
-from stillmotion.jobs.record import TERMINAL, Job, Status
+from stillmotion.jobs.lifecycle import TERMINAL, Status
+from stillmotion.jobs.record import Job
 from stillmotion.modelgates.job import ProviderJob
 from tests.fakes import Bench, Died, a_request
 

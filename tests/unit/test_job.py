@@ -11,19 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stillmotion.errors import ERRORS
+from stillmotion.jobs.lifecycle import STATUS_OF_ERROR, TERMINAL, Status
 from stillmotion.jobs.public import http_view, workflow_output
-from stillmotion.jobs.record import (
-    STATUS_OF_ERROR,
-    TERMINAL,
-    Job,
-    ProviderState,
-    Status,
-    Usage,
-    derived_job_id,
-    new_job_id,
-    now,
-    record_expiry,
-)
+from stillmotion.jobs.record import Job, ProviderState, Usage, derived_job_id, new_job_id, now, record_expiry
 from tests.fakes import a_job, a_request
 
 pytestmark = pytest.mark.unit

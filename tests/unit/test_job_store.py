@@ -18,7 +18,8 @@ from moto import mock_aws
 
 from stillmotion.errors import JobNotFound, JobStateConflict, StorageFailed
 from stillmotion.jobs.index import Query, status_partition, untold_partitions
-from stillmotion.jobs.record import TERMINAL, Job, JobError, ProviderState, Status, StoredVideo, Usage, now
+from stillmotion.jobs.lifecycle import TERMINAL, TRANSITIONS, ForbiddenTransition, Status
+from stillmotion.jobs.record import Job, JobError, ProviderState, StoredVideo, Usage, now
 from stillmotion.jobs.store import ENTRIES_PER_READ, DynamoJobStore, JobStore, get_job, get_owned_job
 from tests.fakes import MemoryJobStore, a_job, a_request
 from tests.template import resources
@@ -73,6 +74,19 @@ def full_job(status: Status = Status.FAILED, **changes: Any) -> Job:
     return a_job(status, **(given | changes))
 
 
+def sources_of(target: Status) -> set[Status]:
+    """The states that the table lets become this one."""
+    return {step.source for step in TRANSITIONS if step.target is target}
+
+
+@pytest.mark.parametrize("expected", [{Status.COMPLETED}, {Status.QUEUED, Status.IN_PROGRESS}])
+def test_a_change_of_state_that_the_table_does_not_have_is_refused(store: JobStore, expected: set[Status]) -> None:
+    store.create(a_job(Status.QUEUED))
+    with pytest.raises(ForbiddenTransition):
+        store.update("vid_1", expected=expected, status=Status.DELIVERING)
+    assert get_job(store, "vid_1").status is Status.QUEUED
+
+
 def test_a_record_comes_back_as_it_was_written(store: JobStore) -> None:
     for job in (a_job(Status.QUEUED), full_job(id="vid_2")):
         assert store.create(job) is True
@@ -119,7 +133,9 @@ def test_an_update_from_another_state_is_refused_and_changes_nothing(store: JobS
     store.create(a_job(status))
     before = store.find("vid_1")
     with pytest.raises(JobStateConflict, match=str(status)):
-        store.update("vid_1", expected=set(Status) - {status}, status=Status.FAILED, polls=9)
+        store.update("vid_1", expected=set(Status) - {status}, polls=9)
+    with pytest.raises(JobStateConflict, match=str(status)):
+        store.update("vid_1", expected=sources_of(Status.FAILED) - {status}, status=Status.FAILED, polls=9)
     assert store.find("vid_1") == before
 
 
@@ -128,12 +144,12 @@ def test_a_terminal_record_is_never_overwritten_by_a_step_on_the_way(store: JobS
     store.create(a_job(status))
     for late in (Status.QUEUED, Status.SUBMITTING, Status.IN_PROGRESS, Status.DELIVERING, Status.FAILED):
         with pytest.raises(JobStateConflict):
-            store.update("vid_1", expected=set(Status) - TERMINAL, status=late)
+            store.update("vid_1", expected=sources_of(late) - TERMINAL, status=late)
 
 
 def test_a_record_that_is_gone_cannot_be_changed_and_is_not_made_anew(store: JobStore) -> None:
     with pytest.raises(JobStateConflict, match="gone"):
-        store.update("vid_1", expected=set(Status), status=Status.FAILED)
+        store.update("vid_1", expected=sources_of(Status.FAILED), status=Status.FAILED)
     assert store.find("vid_1") is None
 
 

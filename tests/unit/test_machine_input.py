@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stillmotion.errors import InvalidRequest
-from stillmotion.jobs.record import Status
+from stillmotion.jobs.lifecycle import Status
 from stillmotion.stepfunctions.execution_input import MAX_KEPT_BYTES, MachineInput
 from tests.fakes import FRAME_URL
 

@@ -14,7 +14,8 @@ from stillmotion.errors import (
     StorageFailed,
 )
 from stillmotion.generation.poll import Polled, Polling
-from stillmotion.jobs.record import TERMINAL, Job, ProviderState, Status, Usage
+from stillmotion.jobs.lifecycle import TERMINAL, Status
+from stillmotion.jobs.record import Job, ProviderState, Usage
 from stillmotion.modelgates.job import Outcome, ProviderJob
 from tests.fakes import MemoryJobStore, ScriptedProvider, a_job
 

@@ -11,8 +11,9 @@ import pytest
 from pydantic import Field
 
 from stillmotion.api.views import JobView, show_job
+from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.public import event_detail, http_view, sidecar, workflow_output
-from stillmotion.jobs.record import SCHEMA_VERSION, Job, JobError, ProviderState, Status, StoredVideo, Usage, now
+from stillmotion.jobs.record import SCHEMA_VERSION, Job, JobError, ProviderState, StoredVideo, Usage, now
 from stillmotion.jobs.spend import Reservation
 from tests.fakes import a_job
 

@@ -26,7 +26,8 @@ from stillmotion.errors import (
     UnsupportedByModel,
 )
 from stillmotion.generation.submit import LEASE_SECONDS, Origin, Submission, request_hash
-from stillmotion.jobs.record import TERMINAL, Job, ProviderState, Status
+from stillmotion.jobs.lifecycle import TERMINAL, Status
+from stillmotion.jobs.record import Job, ProviderState
 from stillmotion.modelgates.job import ProviderJob
 from stillmotion.outbound.guarded_client import GuardedClient
 from stillmotion.requests.media import Images

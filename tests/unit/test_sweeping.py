@@ -21,7 +21,8 @@ from stillmotion.generation.overdue import STILL_SECONDS
 from stillmotion.generation.reconcile import Recovery, Swept
 from stillmotion.generation.record_failure import Failures
 from stillmotion.jobs.index import Query, position_of, status_partition, untold_partition
-from stillmotion.jobs.record import Job, ProviderState, Status, timestamp
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import Job, ProviderState, timestamp
 from stillmotion.modelgates.job import Outcome, ProviderJob
 from tests.fakes import MemoryEvents, MemoryJobStore, ScriptedProvider, a_job
 

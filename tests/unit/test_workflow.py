@@ -9,7 +9,8 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from stillmotion.errors import GenerationFailed, ProviderThrottled, ProviderUnavailable, StillmotionError, StorageFailed
-from stillmotion.jobs.record import Job, ProviderState, Status
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import Job, ProviderState
 from stillmotion.stepfunctions.execution_input import MachineInput
 from stillmotion.stepfunctions.video_tasks import (
     Ended,

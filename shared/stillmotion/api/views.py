@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.public import http_view
-from stillmotion.jobs.record import Job, JobError, ProviderState, Status, StoredVideo, Usage
+from stillmotion.jobs.record import Job, JobError, ProviderState, StoredVideo, Usage
 from stillmotion.modelgates.models import VideoModel
 from stillmotion.requests.uploads import UploadType
 

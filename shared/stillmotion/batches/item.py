@@ -13,7 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 from stillmotion.errors import Fault, InvalidRequest
-from stillmotion.jobs.record import TERMINAL, Job, Status, derived_job_id
+from stillmotion.jobs.lifecycle import TERMINAL, Status
+from stillmotion.jobs.record import Job, derived_job_id
 
 MAX_ITEM_ID_CHARACTERS = 128
 HOPELESS = frozenset({"NotAVideo", "GenerationExpired"})

@@ -11,7 +11,8 @@ from typing import Any
 
 from stillmotion.batches.item import BatchItem
 from stillmotion.errors import InternalError, JobStateConflict, StillmotionError
-from stillmotion.jobs.record import Job, Status, derived_job_id
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import Job, derived_job_id
 
 MAX_MESSAGE_CHARACTERS = 1000
 

@@ -9,7 +9,8 @@ from stillmotion.errors import StillmotionError, StorageFailed, SubmitInProgress
 from stillmotion.generation.backoff import submit_again_after
 from stillmotion.generation.record_failure import Failures
 from stillmotion.generation.submit import LEASE_SECONDS, NOT_ACCEPTED, Origin, Submission
-from stillmotion.jobs.record import Job, Status
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import Job
 from stillmotion.requests.video_request import VideoRequest
 from stillmotion.telemetry import count, logger
 

@@ -10,7 +10,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from stillmotion.errors import JobStateConflict, ProviderError, StillmotionError
 from stillmotion.generation.publish import Announcing
-from stillmotion.jobs.record import Job, Status, StoredVideo, Usage, now
+from stillmotion.jobs.lifecycle import DELIVERABLE_STATES, Status
+from stillmotion.jobs.record import Job, StoredVideo, Usage, now
 from stillmotion.jobs.spend import correction
 from stillmotion.jobs.store import JobStore, get_job
 from stillmotion.modelgates.client import ModelGates
@@ -19,8 +20,6 @@ from stillmotion.storage.event_bus import EventSink
 from stillmotion.storage.sidecars import Notes
 from stillmotion.storage.video_store import VideoStore
 from stillmotion.telemetry import count, logger
-
-RESUMABLE = frozenset({Status.IN_PROGRESS, Status.DELIVERING})
 
 
 class Delivery:
@@ -48,7 +47,7 @@ class Delivery:
         """
         job = get_job(self._store, job_id)
         if job.status is not Status.COMPLETED:
-            job = self._store.update(job.id, expected=RESUMABLE, status=Status.DELIVERING)
+            job = self._store.update(job.id, expected=DELIVERABLE_STATES, status=Status.DELIVERING)
             job = self._complete(job)
         return self._announcing.announce(job)
 

@@ -11,7 +11,8 @@ from stillmotion.errors import (
 )
 from stillmotion.generation.record_failure import Failures
 from stillmotion.generation.resume import Executions, Resuming
-from stillmotion.jobs.record import Job, ProviderState, Status
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import Job, ProviderState
 from stillmotion.jobs.spend import give_back
 from stillmotion.jobs.store import JobStore
 from stillmotion.modelgates.client import ModelGates

@@ -14,7 +14,8 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 from stillmotion.jobs.index import Query, untold_partitions
-from stillmotion.jobs.record import Job, Status, timestamp
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import Job, timestamp
 from stillmotion.jobs.store import JobStore
 
 STILL_SECONDS = 900.0

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stillmotion.errors import JobStateConflict, ProviderThrottled
-from stillmotion.jobs.record import Job, Status, Usage
+from stillmotion.jobs.lifecycle import DELIVERABLE_STATES, Status
+from stillmotion.jobs.record import Job, Usage
 from stillmotion.jobs.store import JobStore, get_job
 from stillmotion.modelgates.client import ModelGates
 from stillmotion.modelgates.job import Outcome
@@ -58,7 +59,7 @@ class Polling:
         try:
             job = self._store.update(
                 job.id,
-                expected={Status.IN_PROGRESS, Status.DELIVERING},
+                expected=DELIVERABLE_STATES,
                 polls=polls,
                 provider=job.provider.after(answer),
                 usage=job.usage if answer.cost_usd is None else Usage(cost_usd=answer.cost_usd),

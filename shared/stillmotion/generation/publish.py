@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stillmotion.jobs.record import Job, Status, now
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import Job, now
 from stillmotion.jobs.store import JobStore
 from stillmotion.storage.event_bus import COMPLETED, FAILED, EventSink
 from stillmotion.storage.sidecars import Notes

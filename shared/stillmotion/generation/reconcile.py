@@ -37,7 +37,8 @@ from stillmotion.generation.overdue import Candidates, Due, Index
 from stillmotion.generation.record_failure import Failures
 from stillmotion.generation.resume import Executions, Resuming
 from stillmotion.generation.submit import LEASE_SECONDS
-from stillmotion.jobs.record import Job, Status
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import Job
 from stillmotion.modelgates.client import ModelGates
 from stillmotion.modelgates.job import Outcome, ProviderJob
 from stillmotion.telemetry import count, logger

@@ -19,14 +19,13 @@ from stillmotion.errors import (
     SubmitOutcomeUnknown,
 )
 from stillmotion.generation.publish import Announcing
-from stillmotion.jobs.record import STATUS_OF_ERROR, TERMINAL, Job, JobError, Status, now
+from stillmotion.jobs.lifecycle import OPEN, STATUS_OF_ERROR, Status
+from stillmotion.jobs.record import Job, JobError, now
 from stillmotion.jobs.store import JobStore, get_job
 from stillmotion.modelgates.job import Outcome
 from stillmotion.storage.event_bus import EventSink
 from stillmotion.storage.sidecars import Notes
 from stillmotion.telemetry import count, logger
-
-ENDABLE = frozenset(Status) - TERMINAL
 
 
 class Failures:
@@ -40,7 +39,7 @@ class Failures:
         self,
         job_id: str,
         error: StillmotionError,
-        expected: Collection[Status] = ENDABLE,
+        expected: Collection[Status] = OPEN,
         *,
         unchanged_since: str | None = None,
     ) -> Job:
@@ -54,7 +53,7 @@ class Failures:
         """
         job = get_job(self._store, job_id)
         if not job.terminal:
-            job = self._end(job, _as_the_record_tells(job, error), expected, unchanged_since)
+            job = self._end(job, classify_by_progress(job, error), expected, unchanged_since)
         return job if job.status is Status.COMPLETED else self.tell(job)
 
     def tell(self, job: Job) -> Job:
@@ -123,8 +122,8 @@ def polling_timed_out(polls: int) -> PollingTimedOut:
     )
 
 
-def _as_the_record_tells(job: Job, error: StillmotionError) -> StillmotionError:
-    """What a step that died without a word means, by how far the job had got."""
+def classify_by_progress(job: Job, error: StillmotionError) -> StillmotionError:
+    """The error of a step that crashed without reporting one, by how far the job had got."""
     if job.status is Status.SUBMITTING and isinstance(error, SubmitInProgress | StorageFailed):
         error = InternalError(error.detail)  # it says nothing about what became of the paid call
     if isinstance(error, SubmitOutcomeUnknown) and job.provider.job_id is not None:

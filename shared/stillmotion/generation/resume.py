@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from stillmotion.errors import StorageFailed
-from stillmotion.jobs.record import Job, ProviderState, Status
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import Job, ProviderState
 from stillmotion.jobs.store import JobStore
 from stillmotion.modelgates.job import Outcome
 from stillmotion.telemetry import count, logger

@@ -34,7 +34,8 @@ from stillmotion.errors import (
     SubmitOutcomeUnknown,
 )
 from stillmotion.generation.limits import Limits
-from stillmotion.jobs.record import Job, ProviderState, Status, Usage, now, record_expiry
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import Job, ProviderState, Usage, now, record_expiry
 from stillmotion.jobs.spend import CeilingReached, Reservation, give_back
 from stillmotion.jobs.store import JobStore, get_job
 from stillmotion.modelgates.client import ModelGates

@@ -19,7 +19,7 @@ from heapq import merge
 from typing import Any
 
 from stillmotion.errors import Fault, InvalidRequest
-from stillmotion.jobs.record import Status
+from stillmotion.jobs.lifecycle import Status
 
 SHARDS = 4
 """Index partitions for each owner and each status: writes spread over so many, and a page reads all of them."""

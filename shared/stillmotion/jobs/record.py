@@ -1,21 +1,16 @@
-"""A job: one video from request to object, and the record that says where it stands.
-
-queued → submitting → in_progress → delivering → completed
-                                               ↘ failed · cancelled · expired · timed_out · submit_unknown
-"""
+"""A job: one video from request to object, and the record that says where it stands."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from stillmotion.jobs.lifecycle import DELIVERY_ERRORS, TERMINAL, Status
 from stillmotion.jobs.spend import Reservation
 from stillmotion.modelgates.job import Outcome, ProviderJob, classify
 
@@ -23,42 +18,6 @@ SCHEMA_VERSION = "1"
 ID_PREFIX = "vid_"
 RECORD_DAYS = 90
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
-
-
-class Status(StrEnum):
-    """Where a job stands. The terminal ones are never left, except by resuming."""
-
-    QUEUED = "queued"
-    SUBMITTING = "submitting"
-    IN_PROGRESS = "in_progress"
-    DELIVERING = "delivering"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-    TIMED_OUT = "timed_out"
-    SUBMIT_UNKNOWN = "submit_unknown"
-
-
-TERMINAL = frozenset(
-    {Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.EXPIRED, Status.TIMED_OUT, Status.SUBMIT_UNKNOWN}
-)
-
-STATUS_OF_ERROR: Mapping[str, Status] = {
-    "GenerationCancelled": Status.CANCELLED,
-    "GenerationExpired": Status.EXPIRED,
-    "PollingTimedOut": Status.TIMED_OUT,
-    "SubmitOutcomeUnknown": Status.SUBMIT_UNKNOWN,
-}
-"""The status a job ends with by the code of its error; every other error ends as ``failed``."""
-
-DELIVERY_ERRORS = frozenset(
-    {
-        *("DownloadFailed", "NotAVideo", "StorageFailed"),
-        *("ProviderThrottled", "ProviderUnauthorized", "ProviderUnavailable", "InternalError"),
-    }
-)
-"""With an id at ModelGates on record: what went wrong once the job was paid, and says nothing against its video."""
 
 
 class _Part(BaseModel):

@@ -29,7 +29,8 @@ from stillmotion.jobs.index import (
     status_partition,
     untold_partition,
 )
-from stillmotion.jobs.record import TERMINAL, Job, Status, now
+from stillmotion.jobs.lifecycle import TERMINAL, Status, check_transition
+from stillmotion.jobs.record import Job, now
 from stillmotion.jobs.spend import CeilingReached, Spend
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ class DynamoJobStore:
         spend: Spend | None = None,
         **changes: Any,
     ) -> Job:
+        if "status" in changes:
+            check_transition(expected, changes["status"])
         changes |= {"updated_at": now()} | _indexed(job_id, changes)
         removed = [field for field, value in changes.items() if value is None]
         fields = _stored({field: value for field, value in changes.items() if value is not None})

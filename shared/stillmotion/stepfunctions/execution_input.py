@@ -22,7 +22,8 @@ from typing import Any
 
 from stillmotion.batches.item import BatchItem
 from stillmotion.errors import Fault, InvalidRequest
-from stillmotion.jobs.record import Job, Status, derived_job_id, now, record_expiry
+from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.record import Job, derived_job_id, now, record_expiry
 from stillmotion.outbound.addresses import shown_address
 from stillmotion.requests.drop_folder import Drop
 
