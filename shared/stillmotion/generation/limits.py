@@ -9,7 +9,7 @@ from decimal import Decimal
 from stillmotion.errors import Fault, SpendLimitReached
 from stillmotion.jobs.spend import MICRO, Spend, micro
 from stillmotion.modelgates.models import VideoModel
-from stillmotion.modelgates.pricing import estimate_request
+from stillmotion.modelgates.pricing import Ask, price
 from stillmotion.requests.video_request import VideoRequest
 
 
@@ -31,23 +31,25 @@ class Limits:
         Raises:
             SpendLimitReached: it costs more than a job or a day may, or its price cannot be known and there is a limit.
         """
-        price = estimate_request(model, request)
+        found = price(model, Ask.of(request))
         for limit, what in ((self.per_job_usd, "job"), (self.daily_usd, "day")):
             if limit is None:
                 continue
-            if price is None:
+            if found.at_most is None or found.unread:
+                why = found.reason or f"its price list has '{found.unread[0]}', which is not understood"
                 raise SpendLimitReached(
-                    f"{model.id} does not state a price for this request, and this stack has a limit of {limit} USD a "
-                    f"{what}. Give a duration, choose another model, or raise the limit; nothing was submitted.",
+                    f"{model.id} does not state a price for this request ({why}), and this stack has a limit of "
+                    f"{limit} USD a {what}. Give a duration, choose another model, or raise the limit; nothing was "
+                    "submitted.",
                     faults=[Fault("#/model", "states no price", given=model.id)],
                 )
-            if price > limit:
+            if found.at_most > limit:
                 raise SpendLimitReached(
-                    f"The request is estimated at {price} USD; the limit is {limit} USD a {what}. Ask for a shorter "
-                    "clip or another model, or raise the limit; nothing was submitted.",
-                    faults=[Fault("#/duration", f"makes it {price} USD", given=request.duration)],
+                    f"The request is estimated at {found.at_most} USD; the limit is {limit} USD a {what}. Ask for a "
+                    "shorter clip or another model, or raise the limit; nothing was submitted.",
+                    faults=[Fault("#/duration", f"makes it {found.at_most} USD", given=request.duration)],
                 )
-        return price
+        return found.at_most
 
     def reserve(self, price: Decimal | None, now: datetime) -> Spend | None:
         """What a job of this price changes in the day's counter when it is claimed; ``None`` without a limit."""
