@@ -157,3 +157,32 @@ def test_a_value_that_is_no_price_spoils_only_the_requests_it_applies_to(value: 
 
 def test_a_name_that_is_not_understood_is_reported() -> None:
     assert price(model({"duration_seconds": "0.1", "moon_phase": "5"}), Ask(4)).unread == ("moon_phase",)
+
+
+def test_a_request_with_a_reference_of_any_kind_is_priced_as_one() -> None:
+    request = a_request(
+        model="heygen/heygen-video-1",
+        duration=5,
+        resolution="768p",
+        frame_images=None,
+        input_references=[{"type": "audio_url", "audio_url": {"url": "https://a.example/a.mp3"}}],
+    )
+    assert estimate_request(RECORDED["heygen-video-1"], request) == Decimal("0.30")
+
+
+def test_one_number_among_the_prices_does_not_take_the_others_away() -> None:
+    listed = VideoModel.model_validate(
+        {"id": MODEL, "supported_durations": [4], "pricing_skus": {"duration_seconds": 0.1, "odd": None}}
+    )
+    assert price(listed, Ask(4)).at_most == Decimal("0.4")
+
+
+def test_an_open_ratio_counts_as_the_dearest_that_the_model_states() -> None:
+    listed = model({"video_tokens": "0.000007"}, supported_aspect_ratios=["16:9", "21:9"])
+    asked = [price(listed, Ask(5, "720p", ratio)).at_most for ratio in (None, "21:9", "16:9")]
+    assert asked == [Decimal("0.99225"), Decimal("0.99225"), Decimal("0.756")]
+
+
+def test_tokens_without_stated_durations_have_no_price() -> None:
+    listed = model({"video_tokens": "0.000007"}, supported_durations=None)
+    assert price(listed, Ask(5, "720p", "16:9")).at_most is None

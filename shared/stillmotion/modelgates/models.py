@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stillmotion.errors import Fault, ProviderError, UnknownModel, UnsupportedByModel, pointer
 from stillmotion.requests.video_request import VideoRequest
@@ -40,6 +40,12 @@ class VideoModel(BaseModel):
     creativity: list[int] | None = None
     pricing_skus: Mapping[str, str] | None = None
     allowed_passthrough_parameters: list[str] = Field(default_factory=list)
+
+    @field_validator("pricing_skus", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        """Numbers have been seen among the prices: one odd entry must not take the other prices away."""
+        return {name: str(price) for name, price in value.items()} if isinstance(value, Mapping) else value
 
 
 class ModelCatalogue:

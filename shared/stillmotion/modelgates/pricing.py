@@ -34,6 +34,7 @@ class Ask:
     audio: bool | None = None
     frames: int = 0
     references: int = 0
+    other_references: int = 0
     video_input: bool = False
     continues: bool = False
 
@@ -48,6 +49,7 @@ class Ask:
             request.generate_audio,
             frames=len(request.frame_images or ()),
             references=kinds.count("image_url"),
+            other_references=len(kinds) - kinds.count("image_url"),
             video_input="video_url" in kinds or request.previous_job_id is not None,
             continues=request.previous_job_id is not None,
         )
@@ -56,7 +58,7 @@ class Ask:
     def mode(self) -> str:
         if self.frames:
             return "image_to_video"
-        return "reference" if self.references else "text_to_video"
+        return "reference" if self.references or self.other_references else "text_to_video"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,11 @@ def _shapes(
         if not counts_tokens:
             yield tier, None
             continue
-        counts = [] if tier is None else pixels_of(tier, ask.aspect_ratio, model.supported_sizes or (), tiers)
+        ratios = [ask.aspect_ratio] if ask.aspect_ratio else [None, *(model.supported_aspect_ratios or ())]
+        counts: list[int] = []
+        if tier is not None:
+            for ratio in ratios:
+                counts += pixels_of(tier, ratio, model.supported_sizes or (), tiers)
         yield from ((tier, pixels) for pixels in _ends(counts))
         if not counts:
             yield tier, None
@@ -234,6 +240,8 @@ def _by_length(
     found = rate(Unit.TOKEN)
     if found is None:
         raise _NoRate
+    if model.supported_durations is None:
+        raise _Unpriceable("it states no durations: the length follows the input")
     if ask.video_input:
         raise _Unpriceable("the seconds of the input video count, and its length is not known here")
     if seconds is None or reading.pixels is None:
