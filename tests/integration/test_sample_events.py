@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 import pytest
@@ -48,8 +49,10 @@ class House:
         return submission.submit(job) if submit else job
 
     def change(self, **changes: Any) -> Job:
+        """Put the record into the sample's state, also where no way leads from the present one to it."""
         store = wiring.job_store(load(SubmitSettings, os.environ))
-        return store.update(ID, expected=set(Status), **changes)
+        with patch("stillmotion.jobs.store.check_transition"):
+            return store.update(ID, expected=set(Status), **changes)
 
     def found(self) -> dict[str, Any]:
         return self.stack.job(ID)

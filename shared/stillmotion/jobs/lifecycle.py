@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """A job's state."""
+    """A job's state. A terminal one is left only by resuming the job or giving it up."""
 
     QUEUED = "queued"
     SUBMITTING = "submitting"
