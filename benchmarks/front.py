@@ -7,14 +7,14 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 
 from benchmarks.measure import Column, Table, interleaved, silence
 from benchmarks.workflow import request
 from local.simulator import Simulator
-from tests.inprocess import Cloud, Context, api_event, cloud
+from tests.support.inprocess import Cloud, Context, api_event, cloud
 
 COLUMNS = (
     Column("p50_ms", "p50 ms", 2),
@@ -67,7 +67,7 @@ def _subjects(stack: Cloud, body: dict[str, Any]) -> dict[str, Callable[[int], t
     _, wrong = api_event("POST", "/videos", body | {"duration": "long"})
 
     def direct(app: APIGatewayRestResolver) -> Callable[[int], tuple[float, float]]:
-        return lambda _: _timed(lambda: app.resolve(event, Context()), 200)[:2]
+        return lambda _: _timed(lambda: app.resolve(event, cast(Any, Context())), 200)[:2]
 
     def through(sent: dict[str, Any], status: int) -> Callable[[int], tuple[float, float]]:
         def call(_: int) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks.measure import ROOT, Column, Spread, Table, clean_environment, interleaved, metered
-from tests.template import resources, template
+from tests.support.template import resources, template
 
 RUNTIME = ("boto3", "botocore", "s3transfer", "python-dateutil", "six")
 COUNT = "import json, sys; print(json.dumps({'modules': len(sys.modules)}))"

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.clients import BUCKET
 from benchmarks.measure import ROOT, Column, Spread, Table, clean_environment, interleaved, metered, tool
-from tests.wire import certificate
+from tests.support.wire import certificate
 
 MIB = 2**20
 LATE_SECONDS = 0.08

@@ -11,7 +11,7 @@ import boto3
 
 from benchmarks.measure import RUN_SECONDS, Column, Table, silence
 from local.simulator import Simulator
-from tests.inprocess import cloud
+from tests.support.inprocess import cloud
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -57,7 +57,7 @@ def _run(simulator: Simulator, executions: int, polls: int, *, empty: bool) -> d
     simulator.settings(polls_to_ready=polls)
     with cloud(simulator) as stack:
         if empty:
-            stack.invoke = _empty_tasks(polls)
+            stack.invoke = _empty_tasks(polls)  # type: ignore[method-assign]
         machines = boto3.client("stepfunctions")
         started, cpu = time.perf_counter(), time.process_time()
         arns = [stack.start(request(simulator)) for _ in range(executions)]

@@ -1,11 +1,13 @@
-"""What all tests share: the fault suite's table at the end, no limit on the time of one generated example, and Ctrl-C.
+"""What all tests share: marks by folder, the fault suite's table at the end, no limit on one example's time, Ctrl-C.
 
 The limit would be of no use on machines that are busy with other things. A run that a shell starts in the background
 ignores Ctrl-C, and so would the commands under test, which inherit that.
 """
 
 import signal
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 from tests.faults.table import pytest_runtest_logreport, pytest_terminal_summary
@@ -17,3 +19,13 @@ settings.load_profile("stillmotion")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+HERE = Path(__file__).parent
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a test by its folder, and keep the end-to-end tests on one worker, because they share one local cloud."""
+    folder = item.path.relative_to(HERE).parts[0]
+    item.add_marker(folder)
+    if folder == "e2e":
+        item.add_marker(pytest.mark.xdist_group(folder))

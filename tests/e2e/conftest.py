@@ -18,12 +18,6 @@ USER = "caller"
 REST_SECONDS = 60
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark everything here, and keep it on one worker, because the cloud is one: before xdist reads the marks."""
-    item.add_marker(pytest.mark.e2e)
-    item.add_marker(pytest.mark.xdist_group("e2e"))
-
-
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[LocalCloud]:
     """The local cloud of this session."""

@@ -13,7 +13,7 @@ from local.paths import SAMPLE
 from stillmotion_cli.stack import Stack
 from tests.e2e.signing import TIMEOUT, Api
 from tests.e2e.support import MODEL, Caller, SimulatorControl
-from tests.template import resources
+from tests.support.template import resources
 
 CALLERS, AT_ONCE, PATIENCE = 50, 10, 90
 NOBODYS = "vid_00000000000000000000000000"

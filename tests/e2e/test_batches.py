@@ -65,7 +65,7 @@ def counts(shown: dict[str, Any]) -> tuple[str, int, int, int]:
 
 
 @pytest.mark.timeout(600)
-def test_two_hundred_items_end_as_planned_and_again_only_what_failed_is_submitted(
+def test_two_hundred_items_end_as_planned_and_a_rerun_submits_failed_ones(
     stack: Stack, quick: SimulatorControl, put: Callable[[str, str], str], cloud: LocalCloud
 ) -> None:
     planned = ITEMS // 10

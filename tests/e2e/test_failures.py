@@ -14,7 +14,7 @@ SAID = "The prompt violates the content policy (person)."
     ("ending", "code"),
     [("failed", "GenerationFailed"), ("cancelled", "GenerationCancelled"), ("expired", "GenerationExpired")],
 )
-def test_a_failed_generation_is_recorded_and_told_in_the_providers_words(
+def test_a_failed_generation_keeps_the_providers_words(
     caller: Caller, simulator: SimulatorControl, cloud: LocalCloud, ending: str, code: str
 ) -> None:
     with simulator.settings(fail_with={"status": ending, "error": SAID}):

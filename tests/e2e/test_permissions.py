@@ -34,7 +34,7 @@ def test_a_wrong_signature_is_forbidden(user: Callable[[str], tuple[str, str]], 
     assert refusal.value.status == 403
 
 
-def test_a_job_of_somebody_else_is_not_found(user: Callable[[str], tuple[str, str]], caller: Caller) -> None:
+def test_a_foreign_job_is_not_found(user: Callable[[str], tuple[str, str]], caller: Caller) -> None:
     job = caller.client.submit(caller.request())
     with pytest.raises(ApiProblem) as refusal:
         _client(caller.stack, *user("execute-api:Invoke")).job(job["id"])

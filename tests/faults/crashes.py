@@ -11,7 +11,7 @@ from unittest.mock import patch
 from botocore.client import BaseClient
 
 from stillmotion.modelgates.client import ModelGates
-from tests.inprocess import Cloud, Crash
+from tests.support.inprocess import Cloud, Crash
 
 EFFECTS = frozenset(
     {
@@ -70,3 +70,15 @@ class Crasher:
             patch.object(ModelGates, "_post_once", posted),
         ):
             yield
+
+
+BIG = 20 * 2**20
+CLAIMED = {"PutItem", "TransactWriteItems", "POST /videos", "UpdateItem", "PutEvents"}
+DYING = {
+    "SubmitApiFunction": ("http", {}, CLAIMED | {"StartExecution"}),
+    "SubmitTaskFunction": ("workflow", {}, CLAIMED),
+    "PollFunction": ("workflow", {}, {"UpdateItem"}),
+    "DeliverFunction": ("workflow", {"pad_to_bytes": BIG}, {"UpdateItem", "UploadPart", "PutEvents", "PutObject"}),
+    "RecordFailureFunction": ("workflow", {"fail_with": {"status": "failed"}}, {"UpdateItem", "PutEvents"}),
+}
+"""Functions that die: entry point, settings of the simulator, the effects at which they must have died."""

@@ -17,7 +17,7 @@ from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job
 from tests.faults.table import count
 from tests.faults.world import World
-from tests.integration.test_recovery import age
+from tests.support.recovery import age
 
 SECRETS = ("Bearer", "signature=", "X-Amz-Signature", "X-Amz-Credential")
 MOTOS_OWN = "'dict' object has no attribute 'region'"

@@ -16,7 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.faults.world import World
 
 type Ends = tuple[str, str]
 """How a job ends when the fault happens once, and when it happens for ever."""
@@ -129,3 +132,19 @@ def cases() -> Iterator[Case]:
                 yield Case(fault, place, times, door, end)
                 if place == "submit":
                     yield Case(fault, place, times, "workflow" if door == "http" else "http", end)
+
+
+def filled(world: World, effect: dict[str, Any]) -> dict[str, Any]:
+    """The effect with the addresses of this world in it."""
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: fill(part) for name, part in value.items()}
+        if isinstance(value, list):
+            return [fill(part) for part in value]
+        if isinstance(value, str):
+            return value.replace("{simulator}", world.simulator.url).replace("{foreign}", world.foreign.url)
+        return value
+
+    filled: dict[str, Any] = fill(effect)
+    return filled

@@ -12,8 +12,6 @@ from tests.faults.invariants import assert_invariants
 from tests.faults.shaking import broken_call
 from tests.faults.world import World
 
-pytestmark = pytest.mark.integration
-
 type Wanted = Callable[[str, Any], bool]
 
 

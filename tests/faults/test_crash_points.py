@@ -6,24 +6,13 @@ from contextlib import suppress
 
 import pytest
 
-from tests.faults.crashes import Crasher
+from tests.faults.crashes import DYING, Crasher
 from tests.faults.invariants import assert_invariants
 from tests.faults.world import World
-from tests.inprocess import Crash
+from tests.support.inprocess import Crash
 
-pytestmark = pytest.mark.integration
 MAX_EFFECTS = 20
-BIG = 20 * 2**20
 """Of a clip that takes three parts to store."""
-
-CLAIMED = {"PutItem", "TransactWriteItems", "POST /videos", "UpdateItem", "PutEvents"}
-DYING = {
-    "SubmitApiFunction": ("http", {}, CLAIMED | {"StartExecution"}),
-    "SubmitTaskFunction": ("workflow", {}, CLAIMED),
-    "PollFunction": ("workflow", {}, {"UpdateItem"}),
-    "DeliverFunction": ("workflow", {"pad_to_bytes": BIG}, {"UpdateItem", "UploadPart", "PutEvents", "PutObject"}),
-    "RecordFailureFunction": ("workflow", {"fail_with": {"status": "failed"}}, {"UpdateItem", "PutEvents"}),
-}
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -9,7 +9,6 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -23,16 +22,13 @@ from hypothesis.stateful import (
 
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job
-from tests.faults.crashes import Crasher
+from tests.faults.crashes import DYING, Crasher
 from tests.faults.invariants import assert_invariants, paid_twice
-from tests.faults.provider_faults import FAULTS, ProviderFault
-from tests.faults.test_crash_points import DYING
-from tests.faults.test_provider_faults import filled
+from tests.faults.provider_faults import FAULTS, ProviderFault, filled
 from tests.faults.world import MAX_POLLS, World
-from tests.inprocess import Crash
-from tests.integration.test_recovery import age, ended
+from tests.support.inprocess import Crash
+from tests.support.recovery import age, ended
 
-pytestmark = pytest.mark.integration
 LIVES = 20
 STEPS = 12
 QUICK = [fault for fault in FAULTS if not {"hang", "slow"} & fault.effect.keys() and "hang" not in fault.name]

@@ -11,14 +11,12 @@ from unittest.mock import patch
 import pytest
 
 from tests.faults.invariants import assert_invariants
-from tests.faults.provider_faults import AWAY
+from tests.faults.provider_faults import AWAY, filled
 from tests.faults.shaking import inside_a_function, shaken
 from tests.faults.table import count
-from tests.faults.test_provider_faults import filled
 from tests.faults.world import World
-from tests.inprocess import Cloud
+from tests.support.inprocess import Cloud
 
-pytestmark = pytest.mark.integration
 CROWD = 250
 CROWDS = int(os.environ.get("FAULT_CROWDS", "1"))
 """A crowd is a test of its own, so that several processors share them. ``make faults`` asks for four: 1,000 jobs."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from stillmotion.modelgates import client
 from tests.faults.invariants import assert_invariants
-from tests.faults.provider_faults import Case, cases
+from tests.faults.provider_faults import Case, cases, filled
 from tests.faults.world import World, forget_modelgates
 
-pytestmark = pytest.mark.integration
 IMPATIENT = {
     "SUBMIT_READ_SECONDS": 0.25,
     "QUERY_TIMEOUT": client.urllib3.Timeout(connect=1.0, read=0.25),
@@ -43,19 +40,3 @@ def test_a_fault_has_its_planned_outcome_and_costs_nothing(world: World, case: C
     if "Retry-After" in case.fault.effect.get("headers", {}) and case.place in ("submit", "poll"):
         assert max(world.stack.waits) >= 120
     assert_invariants(world)
-
-
-def filled(world: World, effect: dict[str, Any]) -> dict[str, Any]:
-    """The effect with the addresses of this world in it."""
-
-    def fill(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: fill(part) for name, part in value.items()}
-        if isinstance(value, list):
-            return [fill(part) for part in value]
-        if isinstance(value, str):
-            return value.replace("{simulator}", world.simulator.url).replace("{foreign}", world.foreign.url)
-        return value
-
-    filled: dict[str, Any] = fill(effect)
-    return filled

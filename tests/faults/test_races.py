@@ -16,10 +16,9 @@ from tests.faults.invariants import assert_invariants
 from tests.faults.shaking import at_once, shaken
 from tests.faults.world import MAX_POLLS, World
 from tests.faults.world import world as made_world
-from tests.integration.test_generate_video import request
-from tests.integration.test_recovery import age, ended, silent_bus
+from tests.support.recovery import age, ended, silent_bus
+from tests.support.requests import request
 
-pytestmark = pytest.mark.integration
 SEEDS = range(2)
 PACE = 0.01
 
@@ -159,7 +158,7 @@ def test_two_orders_to_settle(race: World) -> None:
         assert only(race).status is Status.COMPLETED
 
 
-def test_the_end_of_an_execution_told_twice(race: World) -> None:
+def test_the_end_of_an_execution_delivered_twice(race: World) -> None:
     race.simulator.settings(fail_with={"status": "failed"})
     with silent_bus("Failed"):
         submit(race)

@@ -26,8 +26,8 @@ from stillmotion.jobs.record import Job
 from stillmotion.jobs.spend import MICRO
 from stillmotion.jobs.store import DynamoJobStore
 from stillmotion.telemetry import logger
-from tests.inprocess import ACCOUNT, REGION, VALUES, Cloud, cloud
-from tests.integration.test_generate_video import request
+from tests.support.inprocess import ACCOUNT, REGION, VALUES, Cloud, cloud
+from tests.support.requests import request
 
 MAX_POLLS = 4
 REST_SECONDS = 60

@@ -14,11 +14,11 @@ from stillmotion.batches.record import Batch, BatchStatus, Manifest, parse_order
 from stillmotion.generation.submit import Origin
 from stillmotion.requests.video_request import VideoRequest
 from stillmotion.settings import BatchesSettings, DeliverSettings, SubmitSettings, load
-from tests.events import sample
-from tests.inprocess import ROLE
+from tests.support.events import sample
+from tests.support.inprocess import ROLE
 
 if TYPE_CHECKING:
-    from tests.integration.test_sample_events import Check, House
+    from tests.integration.house import Check, House
 
 ROWS = """\
 item_id,model,prompt

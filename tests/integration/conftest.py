@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.simulator import Simulator
-from tests.inprocess import Cloud, cloud
+from tests.support.inprocess import Cloud, cloud
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 
 from local.simulator import Simulator
-from tests.inprocess import ACCOUNT
-from tests.inprocess_batches import BatchCloud, batch_cloud
-from tests.integration.test_batches import rows
-
-pytestmark = pytest.mark.integration
+from tests.support.inprocess import ACCOUNT
+from tests.support.inprocess_batches import BatchCloud, batch_cloud
+from tests.support.requests import rows
 
 BOB = f"arn:aws:iam::{ACCOUNT}:user/bob"
 
@@ -77,7 +75,7 @@ def test_a_batch_under_way_is_answered_as_it_is(batches: BatchCloud, simulator: 
     finish(batches, answers[0][1])
 
 
-def test_a_batch_of_somebody_else_is_not_found_and_not_run_again(batches: BatchCloud, simulator: Simulator) -> None:
+def test_a_foreign_batch_is_not_found_and_not_rerun(batches: BatchCloud, simulator: Simulator) -> None:
     manifest = batches.manifest(rows(simulator, "one"))
     _, body = order(batches, {"manifest": manifest, "batch_id": "b"})
     finish(batches, body)
@@ -125,7 +123,7 @@ def test_a_manifest_that_is_not_there_is_refused_at_once(batches: BatchCloud) ->
     assert "There is no manifest" in body["detail"]
 
 
-def test_a_batch_that_nobody_ordered_is_not_found(batches: BatchCloud) -> None:
+def test_an_unknown_batch_is_not_found(batches: BatchCloud) -> None:
     status, _, body = batches.stack.http("GET", "/batches/no-such")
     assert (status, body["code"]) == (404, "BatchNotFound")
     assert "no-such" in json.dumps(body)

@@ -10,9 +10,7 @@ import boto3
 import pytest
 
 from local.simulator import Simulator
-from tests.inprocess import ACCOUNT, REGION, Cloud
-
-pytestmark = pytest.mark.integration
+from tests.support.inprocess import ACCOUNT, REGION, Cloud
 
 ITEMS = 5000
 ARN = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:generate-batch:one"
@@ -55,9 +53,7 @@ def collect(stack: Cloud, batch: dict[str, Any]) -> dict[str, Any]:
     return stack.invoke("CollectBatchFunction", {"state": state, "execution_arn": ARN})
 
 
-def test_the_state_of_a_batch_is_as_small_for_five_thousand_items_as_for_five(
-    stack: Cloud, simulator: Simulator
-) -> None:
+def test_batch_state_does_not_grow_with_the_number_of_items(stack: Cloud, simulator: Simulator) -> None:
     sizes = []
     for count in (5, ITEMS):
         batch = prepare(stack, count)

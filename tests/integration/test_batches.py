@@ -12,11 +12,9 @@ import pytest
 
 from local.simulator import Simulator
 from stillmotion.batches.item import BatchItem
-from tests.inprocess import Context
-from tests.inprocess_batches import BatchCloud, batch_cloud
-from tests.integration.test_generate_video import png, request
-
-pytestmark = pytest.mark.integration
+from tests.support.inprocess import Context
+from tests.support.inprocess_batches import BatchCloud, batch_cloud
+from tests.support.requests import png, request, rows
 
 FORBIDDEN = "forbidden-word"
 
@@ -25,10 +23,6 @@ FORBIDDEN = "forbidden-word"
 def batches(simulator: Simulator) -> Iterator[BatchCloud]:
     with batch_cloud(simulator, max_polls=2) as made:
         yield made
-
-
-def rows(simulator: Simulator, *prompts: str) -> list[dict[str, Any]]:
-    return [request(simulator, prompt=prompt) | {"item_id": f"item-{at}"} for at, prompt in enumerate(prompts)]
 
 
 def summary(ended: dict[str, Any]) -> dict[str, Any]:
@@ -180,7 +174,7 @@ def test_a_repeated_item_id_refuses_the_batch(batches: BatchCloud, simulator: Si
         ([], "not a JSON object"),
     ],
 )
-def test_an_order_that_cannot_be_run_is_told_by_name(batches: BatchCloud, order: Any, told: str) -> None:
+def test_an_order_that_cannot_run_is_refused_by_name(batches: BatchCloud, order: Any, told: str) -> None:
     batches.put("empty.csv", "model,prompt\n")
     ended = batches.run(order)
     assert (ended["status"], ended["error"]) == ("FAILED", "InvalidRequest")
@@ -199,7 +193,7 @@ def drop(batches: BatchCloud, key: str, body: str) -> dict[str, Any]:
     return dropped(key, etag)
 
 
-def test_a_dropped_manifest_told_twice_is_one_batch(batches: BatchCloud, simulator: Simulator) -> None:
+def test_a_dropped_manifest_delivered_twice_is_one_batch(batches: BatchCloud, simulator: Simulator) -> None:
     event = drop(batches, "batches/in/rows.jsonl", json.dumps(rows(simulator, "one")[0]))
     first = summary(batches.run(event))
     again = summary(batches.run(event))
@@ -229,7 +223,7 @@ def test_a_manifest_that_was_replaced_is_not_taken_for_the_old_one(batches: Batc
     assert simulator.jobs() == []
 
 
-def test_a_batch_requested_on_the_bus_is_run_once_however_often_it_is_told(
+def test_a_batch_requested_on_the_bus_runs_once_whatever_the_deliveries(
     batches: BatchCloud, simulator: Simulator
 ) -> None:
     detail = {"manifest": batches.manifest(rows(simulator, "one")), "batch_id": "b"}

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.template import ROOT
+from tests.support.template import ROOT
 
 # One run for all tests: they stay on one worker.
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("benchmarks")]
+pytestmark = pytest.mark.xdist_group("benchmarks")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def found() -> dict[str, Any]:
     return answer
 
 
-def test_every_benchmark_stands_beside_its_baselines(found: dict[str, Any]) -> None:
+def test_every_benchmark_has_its_baselines(found: dict[str, Any]) -> None:
     rows = {name: set(table["rows"]) for name, table in found["benchmarks"].items()}
     transfers = {"Stillmotion VideoStore.store", "boto3 upload_fileobj"}
     assert rows["transfer_32"] == rows["transfer_96"] == transfers

@@ -10,31 +10,8 @@ import boto3
 import pytest
 
 from local.simulator import Simulator
-from tests.inprocess import Cloud
-from tests.integration.test_generate_video import png, request
-
-pytestmark = pytest.mark.integration
-
-
-def dropped(key: str, sequencer: str = "01") -> dict[str, Any]:
-    """The event that S3 sends to EventBridge for the object that lies there now."""
-    etag = boto3.client("s3").head_object(Bucket="pictures", Key=key)["ETag"].strip('"')
-    return {
-        "version": "0",
-        "id": "2d4eba74-fd51-3966-4bfa-b013c9da8ff1",
-        "detail-type": "Object Created",
-        "source": "aws.s3",
-        "detail": {
-            "bucket": {"name": "pictures"},
-            "object": {"key": key, "size": 3, "etag": etag, "sequencer": sequencer},
-            "reason": "PutObject",
-        },
-    }
-
-
-def requested(detail: dict[str, Any], event_id: str = "7b1d") -> dict[str, Any]:
-    """The event with which any system asks for a video."""
-    return {"id": event_id, "detail-type": "Video Generation Requested", "source": "shop.orders", "detail": detail}
+from tests.support.inprocess import Cloud
+from tests.support.requests import dropped, png, request, requested
 
 
 def drop(stack: Cloud, key: str, body: bytes | None = None, **metadata: str) -> dict[str, Any]:
@@ -89,7 +66,7 @@ def test_what_the_picture_says_beats_the_file_beside_it_beats_the_defaults(stack
     assert wanted.items() <= paid["request"].items()
 
 
-def test_a_last_frame_beside_a_picture_is_its_last_frame_and_starts_nothing(stack: Cloud, simulator: Simulator) -> None:
+def test_a_last_frame_companion_is_used_and_starts_no_job(stack: Cloud, simulator: Simulator) -> None:
     ended = drop(stack, "drop/still.last.png")
     assert (ended["status"], json.loads(ended["output"])["outcome"]) == ("SUCCEEDED", "ignored")
     drop(stack, "drop/still.jpg")
@@ -97,9 +74,7 @@ def test_a_last_frame_beside_a_picture_is_its_last_frame_and_starts_nothing(stac
     assert [frame["frame_type"] for frame in paid["request"]["frame_images"]] == ["first_frame", "last_frame"]
 
 
-def test_a_dropped_json_is_a_whole_request_with_addresses_relative_to_its_folder(
-    stack: Cloud, simulator: Simulator
-) -> None:
+def test_addresses_in_a_dropped_json_are_relative_to_its_folder(stack: Cloud, simulator: Simulator) -> None:
     boto3.client("s3").put_object(Bucket="pictures", Key="drop/shop/assets/a.png", Body=png())
     asked = request(simulator)
     asked["frame_images"][0]["image_url"]["url"] = "assets/a.png"
@@ -157,7 +132,7 @@ def test_a_request_on_the_bus_becomes_a_video(stack: Cloud, simulator: Simulator
     assert job["source"] == {"type": "event", "event_id": "7b1d", "event_source": "shop.orders"}
 
 
-def test_an_event_with_a_key_is_one_job_however_it_is_told(stack: Cloud, simulator: Simulator) -> None:
+def test_an_event_with_a_key_is_one_job_whatever_the_deliveries(stack: Cloud, simulator: Simulator) -> None:
     detail = request(simulator) | {"idempotency_key": "order-7"}
     ended = [stack.finish(stack.start(requested(detail, event_id))) for event_id in ("a", "b")]
     assert len({json.loads(one["output"])["id"] for one in ended}) == 1
@@ -187,9 +162,7 @@ def test_new_bytes_under_the_same_name_are_a_new_job(stack: Cloud, simulator: Si
 
 
 @pytest.mark.parametrize("name", ["still.jpg", "still.json"])
-def test_an_object_that_was_replaced_before_its_event_came_is_paid_for_once(
-    stack: Cloud, simulator: Simulator, name: str
-) -> None:
+def test_an_object_replaced_before_its_event_is_paid_once(stack: Cloud, simulator: Simulator, name: str) -> None:
     bodies = [png(), png() + b"more"]
     if name.endswith(".json"):
         bodies = [json.dumps(request(simulator, seed=seed)).encode() for seed in (1, 2)]
@@ -203,7 +176,7 @@ def test_an_object_that_was_replaced_before_its_event_came_is_paid_for_once(
     assert len(simulator.jobs()) == 1
 
 
-def test_a_refused_drop_that_is_told_twice_is_one_record_and_one_event(stack: Cloud) -> None:
+def test_a_refused_drop_delivered_twice_is_one_record_and_event(stack: Cloud) -> None:
     boto3.client("s3").put_object(Bucket="pictures", Key="drop/notes.txt", Body=b"hello")
     ended = [stack.finish(stack.start(dropped("drop/notes.txt"))) for _ in range(2)]
     assert len({json.loads(one["cause"])["id"] for one in ended}) == 1

@@ -4,32 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
 from typing import Any
 
 import boto3
 import pytest
-from PIL import Image
 
 from local.simulator import Simulator
-from tests.inprocess import Cloud, cloud
-
-pytestmark = pytest.mark.integration
-
-
-def request(simulator: Simulator, **changes: Any) -> dict[str, Any]:
-    """A request that works, with some fields changed."""
-    frame = {"type": "image_url", "image_url": {"url": simulator.image_url()}, "frame_type": "first_frame"}
-    given = {
-        "model": "google/veo-3.1-lite",
-        "prompt": "a slow push in",
-        "duration": 4,
-        "resolution": "720p",
-        "aspect_ratio": "16:9",
-        "frame_images": [frame],
-    }
-    return given | changes
+from tests.support.inprocess import Cloud, cloud
+from tests.support.requests import png, request
 
 
 def test_a_request_over_http_becomes_a_stored_video(stack: Cloud, simulator: Simulator) -> None:
@@ -254,7 +237,7 @@ def test_a_lost_answer_is_never_sent_again(stack: Cloud, simulator: Simulator) -
     assert job["status"] == "submit_unknown"
 
 
-def test_a_lost_answer_over_http_is_told_and_on_record(stack: Cloud, simulator: Simulator) -> None:
+def test_a_lost_answer_over_http_is_reported_and_recorded(stack: Cloud, simulator: Simulator) -> None:
     simulator.fault("submit", times=1, accept_then_lose=502)
     status, _, problem = stack.http("POST", "/videos", request(simulator))
     assert (status, problem["code"]) == (502, "SubmitOutcomeUnknown")
@@ -290,7 +273,7 @@ def test_two_executions_with_one_key_make_one_job(stack: Cloud, simulator: Simul
     }
 
 
-def test_one_key_with_two_requests_is_a_conflict_and_leaves_the_first_alone(stack: Cloud, simulator: Simulator) -> None:
+def test_one_key_with_two_requests_is_a_conflict(stack: Cloud, simulator: Simulator) -> None:
     first = stack.finish(stack.start(request(simulator) | {"idempotency_key": "order-7"}))
     ended = stack.finish(stack.start(request(simulator, prompt="another") | {"idempotency_key": "order-7"}))
     assert (ended["status"], ended["error"]) == ("FAILED", "IdempotencyConflict")
@@ -341,10 +324,3 @@ def test_the_number_of_polls_is_a_parameter(simulator: Simulator) -> None:
         _, _, job = stack.http("POST", "/videos", request(simulator))
         assert stack.finish(job["execution_arn"])["error"] == "PollingTimedOut"
         assert stack.waits == [5, 5]
-
-
-def png() -> bytes:
-    """A small picture."""
-    picture = io.BytesIO()
-    Image.linear_gradient("L").convert("RGB").save(picture, "PNG")
-    return picture.getvalue()

@@ -15,10 +15,8 @@ from local.simulator import Simulator
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job, new_job_id, timestamp
 from stillmotion.jobs.store import DynamoJobStore
-from tests.inprocess import ACCOUNT, CALLER, Cloud, cloud
-from tests.integration.test_generate_video import request
-
-pytestmark = pytest.mark.integration
+from tests.support.inprocess import ACCOUNT, CALLER, Cloud, cloud
+from tests.support.requests import request
 
 BOB = CALLER.replace("alice", "bob")
 OPERATORS = f"arn:aws:iam::{ACCOUNT}:role/Operators"
@@ -80,7 +78,7 @@ def test_a_dry_run_prices_and_spends_nothing(stack: Cloud, simulator: Simulator)
     assert boto3.resource("dynamodb").Table("jobs").scan()["Items"] == []
 
 
-def test_a_picture_of_another_shape_is_told_and_taken(stack: Cloud, simulator: Simulator) -> None:
+def test_a_picture_of_another_shape_is_taken_with_a_warning(stack: Cloud, simulator: Simulator) -> None:
     asked = request(simulator, aspect_ratio="9:16")
     [warning] = stack.http("POST", "/videos?dry_run=true", asked)[2]["warnings"]
     assert "1280x720, but the clip is 9:16" in warning
@@ -93,13 +91,13 @@ def test_a_dry_run_refuses_what_a_submit_would(stack: Cloud, simulator: Simulato
     assert (status, problem["code"]) == (422, "UnsupportedByModel")
 
 
-def test_a_body_over_the_limit_is_told_its_size(stack: Cloud, simulator: Simulator) -> None:
+def test_an_oversized_body_is_refused_with_its_size(stack: Cloud, simulator: Simulator) -> None:
     status, _, problem = stack.http("POST", "/videos", json.dumps(request(simulator)) + " " * 6_000_000)
     assert (status, problem["code"]) == (413, "BodyTooLarge")
     assert "6,000,000" in problem["detail"]
 
 
-def test_a_job_of_somebody_else_is_not_there(stack: Cloud, simulator: Simulator) -> None:
+def test_a_foreign_job_is_absent(stack: Cloud, simulator: Simulator) -> None:
     job = finished(stack, simulator)
     for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/resume")):
         status, _, problem = stack.http(method, f"/videos/{job['id']}{path}", caller=BOB)
@@ -194,7 +192,7 @@ def test_models_are_filtered_and_priced(stack: Cloud) -> None:
     assert prices[: len(known)] == known
 
 
-def test_a_filter_that_no_model_knows_is_told(stack: Cloud) -> None:
+def test_a_filter_that_matches_no_model_is_reported(stack: Cloud) -> None:
     status, _, problem = stack.http("GET", "/models?frame=middle_frame&duration=0")
     assert status == 400
     assert {fault["pointer"].split("/")[1] for fault in problem["errors"]} == {"frame", "duration"}
@@ -278,7 +276,7 @@ def ids(stack: Cloud, query: str, caller: str) -> list[str]:
     return [job["id"] for job in stack.http("GET", f"/videos{query}", caller=caller)[2]["data"]]
 
 
-def test_who_is_no_operator_cannot_settle_what_is_somebody_elses(operated: Cloud, simulator: Simulator) -> None:
+def test_only_operators_settle_foreign_jobs(operated: Cloud, simulator: Simulator) -> None:
     job_id, _ = lost(operated, simulator)
     for caller in (BOB, OPERATOR.replace("Operators", "Others")):
         assert ids(operated, "?status=submit_unknown", caller) == []

@@ -7,10 +7,8 @@ from urllib.parse import quote
 import pytest
 
 from local.simulator import Simulator
-from tests.inprocess import Cloud
-from tests.integration.test_generate_video import request
-
-pytestmark = pytest.mark.integration
+from tests.support.inprocess import Cloud
+from tests.support.requests import request
 
 MULTIPART = '--b\r\nContent-Disposition: form-data; name="content_type"\r\n\r\nimage/png\r\n--b--\r\n'
 

@@ -3,45 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from unittest.mock import patch
 
 import boto3
 import pytest
-from botocore.client import BaseClient
 
 from local.simulator import Simulator
 from stillmotion.jobs.index import untold_partitions
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import timestamp
 from stillmotion.jobs.store import DynamoJobStore
-from tests.inprocess import Cloud
-from tests.integration.test_generate_video import request
-
-pytestmark = pytest.mark.integration
+from tests.support.inprocess import Cloud
+from tests.support.recovery import age, ended, silent_bus, store
+from tests.support.requests import request
 
 HOUR = timedelta(hours=1)
 PAID = (Status.IN_PROGRESS, Status.DELIVERING)
-
-
-def store() -> DynamoJobStore:
-    return DynamoJobStore(boto3.resource("dynamodb").Table("jobs"))
-
-
-def age(job_id: str, by: timedelta, **fields: Any) -> None:
-    """Make a record older than it is, and change some of its fields."""
-    table = boto3.resource("dynamodb").Table("jobs")
-    item = table.get_item(Key={"id": job_id})["Item"]
-    for name in ("created_at", "updated_at", "completed_at"):
-        if name in item:
-            item[name] = timestamp(datetime.fromisoformat(item[name]) - by)
-    item |= {"position": f"{item['created_at']}#{job_id}"} | fields
-    if "status" in fields:
-        item["status_shard"] = f"{fields['status']}#{item['status_shard'].split('#')[1]}"
-    table.put_item(Item=item)
 
 
 def left_alone(stack: Cloud, simulator: Simulator, status: Status, **fields: Any) -> str:
@@ -67,7 +45,7 @@ def finished(stack: Cloud, job_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("status", [Status.IN_PROGRESS, Status.DELIVERING])
-def test_a_paid_job_without_an_execution_is_brought_home(stack: Cloud, simulator: Simulator, status: Status) -> None:
+def test_an_orphaned_paid_job_is_delivered(stack: Cloud, simulator: Simulator, status: Status) -> None:
     job_id = left_alone(stack, simulator, status)
     assert stack.invoke("SweepFunction", {})["resumed"] == 1
     assert finished(stack, job_id)["status"] == "completed"
@@ -82,7 +60,7 @@ def test_a_queued_job_without_an_execution_is_submitted_once(stack: Cloud, simul
     assert len(simulator.jobs()) == 1
 
 
-def test_a_submit_that_nobody_can_tell_of_is_reported_and_never_repeated(stack: Cloud, simulator: Simulator) -> None:
+def test_an_unknown_submit_is_reported_and_never_repeated(stack: Cloud, simulator: Simulator) -> None:
     job_id = left_alone(stack, simulator, Status.SUBMITTING, provider={})
     assert stack.invoke("SweepFunction", {})["settled"] == 1
     assert stack.job(job_id)["status"] == "submit_unknown"
@@ -105,7 +83,7 @@ def test_what_changed_lately_is_left_alone(stack: Cloud, simulator: Simulator) -
     assert stack.job(job_id)["status"] == "in_progress"
 
 
-def test_a_timed_out_job_is_looked_up_after_an_hour_and_after_a_day(stack: Cloud, simulator: Simulator) -> None:
+def test_a_timed_out_job_is_checked_after_an_hour_and_a_day(stack: Cloud, simulator: Simulator) -> None:
     simulator.settings(polls_to_ready=62)
     job = stack.http("POST", "/videos", request(simulator))[2]
     stack.finish(job["execution_arn"])
@@ -120,7 +98,7 @@ def test_a_timed_out_job_is_looked_up_after_an_hour_and_after_a_day(stack: Cloud
     assert len(simulator.jobs()) == 1
 
 
-def test_a_timed_out_job_that_failed_meanwhile_is_told_as_failed(stack: Cloud, simulator: Simulator) -> None:
+def test_a_timed_out_job_that_failed_meanwhile_is_published_as_failed(stack: Cloud, simulator: Simulator) -> None:
     simulator.settings(polls_to_ready=61, fail_with={"status": "failed", "error": "We do not animate this."})
     job = stack.http("POST", "/videos", request(simulator))[2]
     stack.finish(job["execution_arn"])
@@ -128,20 +106,6 @@ def test_a_timed_out_job_that_failed_meanwhile_is_told_as_failed(stack: Cloud, s
     assert stack.invoke("SweepFunction", {})["resumed"] == 1
     done = finished(stack, job["id"])
     assert (done["status"], done["error"]["provider_message"]) == ("failed", "We do not animate this.")
-
-
-@contextmanager
-def silent_bus(*detail_types: str) -> Iterator[None]:
-    """The bus answers 200 and refuses events of these types, as it does when it is throttled."""
-    made = BaseClient._make_api_call
-
-    def call(client: Any, name: str, given: Any) -> Any:
-        if name == "PutEvents" and given["Entries"][0]["DetailType"].removeprefix("Video Generation ") in detail_types:
-            return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]}
-        return made(client, name, given)
-
-    with patch.object(BaseClient, "_make_api_call", call):
-        yield
 
 
 def untold() -> list[str]:
@@ -159,7 +123,7 @@ def unheard(stack: Cloud, simulator: Simulator) -> str:
     return str(job["id"])
 
 
-def test_a_video_that_nobody_heard_of_is_told_of_by_the_sweeper(stack: Cloud, simulator: Simulator) -> None:
+def test_the_sweep_publishes_an_unpublished_video(stack: Cloud, simulator: Simulator) -> None:
     job_id = unheard(stack, simulator)
     assert stack.invoke("SweepFunction", {})["told"] == 0  # its execution may be at it
     age(job_id, HOUR)
@@ -173,9 +137,7 @@ def test_a_video_that_nobody_heard_of_is_told_of_by_the_sweeper(stack: Cloud, si
     assert untold() == []
 
 
-def test_a_video_that_nobody_heard_of_is_told_of_when_its_execution_has_failed(
-    stack: Cloud, simulator: Simulator
-) -> None:
+def test_a_failed_execution_publishes_the_unpublished_video(stack: Cloud, simulator: Simulator) -> None:
     job_id = unheard(stack, simulator)
     event = ended(store().find(job_id).execution_arn, {"job": {"id": job_id, "submitted": True}}, "FAILED")  # type: ignore
     assert stack.invoke("ExecutionEndedFunction", event) == {"id": job_id}
@@ -183,7 +145,7 @@ def test_a_video_that_nobody_heard_of_is_told_of_when_its_execution_has_failed(
     assert stack.invoke("ExecutionEndedFunction", event) == {"id": None}
 
 
-def test_a_refusal_that_nobody_heard_of_is_told_of(stack: Cloud, simulator: Simulator) -> None:
+def test_an_unpublished_refusal_is_published(stack: Cloud, simulator: Simulator) -> None:
     simulator.fault("submit", times=1, status=402)
     with silent_bus("Failed"):
         status, _, _ = stack.http("POST", "/videos", request(simulator), headers={"Idempotency-Key": "a"})
@@ -194,9 +156,7 @@ def test_a_refusal_that_nobody_heard_of_is_told_of(stack: Cloud, simulator: Simu
     assert [heard["detail"]["error"]["code"] for heard in stack.events()] == ["ProviderOutOfCredits"]
 
 
-def test_a_job_that_broke_before_it_was_finished_is_polled_on_when_it_is_resumed(
-    stack: Cloud, simulator: Simulator
-) -> None:
+def test_resume_polls_a_job_whose_execution_failed_midway(stack: Cloud, simulator: Simulator) -> None:
     error = {"code": "InternalError", "message": "A step broke.", "retryable": False}
     job_id = left_alone(stack, simulator, Status.FAILED, error=json.dumps(error))
     boto3.resource("dynamodb").Table("jobs").update_item(
@@ -210,7 +170,7 @@ def test_a_job_that_broke_before_it_was_finished_is_polled_on_when_it_is_resumed
     assert stack.states(resumed["execution_arn"]).count("Poll") == 1
 
 
-def test_a_video_that_was_not_there_at_one_look_can_be_asked_for_again(stack: Cloud, simulator: Simulator) -> None:
+def test_a_video_missing_at_one_check_can_be_checked_again(stack: Cloud, simulator: Simulator) -> None:
     simulator.fault("content", times=3, status=404)
     job = stack.http("POST", "/videos", request(simulator))[2]
     stack.finish(job["execution_arn"])
@@ -225,15 +185,6 @@ def test_a_job_that_modelgates_let_expire_cannot_be_resumed(stack: Cloud, simula
     job = stack.http("POST", "/videos", request(simulator))[2]
     stack.finish(job["execution_arn"])
     assert stack.http("POST", f"/videos/{job['id']}/resume")[0] == 409
-
-
-def ended(arn: str, given: Any, status: str = "ABORTED") -> dict[str, Any]:
-    """The event that Step Functions sends when an execution ended."""
-    return {
-        "source": "aws.states",
-        "detail-type": "Step Functions Execution Status Change",
-        "detail": {"executionArn": arn, "status": status, "input": json.dumps(given)},
-    }
 
 
 @pytest.mark.parametrize(
@@ -266,7 +217,7 @@ def test_the_end_of_an_execution_that_is_not_the_jobs_changes_nothing(stack: Clo
     assert stack.job(job_id)["status"] == "in_progress"
 
 
-def test_a_job_that_is_claimed_while_its_end_is_told_is_not_ended(
+def test_a_job_claimed_during_publishing_is_not_ended(
     stack: Cloud, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = left_alone(stack, simulator, Status.QUEUED, provider={})
@@ -299,7 +250,7 @@ def unknown(stack: Cloud, simulator: Simulator) -> tuple[str, str]:
     return problem["instance"].removeprefix("/videos/"), simulator.jobs()[0]["id"]
 
 
-def test_a_lost_job_is_adopted_and_brought_home(stack: Cloud, simulator: Simulator) -> None:
+def test_a_lost_job_is_adopted_and_delivered(stack: Cloud, simulator: Simulator) -> None:
     job_id, provider_job_id = unknown(stack, simulator)
     status, _, adopted = stack.http("POST", f"/videos/{job_id}/settle", {"provider_job_id": provider_job_id})
     assert (status, adopted["status"]) == (202, "in_progress")

@@ -11,11 +11,8 @@ from botocore.exceptions import ClientError
 
 from local.simulator import Simulator
 from scripts.redrive import Targets, redrive
-from tests.inprocess import ACCOUNT, REGION, VALUES, Cloud
-from tests.integration.test_doors import requested
-from tests.integration.test_generate_video import request
-
-pytestmark = pytest.mark.integration
+from tests.support.inprocess import ACCOUNT, REGION, VALUES, Cloud
+from tests.support.requests import request, requested
 
 MACHINE = VALUES["GenerateVideoStateMachine"]
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
@@ -69,9 +66,7 @@ def failed(function: str, event: Any) -> dict[str, Any]:
     }
 
 
-def test_undelivered_events_become_jobs_and_delivered_ones_do_not_become_a_second(
-    stack: Cloud, simulator: Simulator, queue: str
-) -> None:
+def test_redriven_events_become_jobs_once(stack: Cloud, simulator: Simulator, queue: str) -> None:
     machine = boto3.client("stepfunctions")
     events = [requested(request(simulator, seed=number), f"event-{number}") for number in range(3)]
     stack.finish(stack.start(events[0]))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
-from unittest.mock import patch
 
 import boto3
 import pytest
@@ -16,46 +14,13 @@ import urllib3
 from local.simulator import Simulator
 from stillmotion import wiring
 from stillmotion.errors import DownloadFailed, InvalidRequest, SubmitOutcomeUnknown
-from stillmotion.generation.submit import Origin
 from stillmotion.jobs.lifecycle import Status
-from stillmotion.jobs.record import Job, JobError, now
-from stillmotion.requests.video_request import VideoRequest
-from stillmotion.settings import DeliverSettings, SubmitSettings, load
-from tests.events import EVENTS, sample, sample_function, sample_names, sampled_functions
-from tests.inprocess import CALLER, Cloud
+from stillmotion.jobs.record import JobError, now
+from stillmotion.settings import DeliverSettings, load
 from tests.integration.batch_samples import BATCH_CASES
-
-pytestmark = pytest.mark.integration
-
-ID = "vid_3gk7w2x9q4r8s5t1v0y6z3abcd"
-EXECUTION = f"arn:aws:states:eu-central-1:123456789012:execution:generate-video:{ID}"
-
-
-@dataclass
-class House:
-    """A stack with the simulator behind it, and the record that a sample needs."""
-
-    stack: Cloud
-    simulator: Simulator
-
-    def record(self, submit: bool = True) -> Job:
-        """The samples' job: queued, or really submitted to the simulator."""
-        frame = {"image_url": {"url": self.simulator.image_url()}, "frame_type": "first_frame"}
-        request = VideoRequest.model_validate(
-            {"model": "google/veo-3.1-lite", "prompt": "p", "duration": 4, "frame_images": [frame]}
-        )
-        submission = wiring.submission(load(SubmitSettings, os.environ))
-        job = submission.accept(request, ID, Origin({"type": "http"}, CALLER, EXECUTION)).job
-        return submission.submit(job) if submit else job
-
-    def change(self, **changes: Any) -> Job:
-        """Put the record into the sample's state, also where no way leads from the present one to it."""
-        store = wiring.job_store(load(SubmitSettings, os.environ))
-        with patch("stillmotion.jobs.store.check_transition"):
-            return store.update(ID, expected=set(Status), **changes)
-
-    def found(self) -> dict[str, Any]:
-        return self.stack.job(ID)
+from tests.integration.house import ID, Check, House
+from tests.support.events import EVENTS, sample, sample_function, sample_names, sampled_functions
+from tests.support.inprocess import Cloud
 
 
 @pytest.fixture
@@ -207,7 +172,6 @@ def swept(house: House, answer: Any) -> None:
 
 
 type Arrange = Callable[[House], None]
-type Check = Callable[[House, Any], None]
 CASES: dict[str, tuple[Arrange, Check]] = {
     "submit_api-first_frame": (nothing, made),
     "submit_api-first_and_last_frame": (nothing, made),
@@ -276,7 +240,7 @@ def test_a_sample_that_a_task_refuses_fails_with_its_faults(house: House, name: 
     assert house.simulator.jobs() == []
 
 
-def test_every_function_has_a_sample_and_every_sample_a_function_and_a_test() -> None:
+def test_every_function_has_a_sample_and_every_sample_a_test() -> None:
     assert {name.partition("-")[0] for name in sample_names()} == set(sampled_functions())
     assert {sample_function(name) for name in sample_names()} == set(sampled_functions().values())
     assert set(sample_names()) == {*CASES, *REFUSED_TASKS}

@@ -11,10 +11,8 @@ import boto3
 import pytest
 
 from local.simulator import Simulator
-from tests.inprocess import Cloud, cloud
-from tests.integration.test_generate_video import request
-
-pytestmark = pytest.mark.integration
+from tests.support.inprocess import Cloud, cloud
+from tests.support.requests import request
 
 PRICE = 0.12  # of the request that the tests make: 4 s at 0.03 USD
 
@@ -52,9 +50,7 @@ def test_a_price_that_turned_out_otherwise_is_corrected(limited: Cloud, simulato
     assert counted() == pytest.approx(0.05)
 
 
-def test_over_the_days_limit_nothing_is_sent_and_the_answer_says_when_to_come_back(
-    limited: Cloud, simulator: Simulator
-) -> None:
+def test_over_the_daily_limit_nothing_is_sent_and_retry_after_is_given(limited: Cloud, simulator: Simulator) -> None:
     for seed in range(5):
         assert submit(limited, simulator, seed=seed)[0] == 202
     status, headers, problem = submit(limited, simulator, seed=6)

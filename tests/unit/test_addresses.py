@@ -19,8 +19,6 @@ from stillmotion.outbound.addresses import (
     without_queries,
 )
 
-pytestmark = pytest.mark.unit
-
 PUBLIC = "93.184.215.14"
 PRIVATE_V4 = [
     "127.0.0.1",
@@ -110,7 +108,7 @@ def test_a_name_with_one_public_and_one_private_address_is_refused() -> None:
             check_address("https://two.example/", resolve=resolving(*ips))
 
 
-def test_the_name_is_resolved_once_and_the_checked_address_is_the_one_to_connect_to() -> None:
+def test_a_name_is_resolved_once_and_the_checked_address_is_used() -> None:
     answers = iter([[PUBLIC], ["127.0.0.1"]])
     target = check_address("https://rebinding.example/x?y=1", resolve=lambda host, port: next(answers))
     assert (target.ip, target.host, target.port, target.path) == (PUBLIC, "rebinding.example", 443, "/x?y=1")
@@ -164,7 +162,7 @@ def test_any_text_is_either_a_target_or_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("failure", [OSError("no such host"), UnicodeError("label too long")])
-def test_a_name_without_an_address_is_told_as_such(failure: Exception) -> None:
+def test_a_name_without_an_address_is_reported(failure: Exception) -> None:
     def resolve(host: str, port: int) -> list[str]:
         raise failure
 

@@ -17,9 +17,7 @@ from stillmotion.api.resolver import IDEMPOTENCY_KEY, answer, caller, is_operato
 from stillmotion.errors import ERRORS, Fault, JobNotFound, ProviderThrottled, StillmotionError, SubmitOutcomeUnknown
 from stillmotion.generation.create import NotTaken
 from stillmotion.requests.video_request import VideoRequest
-from tests.events import sample
-
-pytestmark = pytest.mark.unit
+from tests.support.events import sample
 
 GOOD = {"model": "m", "prompt": "p"}
 DEEP = "[" * 100_000
@@ -93,7 +91,7 @@ def test_a_throttled_caller_hears_how_long_to_wait() -> None:
     assert headers["Retry-After"] == "8"
 
 
-def test_an_error_that_nobody_planned_keeps_its_words_and_trace_to_itself() -> None:
+def test_an_unexpected_error_shows_no_message_or_trace() -> None:
     body = assert_problem(call(raising(ValueError("secret=hunter2"))), 500, "InternalError")
     assert "hunter2" not in json.dumps(body)
     assert "Traceback" not in json.dumps(body)

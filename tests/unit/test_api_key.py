@@ -15,9 +15,9 @@ from moto import mock_aws
 from stillmotion.errors import ProviderUnauthorized, ProviderUnavailable
 from stillmotion.modelgates import api_key
 from stillmotion.modelgates.api_key import SecretApiKey
-from tests.wire import Wire, answer, hang_up
+from tests.support.wire import Wire, answer, hang_up
 
-pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("account")]
+pytestmark = pytest.mark.usefixtures("account")
 QUICK = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1})
 
 
@@ -45,7 +45,7 @@ def test_the_key_is_the_secret_itself_or_its_field_api_key(secrets: Any) -> None
         assert key.get(refresh=True) == expected
 
 
-def test_a_secret_without_a_usable_key_is_told_without_repeating_it(secrets: Any) -> None:
+def test_an_unusable_secret_is_reported_without_repeating_it(secrets: Any) -> None:
     key = key_for(secrets, None)
     for secret in (
         None,

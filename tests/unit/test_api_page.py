@@ -6,14 +6,10 @@ import json
 import re
 from typing import get_args
 
-import pytest
-
 from stillmotion.batches.record import BatchStatus
 from stillmotion.errors import ERRORS, ProviderError, Refused, SubmitInProgress
 from stillmotion.requests.uploads import UploadType
-from tests.template import ROOT
-
-pytestmark = pytest.mark.unit
+from tests.support.template import ROOT
 
 PAGE = (ROOT / "docs" / "api.md").read_text()
 ROW = re.compile(r"^\| (?P<status>\d{3}) \| (?P<codes>(?:`\w+` ?)+)\|", re.MULTILINE)

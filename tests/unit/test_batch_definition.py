@@ -11,10 +11,8 @@ import pytest
 from stillmotion.batches.manifest import MAX_ROW_BYTES
 from stillmotion.batches.record import MAX_CONCURRENCY
 from stillmotion.errors import ERRORS
-from tests.inprocess_batches import BATCH_DEFINITION
-from tests.template import DEFINITION, resources, template
-
-pytestmark = pytest.mark.unit
+from tests.support.inprocess_batches import BATCH_DEFINITION
+from tests.support.template import DEFINITION, resources, template
 
 MACHINE: dict[str, Any] = json.loads(BATCH_DEFINITION.read_text())
 MAP: dict[str, Any] = MACHINE["States"]["Items"]
@@ -108,7 +106,7 @@ def test_state_names_are_used_once_and_every_state_can_be_reached() -> None:
         assert reached == set(machine["States"])
 
 
-def test_the_machine_gets_what_its_definition_names_and_calls_only_those_functions() -> None:
+def test_the_batch_machine_calls_only_functions_it_names() -> None:
     assert set(BATCH["DefinitionSubstitutions"]) == set(re.findall(r"\$\{(\w+)\}", BATCH_DEFINITION.read_text()))
     functions = [found for name, found in BATCH["DefinitionSubstitutions"].items() if name.endswith("FunctionArn")]
     assert sorted(map(str, statements()["RunSteps"]["Resource"])) == sorted(map(str, functions))
@@ -135,6 +133,6 @@ def test_only_manifests_in_their_folder_start_a_batch() -> None:
     ]
 
 
-def test_a_batch_runs_twenty_items_at_a_time_and_stops_for_none_unless_said_otherwise() -> None:
+def test_a_batch_runs_twenty_at_a_time_and_tolerates_failures_by_default() -> None:
     assert template()["Parameters"]["BatchMaxConcurrency"]["Default"] == 20
     assert template()["Parameters"]["BatchToleratedFailurePercentage"]["Default"] == 100

@@ -17,9 +17,7 @@ from stillmotion.batches.record import Batch, BatchStatus, Manifest, parse_order
 from stillmotion.errors import InvalidRequest, SpendLimitReached, StorageFailed
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel
 from stillmotion.storage.lines_writer import LinesWriter
-from tests.fakes import MODEL
-
-pytestmark = pytest.mark.unit
+from tests.support.fakes import MODEL
 
 MANY = 100_000
 RUNS = 2

@@ -16,9 +16,7 @@ from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import JobError, ProviderState
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel
 from stillmotion.stepfunctions.execution_input import MachineInput
-from tests.fakes import MODEL, a_job
-
-pytestmark = pytest.mark.unit
+from tests.support.fakes import MODEL, a_job
 
 FOLDER = "s3://pictures/shoot/"
 ARN = "arn:aws:states:eu-central-1:123456789012:execution:generate-video:one"
@@ -159,7 +157,7 @@ def test_an_attempt_is_one_job_and_another_attempt_another() -> None:
     assert len({first.job_id, *others}) == 4
 
 
-def test_an_execution_is_told_which_item_it_is_about() -> None:
+def test_an_execution_is_given_its_item() -> None:
     data = {"batch": {"id": "b", "item_id": "i", "attempt": 2, "owner": "alice"}, "request": {"model": "m"}}
     started = MachineInput(data, ARN)
     assert started.job_id() == BatchItem("b", "i", 2).job_id

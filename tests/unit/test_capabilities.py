@@ -8,9 +8,7 @@ import pytest
 
 from stillmotion.errors import ProviderUnavailable, UnknownModel, UnsupportedByModel
 from stillmotion.modelgates.models import FRESH_SECONDS, STALE_SECONDS, ModelCatalogue, VideoModel, check
-from tests.fakes import FRAME_URL, MODEL, a_request
-
-pytestmark = pytest.mark.unit
+from tests.support.fakes import FRAME_URL, MODEL, a_request
 
 STATED: dict[str, Any] = {
     "supported_durations": [4, 6, 8],

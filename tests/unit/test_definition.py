@@ -12,9 +12,7 @@ import pytest
 from stillmotion.errors import ERRORS
 from stillmotion.generation.submit import LEASE_SECONDS
 from stillmotion.modelgates.responses import MAX_RETRY_AFTER_SECONDS
-from tests.template import DEFINITION, resources, template
-
-pytestmark = pytest.mark.unit
+from tests.support.template import DEFINITION, resources, template
 
 # The file as it stands, without anything filled in: it is JSON, for editors and for whoever reads it.
 MACHINE: dict[str, Any] = json.loads(DEFINITION.read_text())
@@ -70,7 +68,7 @@ def following(state: dict[str, Any]) -> set[str]:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_task_is_bounded_in_time_retried_and_caught_without_losing_the_job(name: str) -> None:
+def test_every_task_is_bounded_retried_and_caught(name: str) -> None:
     task = TASKS[name]
     assert task["TimeoutSeconds"] > function_seconds(task)
     assert task["Retry"]
@@ -106,7 +104,7 @@ def test_a_submit_whose_outcome_is_unknown_is_never_retried() -> None:
     assert not listed & final
 
 
-def test_a_submit_that_another_call_is_at_is_looked_at_until_the_claim_has_run_out() -> None:
+def test_a_claimed_submit_is_checked_again_until_the_claim_expires() -> None:
     [rule] = [rule for rule in TASKS["Submit"]["Retry"] if "SubmitInProgress" in rule["ErrorEquals"]]
     assert rule["IntervalSeconds"] * rule["MaxAttempts"] > LEASE_SECONDS
     assert rule["BackoffRate"] == 1
@@ -118,7 +116,7 @@ def test_a_failed_poll_counts_as_not_finished_yet() -> None:
     assert "ProviderThrottled" not in retried(TASKS["Poll"])  # waited for by the loop, as long as it asks
 
 
-def test_the_outcome_is_looked_at_before_the_number_of_polls() -> None:
+def test_the_outcome_counts_before_the_number_of_polls() -> None:
     rules = STATES["Status?"]["Choices"]
     assert rules[0]["StringEquals"] == "completed"
     assert "NumericGreaterThanEqualsPath" in rules[-1]

@@ -20,9 +20,7 @@ from stillmotion.generation.deliver import Delivery
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job, Usage
 from stillmotion.modelgates.job import ProviderJob
-from tests.fakes import MODEL, Bench, Died, a_job
-
-pytestmark = pytest.mark.unit
+from tests.support.fakes import MODEL, Bench, Died, a_job
 
 
 def make(die_after: int | None = None, job: Job | None = None) -> tuple[Bench, Delivery]:
@@ -31,7 +29,7 @@ def make(die_after: int | None = None, job: Job | None = None) -> tuple[Bench, D
     return bench, Delivery(bench.store, bench.provider, bench.videos, bench.events)  # type: ignore[arg-type]
 
 
-def test_a_finished_video_is_stored_recorded_and_told_of_in_this_order() -> None:
+def test_a_video_is_stored_then_recorded_then_published() -> None:
     bench, delivery = make()
     job = delivery.deliver("vid_1")
     assert bench.fuse.effects == [
@@ -64,7 +62,7 @@ def test_wherever_the_process_dies_the_next_delivery_finishes_it(die_after: int)
     assert delivery.deliver("vid_1") == job
 
 
-def test_every_output_is_stored_under_its_number_and_only_what_is_missing_is_fetched_again() -> None:
+def test_every_output_is_stored_once_under_its_number() -> None:
     bench, delivery = make()
     bench.provider.answers = [ProviderJob("job-1", "completed", unsigned_urls=("/0", "/1", "/2"))]
     bench.provider.contents = [b"first", DownloadFailed("broke off"), b"second", b"third"]
@@ -108,7 +106,7 @@ def test_what_goes_wrong_leaves_a_job_that_can_be_delivered(error: StillmotionEr
     assert delivery.deliver("vid_1").status is Status.COMPLETED
 
 
-def test_an_event_that_cannot_be_sent_leaves_the_job_completed_and_is_sent_by_the_next_try() -> None:
+def test_a_retry_sends_the_event_that_could_not_be_sent() -> None:
     bench, delivery = make()
     bench.events.down = True
     with pytest.raises(StorageFailed):
@@ -157,7 +155,7 @@ def test_a_job_that_was_ended_while_it_was_delivered_keeps_its_end() -> None:
 
 
 @pytest.mark.parametrize(("told", "expected"), [(0.25, 0.25), (0.0, 0.0), (None, 0.1)])
-def test_the_price_is_the_last_one_that_was_told(told: float | None, expected: float) -> None:
+def test_the_price_is_the_last_one_reported(told: float | None, expected: float) -> None:
     bench, delivery = make()
     bench.provider.answers = [ProviderJob("job-1", "completed", cost_usd=told)]
     assert delivery.deliver("vid_1").usage.cost_usd == expected

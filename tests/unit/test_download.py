@@ -17,7 +17,6 @@ from urllib3.exceptions import IncompleteRead, ProtocolError, ReadTimeoutError
 from stillmotion.errors import DownloadFailed, GenerationExpired
 from stillmotion.outbound.download import Download
 
-pytestmark = pytest.mark.unit
 BODY = bytes(range(256)) * 4
 BREAKS = (ProtocolError("reset"), IncompleteRead(1, 1), ReadTimeoutError(None, "/", "slow"), ConnectionResetError())  # type: ignore[arg-type]
 

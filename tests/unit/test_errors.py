@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 
 from stillmotion.errors import ERRORS, Fault, InternalError, InvalidRequest, StillmotionError, from_workflow, pointer
 
-pytestmark = pytest.mark.unit
-
 CONTRACT = """
     InvalidRequest UnsupportedByModel UnknownModel ImageNotUsable IdempotencyConflict SpendLimitReached
     ProviderRejected ProviderUnauthorized ProviderOutOfCredits ProviderThrottled ProviderUnavailable
@@ -40,7 +38,7 @@ def test_every_name_of_the_contract_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("kind", ERRORS.values(), ids=str)
-def test_every_error_is_named_by_its_class_and_has_a_title_and_an_error_status(kind: type[StillmotionError]) -> None:
+def test_every_error_has_a_name_a_title_and_a_status(kind: type[StillmotionError]) -> None:
     error = kind("what happened")
     assert ERRORS[error.code] is kind
     assert kind.title
@@ -73,7 +71,7 @@ def test_an_error_with_many_faults_still_fits_into_a_cause() -> None:
 
 
 @pytest.mark.parametrize("error", ["States.Timeout", "Runtime.ExitError", "Lambda.Unknown", "KeyError", ""])
-def test_an_error_that_is_not_ours_becomes_internal_and_keeps_its_words_to_itself(error: str) -> None:
+def test_a_foreign_error_becomes_internal_without_its_message(error: str) -> None:
     found = from_workflow(error, '{"errorMessage": "secret=hunter2", "stackTrace": ["line"]}')
     assert type(found) is InternalError
     assert error in found.detail

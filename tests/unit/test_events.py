@@ -19,8 +19,6 @@ from stillmotion.jobs.public import http_view
 from stillmotion.jobs.record import SCHEMA_VERSION, Job, JobError, StoredVideo
 from stillmotion.storage.event_bus import COMPLETED, FAILED, SOURCE, SUBMITTED, EventBus
 
-pytestmark = pytest.mark.unit
-
 ARN = "arn:aws:states:eu-central-1:123456789012:execution:generate-video:vid_1"
 SIGNED = "https://pictures.example/a.png?X-Amz-Signature=SECRET"
 
@@ -73,7 +71,7 @@ def test_an_event_is_the_public_record_with_the_schema_version_first(heard: Any)
     assert detail["request"]["prompt"] == "Wölkchen ☁"
 
 
-def test_an_event_tells_nothing_that_is_nobody_s_business(heard: Any) -> None:
+def test_an_event_carries_no_private_field(heard: Any) -> None:
     bus, listen = heard
     told = JobError(code="ImageNotUsable", message="no", faults=[{"pointer": "#", "detail": "no"}])
     for kind in (SUBMITTED, FAILED):
@@ -117,9 +115,7 @@ def bus_answering(answer: dict[str, Any] | None) -> tuple[EventBus, Stubber]:
         (None, "did not take"),
     ],
 )
-def test_an_event_that_was_not_taken_is_a_failure_although_the_call_succeeded(
-    answer: dict[str, Any] | None, why: str
-) -> None:
+def test_a_rejected_entry_is_a_failure_although_the_call_succeeded(answer: dict[str, Any] | None, why: str) -> None:
     bus, stubber = bus_answering(answer)
     with pytest.raises(StorageFailed, match=why) as failed:
         bus.send(COMPLETED, job())

@@ -19,9 +19,7 @@ from stillmotion.generation.record_failure import generation_error, polling_time
 from stillmotion.jobs.lifecycle import STATUS_OF_ERROR, TERMINAL, Status
 from stillmotion.jobs.record import JobError
 from stillmotion.modelgates.job import Outcome
-from tests.fakes import Bench, Died, a_job
-
-pytestmark = pytest.mark.unit
+from tests.support.fakes import Bench, Died, a_job
 
 OPEN = [status for status in Status if status not in TERMINAL]
 
@@ -64,7 +62,7 @@ def test_a_job_that_has_ended_keeps_its_end(status: Status) -> None:
 
 
 @pytest.mark.parametrize("status", sorted(TERMINAL))
-def test_an_end_that_comes_between_reading_and_writing_stands(status: Status) -> None:
+def test_an_end_between_reading_and_writing_is_kept(status: Status) -> None:
     bench = make()
 
     def ended_meanwhile(job_id: str, changes: dict[str, object]) -> None:
@@ -116,7 +114,7 @@ def test_a_refused_request_gets_a_record_that_names_its_faults() -> None:
     assert bench.provider.sent == []
 
 
-def test_a_refused_request_is_never_on_record_as_one_that_is_still_to_be_submitted() -> None:
+def test_a_refused_request_is_never_recorded_as_queued() -> None:
     bench = Bench(die_after=1)
     with pytest.raises(Died):
         bench.failures.refuse(a_job(Status.QUEUED, id="vid_2"), ERRORS["InvalidRequest"]("is wrong"))
@@ -131,7 +129,7 @@ def test_an_answer_that_got_lost_is_not_unknown_where_the_id_is_on_record() -> N
     assert "job-1" in job.error.message
 
 
-def test_a_job_that_moved_since_it_was_looked_at_keeps_its_state() -> None:
+def test_a_job_changed_since_it_was_read_keeps_its_state() -> None:
     bench = make()
     seen = bench.job.updated_at
     bench.store.age("vid_1", 5)

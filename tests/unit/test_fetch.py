@@ -11,9 +11,7 @@ import urllib3
 
 from stillmotion.outbound.addresses import ForbiddenAddress, Resolver, origin
 from stillmotion.outbound.guarded_client import FetchFailed, GuardedClient
-from tests.wire import Script, Wire, answer, certificate, hang_up, reset, silence
-
-pytestmark = pytest.mark.unit
+from tests.support.wire import Script, Wire, answer, certificate, hang_up, reset, silence
 
 QUICK = urllib3.Timeout(connect=0.5, read=0.3)
 type Got = tuple[int, bytes]
@@ -64,7 +62,7 @@ def test_it_asks_for_the_host_and_connects_to_the_address_that_was_checked() -> 
     assert names.asked == ["pictures.example"]
 
 
-def test_a_name_that_changes_its_address_after_the_check_is_not_asked_again() -> None:
+def test_dns_rebinding_after_the_check_has_no_effect() -> None:
     answers = iter([["127.0.0.1"], ["192.0.2.1"]])
     with Wire([PICTURE]) as wire:
         here = at(wire, "pictures.example")
@@ -86,7 +84,7 @@ def test_https_is_verified_against_the_host_name_not_the_address(
     assert [seen.headers["host"] for seen in wire.seen] == [f"pictures.example:{wire.port}"]
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+def test_an_untrusted_certificate_is_refused(tmp_path: Path) -> None:
     _, context = certificate("pictures.example", tmp_path)
     with Wire([PICTURE], tls=context) as wire:
         here = at(wire, "pictures.example")

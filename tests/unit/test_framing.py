@@ -12,8 +12,6 @@ from PIL import Image
 from stillmotion.requests.aspect_ratio import dimensions, shape_warnings
 from stillmotion.requests.video_request import parse_request
 
-pytestmark = pytest.mark.unit
-
 FRAME = "#/frame_images/0/image_url/url"
 
 
@@ -52,7 +50,7 @@ def test_a_broken_picture_does_no_harm(start: bytes, rest: bytes) -> None:
         ({"aspect_ratio": "16:9"}, None, False),
     ],
 )
-def test_a_shape_that_is_not_the_clips_is_told(asked: dict[str, str], size: tuple[int, int] | None, told: bool) -> None:
+def test_a_shape_unlike_the_clips_is_reported(asked: dict[str, str], size: tuple[int, int] | None, told: bool) -> None:
     request = parse_request({"model": "a/b", "prompt": "p"} | asked)
     warnings = list(shape_warnings(request, [(FRAME, size)]))
     assert bool(warnings) is told

@@ -23,9 +23,7 @@ from stillmotion.generation.submit import Origin
 from stillmotion.jobs.lifecycle import TERMINAL, Status
 from stillmotion.jobs.record import Job
 from stillmotion.modelgates.job import ProviderJob
-from tests.fakes import Bench, Died, a_request
-
-pytestmark = pytest.mark.unit
+from tests.support.fakes import Bench, Died, a_request
 
 
 class Door:
@@ -59,7 +57,7 @@ def test_a_request_is_submitted_and_then_handed_over() -> None:
 
 
 @pytest.mark.parametrize("error", [ProviderThrottled("429"), ProviderUnavailable("503"), StorageFailed("DynamoDB")])
-def test_a_job_that_cannot_be_submitted_right_now_is_queued_and_handed_over(error: StillmotionError) -> None:
+def test_a_throttled_submit_is_queued_and_handed_over(error: StillmotionError) -> None:
     door = Door()
     door.bench.provider.submits = [error]
     taken = door.take()
@@ -112,7 +110,7 @@ def test_a_final_refusal_ends_the_job_and_names_it(error: Exception, status: Sta
 
 
 @pytest.mark.parametrize("down", ["events", "table"])
-def test_a_lost_answer_is_told_as_such_also_when_its_end_cannot_be_recorded(down: str) -> None:
+def test_a_lost_answer_is_reported_even_if_it_cannot_be_recorded(down: str) -> None:
     door = Door()
     door.bench.provider.submits = [SubmitOutcomeUnknown("lost")]
     if down == "events":
@@ -176,7 +174,7 @@ def test_another_request_with_the_same_key_is_a_conflict() -> None:
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.SUBMITTING, Status.IN_PROGRESS])
-def test_a_job_that_lost_its_execution_is_handed_over_when_it_is_asked_for_again(status: Status) -> None:
+def test_a_repeated_request_restarts_an_orphaned_job(status: Status) -> None:
     door = Door()
     door.take()
     door.started.clear()
@@ -209,7 +207,7 @@ def test_a_job_that_has_been_polled_is_alive() -> None:
 
 
 @pytest.mark.parametrize("die_after", range(1, 7))
-def test_wherever_the_process_dies_asking_again_pays_at_most_once_and_loses_no_job(die_after: int) -> None:
+def test_a_retry_after_any_crash_pays_at_most_once(die_after: int) -> None:
     door = Door(die_after)
     with pytest.raises(Died):
         door.take()

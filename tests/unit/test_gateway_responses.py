@@ -9,9 +9,7 @@ import pytest
 
 from stillmotion.api.views import Problem
 from stillmotion.problems import CONTENT_TYPE
-from tests.template import resources
-
-pytestmark = pytest.mark.unit
+from tests.support.template import resources
 
 RESPONSES: dict[str, dict[str, Any]] = resources("AWS::Serverless::Api")["Api"]["GatewayResponses"]
 

@@ -24,9 +24,7 @@ from stillmotion.outbound.guarded_client import GuardedClient
 from stillmotion.requests import media
 from stillmotion.requests.media import Images
 from stillmotion.requests.video_request import VideoRequest, parse_request
-from tests.wire import Script, Wire, answer, hang_up, reset, silence
-
-pytestmark = pytest.mark.unit
+from tests.support.wire import Script, Wire, answer, hang_up, reset, silence
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
 FIRST = "#/frame_images/0/image_url/url"
@@ -74,7 +72,7 @@ def data_url(body: bytes, content_type: str = "image/png") -> str:
     return f"data:{content_type};base64,{base64.b64encode(body).decode()}"
 
 
-def test_a_request_without_images_needs_no_look_at_anything() -> None:
+def test_a_request_without_images_is_checked_without_calls() -> None:
     prepared(None).check(request())
     assert prepared(None).settle(request(), "vid_1") == prepared(None).sendable(request()) == request()
 
@@ -87,7 +85,7 @@ def test_a_request_without_images_needs_no_look_at_anything() -> None:
         answer(200, b"x", length=10**9, Content_Type="image/webp"),
     ],
 )
-def test_an_address_that_answers_with_an_image_is_usable_and_only_its_beginning_is_asked_for(script: bytes) -> None:
+def test_a_usable_image_is_checked_by_its_first_bytes(script: bytes) -> None:
     with Wire([script]) as wire:
         prepared(None, wire).check(request(f"{wire.url}/a.png?X-Amz-Signature=SECRET"))
     [seen] = wire.seen
@@ -112,9 +110,7 @@ UNUSABLE: dict[str, tuple[Script, str]] = {
 
 
 @pytest.mark.parametrize(("script", "why"), UNUSABLE.values(), ids=UNUSABLE.keys())
-def test_an_address_that_gives_no_image_is_refused_with_the_reason_and_without_its_query(
-    script: Script, why: str
-) -> None:
+def test_an_unusable_image_is_refused_with_reason_and_redacted_address(script: Script, why: str) -> None:
     with Wire([script]) as wire, pytest.raises(ImageNotUsable) as error:
         prepared(None, wire).check(request(f"{wire.url}/a.png?X-Amz-Signature=SECRET"))
     [fault] = error.value.faults
@@ -132,7 +128,7 @@ def test_an_inner_address_is_not_even_tried() -> None:
     assert wire.connections == 0
 
 
-def test_every_bad_image_is_told_at_once() -> None:
+def test_every_bad_image_is_reported_at_once() -> None:
     with Wire([answer(404)]) as wire, pytest.raises(ImageNotUsable) as error:
         prepared(None, wire).check(request(f"{wire.url}/a.png", "http://10.0.0.1/b.png"))
     assert [fault.pointer for fault in error.value.faults] == [FIRST, "#/frame_images/1/image_url/url"]

@@ -14,9 +14,7 @@ from stillmotion.errors import ERRORS
 from stillmotion.jobs.lifecycle import STATUS_OF_ERROR, TERMINAL, Status
 from stillmotion.jobs.public import http_view, workflow_output
 from stillmotion.jobs.record import Job, ProviderState, Usage, derived_job_id, new_job_id, now, record_expiry
-from tests.fakes import a_job, a_request
-
-pytestmark = pytest.mark.unit
+from tests.support.fakes import a_job, a_request
 
 ID = re.compile(r"vid_[0-9a-hjkmnp-tv-z]{26}")
 
@@ -82,7 +80,7 @@ def test_what_callers_see_holds_nothing_private_and_no_signature() -> None:
     assert job.request["frame_images"][0]["image_url"]["url"].endswith("secret")
 
 
-def test_a_workflow_answers_with_the_stored_video_and_nothing_of_how_it_came_about() -> None:
+def test_the_workflow_output_has_only_the_stored_videos_fields() -> None:
     job = a_job(Status.COMPLETED, completed_at=now(), usage=Usage(cost_usd=0.5), metadata={"a": "b"})
     assert set(workflow_output(job)) == {"id", "status", "model", "video", "usage", "metadata", "completed_at"}
 

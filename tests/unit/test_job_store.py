@@ -21,10 +21,8 @@ from stillmotion.jobs.index import Query, status_partition, untold_partitions
 from stillmotion.jobs.lifecycle import TERMINAL, TRANSITIONS, ForbiddenTransition, Status
 from stillmotion.jobs.record import Job, JobError, ProviderState, StoredVideo, Usage, now
 from stillmotion.jobs.store import ENTRIES_PER_READ, DynamoJobStore, JobStore, get_job, get_owned_job
-from tests.fakes import MemoryJobStore, a_job, a_request
-from tests.template import resources
-
-pytestmark = pytest.mark.unit
+from tests.support.fakes import MemoryJobStore, a_job, a_request
+from tests.support.template import resources
 
 VIDEO = StoredVideo(bucket="clips", key="videos/vid_1.mp4", bytes=7, content_type="video/mp4", checksum="sha256:0")
 free_form = st.dictionaries(
@@ -237,7 +235,7 @@ def test_only_its_owner_sees_a_job_and_others_hear_that_there_is_none(
         ConnectTimeoutError(endpoint_url="https://dynamodb"),
     ],
 )
-def test_a_table_that_does_not_answer_is_told_as_failed_storage(error: Exception) -> None:
+def test_an_unreachable_table_is_reported_as_failed_storage(error: Exception) -> None:
     class Down:
         def __getattr__(self, name: str) -> Any:
             def refuse(**_: Any) -> None:

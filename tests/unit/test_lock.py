@@ -8,8 +8,6 @@ import pytest
 
 from scripts.lock import INPUTS, LOCK, ROOT, fingerprint, is_current
 
-pytestmark = pytest.mark.unit
-
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from stillmotion.errors import InvalidRequest
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.stepfunctions.execution_input import MAX_KEPT_BYTES, MachineInput
-from tests.fakes import FRAME_URL
-
-pytestmark = pytest.mark.unit
+from tests.support.fakes import FRAME_URL
 
 ARN = "arn:aws:states:eu-central-1:123456789012:execution:generate-video:one"
 json_values = st.recursive(

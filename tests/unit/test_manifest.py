@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 from stillmotion.batches.manifest import MAX_ROW_BYTES, METADATA, Row, read_rows
 from stillmotion.errors import InvalidRequest
 
-pytestmark = pytest.mark.unit
-
 # What a CSV can say too: text without space around it, and the request's own types.
 text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30).map(str.strip).filter(bool)
 rows = st.lists(
@@ -98,7 +96,7 @@ def test_any_bytes_are_rows_or_refused(data: bytes, name: str, size: int) -> Non
     assert all((row.data is None) == bool(row.problem) for row in found)
 
 
-def test_what_is_wrong_with_one_row_is_told_with_that_row() -> None:
+def test_a_rows_faults_are_reported_with_that_row() -> None:
     good = '{"model": "m"}'
     found = read(f'{good}\n{{"model": \n5\n"x"\n{"[" * 20_000}\n{good}', "rows.jsonl", 1000)
     assert [row.data is None for row in found] == [False, True, True, True, True, False]
@@ -108,7 +106,7 @@ def test_what_is_wrong_with_one_row_is_told_with_that_row() -> None:
 
 @pytest.mark.parametrize("form", ["rows.jsonl", "rows.json"])
 @pytest.mark.parametrize("excess", [1, 3 * MAX_ROW_BYTES])
-def test_a_row_that_is_too_large_is_told_and_never_held(form: str, excess: int) -> None:
+def test_an_oversized_row_is_reported_and_never_held(form: str, excess: int) -> None:
     large, small = {"prompt": "x" * (MAX_ROW_BYTES + excess)}, {"prompt": "y"}
     data = as_lines([small, large, small]) if form.endswith("l") else json.dumps([small, large, small])
     found = read(data, form, 1000)

@@ -24,9 +24,7 @@ from stillmotion.modelgates.client import ModelGates
 from stillmotion.modelgates.job import Outcome, ProviderJob
 from stillmotion.outbound.addresses import origin
 from stillmotion.outbound.guarded_client import GuardedClient
-from tests.wire import Script, Wire, answer, hang_up, reset, silence
-
-pytestmark = pytest.mark.unit
+from tests.support.wire import Script, Wire, answer, hang_up, reset, silence
 
 JOB = answer(200, b'{"id": "vg_1", "status": "completed"}')
 VIDEO = answer(200, b"\x00\x00\x00\x18ftypisom", Content_Type="video/mp4")
@@ -126,7 +124,7 @@ def test_a_redirect_out_of_the_api_root_loses_the_key(trick: str) -> None:
 @pytest.mark.parametrize(
     "given", ["{api}/api/v1/videos/other?x=1", "/api/v1/videos/other?x=1", "api/v1/videos/other?x=1"]
 )
-def test_an_address_under_the_api_root_is_used_absolute_or_relative_to_the_base(given: str) -> None:
+def test_addresses_under_the_api_root_may_be_absolute_or_relative(given: str) -> None:
     with Wire([JOB, VIDEO]) as api:
         client = gates(api.url + "/")
         client.job("vg_1", given.format(api=api.url))
@@ -180,7 +178,7 @@ NO_ANSWER: dict[str, Script] = {
 @pytest.mark.parametrize(
     ("script", "status"), [(NO_ANSWER["HTTP 404"], 404), (answer(410), 410), (NO_ANSWER["HTTP 502"], 502), (b"", None)]
 )
-def test_the_status_of_an_answer_without_a_job_is_told(script: Script, status: int | None) -> None:
+def test_the_status_of_an_answer_without_a_job_is_shown(script: Script, status: int | None) -> None:
     with Wire([script]) as api, pytest.raises(ProviderUnavailable) as told:
         gates(api.url).job("vg_1")
     assert told.value.answered == status
@@ -221,7 +219,7 @@ def test_a_401_asks_once_more_with_a_fresh_key(script: bytes) -> None:
     assert len(api.seen) == 2
 
 
-def test_a_clip_comes_through_the_api_or_through_signed_storage_without_the_key() -> None:
+def test_signed_storage_never_receives_the_key() -> None:
     with Simulator(seconds_pending=0, seconds_to_ready=0, clip="tiny", outputs=2) as simulator:
         client = gates(simulator.url, simulator.url)
         client.submit({"model": "google/veo-3.1-lite", "prompt": "hills at dawn"})
@@ -265,7 +263,7 @@ BROKEN: dict[str, Script] = {
 
 
 @pytest.mark.parametrize("script", BROKEN.values(), ids=BROKEN.keys())
-def test_a_download_that_breaks_off_may_be_tried_again_and_names_no_address(script: Script) -> None:
+def test_a_broken_download_is_retryable_and_names_no_address(script: Script) -> None:
     with Wire([script]) as api, pytest.raises(DownloadFailed) as failed:
         downloaded(gates(api.url), finished())
     assert failed.value.retryable
@@ -282,7 +280,7 @@ def test_at_most_three_redirects_are_followed_inside_and_outside_together() -> N
     assert (len(api.seen), len(storage.seen)) == (2, 2)
 
 
-def test_a_download_goes_on_where_the_connection_broke_and_the_key_goes_where_it_went_before() -> None:
+def test_a_download_resumes_where_the_connection_broke() -> None:
     broken = answer(200, b"a" * 100, length=150, Accept_Ranges="bytes", ETag='"1"', Connection="close")
     rest = answer(206, b"b" * 50, Content_Range="bytes 100-149/150", ETag='"1"')
     with Wire([broken, rest]) as storage, Wire([answer(302, Location=storage.url)]) as api:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
-from tests.template import ROOT, template
-
-pytestmark = pytest.mark.unit
+from tests.support.template import ROOT, template
 
 PAGE = (ROOT / "docs" / "parameters.md").read_text()
 

@@ -17,9 +17,7 @@ from stillmotion.generation.poll import Polled, Polling
 from stillmotion.jobs.lifecycle import TERMINAL, Status
 from stillmotion.jobs.record import Job, ProviderState, Usage
 from stillmotion.modelgates.job import Outcome, ProviderJob
-from tests.fakes import MemoryJobStore, ScriptedProvider, a_job
-
-pytestmark = pytest.mark.unit
+from tests.support.fakes import MemoryJobStore, ScriptedProvider, a_job
 
 
 @pytest.fixture
@@ -74,7 +72,7 @@ def test_what_modelgates_leaves_out_stays_as_it_was(provider: ScriptedProvider, 
 
 
 @pytest.mark.parametrize(("asked", "wait"), [(None, 30), (5.0, 30), (120.2, 121)])
-def test_a_throttled_poll_says_nothing_of_the_job_and_waits_at_least_as_long_as_asked(
+def test_a_throttled_poll_waits_at_least_as_long_as_asked(
     store: MemoryJobStore, provider: ScriptedProvider, polling: Polling, asked: float | None, wait: int
 ) -> None:
     before = store.find("vid_1")
@@ -132,7 +130,7 @@ def test_a_job_without_an_id_at_modelgates_cannot_be_polled(
     assert provider.polled == []
 
 
-def test_a_missing_record_and_a_table_that_is_away_are_told(store: MemoryJobStore, polling: Polling) -> None:
+def test_a_missing_record_and_an_unreachable_table_are_reported(store: MemoryJobStore, polling: Polling) -> None:
     with pytest.raises(JobNotFound):
         polling.poll("vid_2", 1)
     store.down = {"update"}

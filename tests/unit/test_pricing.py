@@ -10,10 +10,8 @@ import pytest
 
 from stillmotion.modelgates.models import VideoModel
 from stillmotion.modelgates.pricing import Ask, estimate, estimate_request, price
-from tests.fakes import MODEL, a_request
-from tests.template import ROOT
-
-pytestmark = pytest.mark.unit
+from tests.support.fakes import MODEL, a_request
+from tests.support.template import ROOT
 
 RATES = {
     "per-video-second": "0.10",
@@ -107,7 +105,7 @@ def test_every_recorded_model_has_a_price_or_says_why_not(name: str) -> None:
     assert found.unread == ()
 
 
-def test_the_minimum_is_told_where_the_rest_is_unknown() -> None:
+def test_the_minimum_is_shown_where_the_rest_is_unknown() -> None:
     found = price(RECORDED["aleph-2"], Ask(5))
     assert (found.at_most, found.at_least) == (None, Decimal("0.56"))
 
@@ -142,7 +140,7 @@ def test_a_size_costs_what_its_tier_costs(size: str, tier: str) -> None:
     assert price(listed, Ask(4, size=size)).at_most == Decimal(tiers[tier]) * 4
 
 
-def test_a_tier_that_only_the_price_list_names_counts_where_the_resolution_is_open() -> None:
+def test_a_tier_known_only_by_its_price_counts_for_open_resolutions() -> None:
     listed = model({"duration_seconds": "0.1", "duration_seconds_1080p": "1"}, supported_resolutions=None)
     assert price(listed, Ask(4)).at_most == 4
 

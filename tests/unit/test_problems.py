@@ -9,8 +9,6 @@ import pytest
 from stillmotion.errors import ERRORS, Fault, ProviderThrottled, StillmotionError
 from stillmotion.problems import CONTENT_TYPE, problem
 
-pytestmark = pytest.mark.unit
-
 
 @pytest.mark.parametrize("kind", ERRORS.values(), ids=str)
 def test_every_error_makes_a_complete_problem_document(kind: type[StillmotionError]) -> None:

@@ -27,9 +27,7 @@ from stillmotion.modelgates import client as client_module
 from stillmotion.modelgates.client import ModelGates
 from stillmotion.modelgates.responses import retry_after
 from stillmotion.outbound.guarded_client import GuardedClient
-from tests.wire import Script, Wire, answer, certificate, hang_up, reset, silence
-
-pytestmark = pytest.mark.unit
+from tests.support.wire import Script, Wire, answer, certificate, hang_up, reset, silence
 
 BODY = {"model": "google/veo-3.1-lite", "prompt": "hills at dawn"}
 JOB = json.dumps({"id": "vg_1", "polling_url": "/api/v1/videos/vg_1", "status": "pending"}).encode()

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 
 from stillmotion.modelgates.job import MAX_MESSAGE_CHARACTERS, Outcome, ProviderJob, classify, read_job, sentence
 
-pytestmark = pytest.mark.unit
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -41,7 +39,7 @@ FIELDS = ("id", "status", "generation_id", "polling_url", "error", "unsigned_url
         ("", Outcome.WAITING),
     ],
 )
-def test_a_status_in_any_case_has_one_meaning_and_an_unknown_one_is_not_terminal(status: str, outcome: Outcome) -> None:
+def test_statuses_ignore_case_and_unknown_ones_are_not_terminal(status: str, outcome: Outcome) -> None:
     assert classify(status) is outcome
     assert ProviderJob("job", status).outcome is outcome
 
@@ -135,7 +133,7 @@ def test_only_a_cost_that_a_record_can_hold_is_a_cost(cost: Any, known: float | 
     assert job.cost_usd == known
 
 
-def test_addresses_keep_their_place_whatever_stands_between_them() -> None:
+def test_addresses_keep_their_order_whatever_lies_between() -> None:
     job = read_job({"id": "vg_1", "status": "completed", "unsigned_urls": [None, "https://a.example/1", 7]})
     assert job is not None
     assert job.unsigned_urls == ("", "https://a.example/1", "")

@@ -15,9 +15,7 @@ from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.public import event_detail, http_view, sidecar, workflow_output
 from stillmotion.jobs.record import SCHEMA_VERSION, Job, JobError, ProviderState, StoredVideo, Usage, now
 from stillmotion.jobs.spend import Reservation
-from tests.fakes import a_job
-
-pytestmark = pytest.mark.unit
+from tests.support.fakes import a_job
 
 PLANTED = "planted-private-value"
 

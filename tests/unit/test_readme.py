@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from stillmotion.errors import ERRORS
-from tests.template import ROOT
-
-pytestmark = pytest.mark.unit
+from tests.support.template import ROOT
 
 PAGE = (ROOT / "README.md").read_text()
 NOT_OURS = {"out"}

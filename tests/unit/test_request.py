@@ -20,9 +20,7 @@ from stillmotion.requests.video_request import (
     VideoRequest,
     parse_request,
 )
-from tests.fakes import FRAME_URL, a_request
-
-pytestmark = pytest.mark.unit
+from tests.support.fakes import FRAME_URL, a_request
 
 BASE = {"model": "m", "prompt": "p"}
 PICTURE = "data:image/png;base64," + "iVBORw0KGgo" * 300
@@ -141,7 +139,7 @@ def test_what_is_no_object_is_refused_as_such(data: Any) -> None:
     assert (fault.pointer, fault.given) == ("#", type(data).__name__)
 
 
-def test_every_wrong_field_is_named_at_once_with_what_was_given_and_what_would_do() -> None:
+def test_every_wrong_field_is_named_with_value_and_remedy() -> None:
     found = faults(
         model=None,
         duration="4",
@@ -185,7 +183,7 @@ def test_an_unknown_field_is_refused_by_name_and_the_known_ones_are_given() -> N
     assert (inner.pointer, inner.allowed) == ("#/frame_images/0/x", sorted(FrameImage.model_fields))
 
 
-def test_a_callback_address_is_refused_with_the_advice_to_listen_and_hides_no_other_fault() -> None:
+def test_a_callers_callback_address_is_refused_with_advice() -> None:
     found = faults(callback_url="https://me.example/hook?token=secret", duration=0)
     assert "Video Generation Completed" in found["#/callback_url"].detail
     assert "event bus" in found["#/callback_url"].detail
@@ -217,11 +215,11 @@ def test_a_callback_address_is_refused_with_the_advice_to_listen_and_hides_no_ot
         ({"session_id": "x" * 257}, "#/session_id"),
     ],
 )
-def test_a_wrong_value_is_refused_where_it_stands(changes: dict[str, Any], pointer: str) -> None:
+def test_a_wrong_value_is_refused_with_its_pointer(changes: dict[str, Any], pointer: str) -> None:
     assert set(faults(**changes)) == {pointer}
 
 
-def test_two_images_for_the_same_end_are_refused_beside_every_other_contradiction() -> None:
+def test_two_images_for_one_end_are_refused() -> None:
     frame = {"image_url": {"url": FRAME_URL}, "frame_type": "last_frame"}
     found = faults(frame_images=[frame, frame], size="1280x720", resolution="720p")
     assert set(found) == {"#/frame_images/1/frame_type", "#/size"}
@@ -246,7 +244,7 @@ def test_a_deeply_nested_value_is_refused_and_no_traceback() -> None:
     assert set(faults(colour=deep)) == {"#/colour"}
 
 
-def test_of_very_many_faults_the_first_are_told_and_the_rest_counted() -> None:
+def test_of_many_faults_the_first_are_listed_and_the_rest_counted() -> None:
     refused = refusal(BASE | {f"field-{at}-{'x' * 200}": 1 for at in range(1000)})
     assert len(refused.faults) == MAX_FAULTS
     assert f"and {1000 - MAX_FAULTS} more" in refused.detail

@@ -10,9 +10,7 @@ from jsonschema import Draft202012Validator
 
 from scripts.openapi import document
 from scripts.schemas import schemas
-from tests.events import sample, sample_names
-
-pytestmark = pytest.mark.unit
+from tests.support.events import sample, sample_names
 
 REFUSED = {
     "submit_api-unknown_field",

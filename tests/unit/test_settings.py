@@ -8,8 +8,6 @@ import pytest
 
 from stillmotion.settings import DeliverSettings, MissingSetting, StoreSettings, load
 
-pytestmark = pytest.mark.unit
-
 
 @dataclass(frozen=True, slots=True)
 class PollingSettings(StoreSettings):

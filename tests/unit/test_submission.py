@@ -31,9 +31,7 @@ from stillmotion.jobs.record import Job, ProviderState
 from stillmotion.modelgates.job import ProviderJob
 from stillmotion.outbound.guarded_client import GuardedClient
 from stillmotion.requests.media import Images
-from tests.fakes import Bench, Died, MemoryJobStore, a_request
-
-pytestmark = pytest.mark.unit
+from tests.support.fakes import Bench, Died, MemoryJobStore, a_request
 
 
 def submit_again(bench: Bench) -> Job | StillmotionError:
@@ -129,7 +127,7 @@ def test_wherever_the_process_dies_no_second_paid_call_is_made(die_after: int) -
 
 
 @pytest.mark.parametrize(("die_after", "unknown"), [(1, False), (2, True), (3, True), (4, False)])
-def test_what_a_dead_process_left_is_taken_up_or_told_as_unknown(die_after: int, unknown: bool) -> None:
+def test_what_a_crashed_process_left_is_taken_over_or_unknown(die_after: int, unknown: bool) -> None:
     bench = Bench(die_after)
     with pytest.raises(Died):
         bench.submission.submit(bench.accept())
@@ -168,7 +166,7 @@ def test_the_loser_of_two_claims_goes_on_with_what_the_winner_made_of_it(status:
     assert bench.provider.sent == []
 
 
-def test_an_accepted_job_that_cannot_be_recorded_is_unknown_and_its_id_is_told() -> None:
+def test_an_accepted_job_that_cannot_be_recorded_is_unknown_with_id() -> None:
     bench = Bench()
     job = bench.accept()
     bench.store.down = {"update:in_progress"}
@@ -180,7 +178,7 @@ def test_an_accepted_job_that_cannot_be_recorded_is_unknown_and_its_id_is_told()
     assert len(bench.provider.sent) == 1
 
 
-def test_an_accepted_job_that_was_ended_meanwhile_keeps_its_end_and_its_id_is_told() -> None:
+def test_an_accepted_job_that_ended_meanwhile_keeps_its_end_and_id() -> None:
     bench = Bench()
     job = bench.accept()
 
@@ -221,7 +219,7 @@ def test_a_write_whose_answer_was_lost_is_known_again_as_our_own() -> None:
     assert bench.job.status is Status.QUEUED
 
 
-def test_a_job_that_was_ended_while_it_was_paid_keeps_the_id_it_was_paid_under() -> None:
+def test_a_job_ended_during_submit_keeps_its_provider_id() -> None:
     bench = Bench()
     bench.accept()
 
@@ -236,7 +234,7 @@ def test_a_job_that_was_ended_while_it_was_paid_keeps_the_id_it_was_paid_under()
     assert (bench.job.status, bench.job.provider.job_id) == (Status.CANCELLED, "job-1")
 
 
-def test_what_modelgates_said_is_told_also_where_the_claim_cannot_be_given_back() -> None:
+def test_the_refusal_is_reported_even_if_the_claim_cannot_be_released() -> None:
     bench = Bench()
     bench.accept()
     bench.provider.submits = [ProviderThrottled("429", retry_after=3600)]
@@ -300,7 +298,7 @@ def test_what_the_model_does_not_offer_leaves_no_record(changes: dict[str, Any],
     assert bench.fuse.effects == []
 
 
-def test_a_picture_in_a_data_address_moves_into_the_bucket_and_appears_nowhere_else() -> None:
+def test_an_inline_picture_is_uploaded_and_appears_nowhere_else() -> None:
     picture = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(3000)).decode()
     good, broken = (
         a_request(frame_images=[{"image_url": {"url": url}, "frame_type": "first_frame"}])

@@ -24,9 +24,7 @@ from stillmotion.jobs.index import Query, position_of, status_partition, untold_
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job, ProviderState, timestamp
 from stillmotion.modelgates.job import Outcome, ProviderJob
-from tests.fakes import MemoryEvents, MemoryJobStore, ScriptedProvider, a_job
-
-pytestmark = pytest.mark.unit
+from tests.support.fakes import MemoryEvents, MemoryJobStore, ScriptedProvider, a_job
 
 NOW = datetime.now(UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -146,14 +144,14 @@ def healthy(world: World, number: int) -> list[str]:
     return ids
 
 
-def test_more_healthy_jobs_than_the_cap_do_not_hide_one_that_stands_still(world: World, few: int) -> None:
+def test_healthy_jobs_do_not_hide_an_abandoned_one(world: World, few: int) -> None:
     healthy(world, 10 * few)
     world.put("vid_still", Status.IN_PROGRESS)
     assert world.sweep() == Swept(looked_at=1, resumed=1, settled=0, told=0, failed=0)
     assert world.executions.started == [("vid_still-r1", Outcome.WAITING)]
 
 
-def test_more_jobs_with_a_living_execution_than_the_cap_do_not_hide_one_without(world: World, few: int) -> None:
+def test_more_running_jobs_than_the_cap_do_not_hide_an_orphan(world: World, few: int) -> None:
     for each in range(10 * few):
         world.put(f"vid_alive_{each}", Status.IN_PROGRESS, 2 * HOUR, execution_arn="arn:alive")
     world.put("vid_dead", Status.IN_PROGRESS, execution_arn="arn:dead")
@@ -162,9 +160,7 @@ def test_more_jobs_with_a_living_execution_than_the_cap_do_not_hide_one_without(
     assert world.executions.started == [("vid_dead-r1", Outcome.WAITING)]
 
 
-def test_more_untold_jobs_that_somebody_is_at_than_the_cap_do_not_hide_one_that_nobody_is_at(
-    world: World, few: int
-) -> None:
+def test_unpublished_jobs_in_progress_do_not_hide_an_orphan(world: World, few: int) -> None:
     for each in range(10 * few):
         world.untold(f"vid_fresh_{each}", updated_at=timestamp(world.now))
     world.untold("vid_untold", created_at=timestamp(world.now))
@@ -172,7 +168,7 @@ def test_more_untold_jobs_that_somebody_is_at_than_the_cap_do_not_hide_one_that_
     assert [told["id"] for _, told in world.events.sent] == ["vid_untold"]
 
 
-def test_more_jobs_that_had_their_looks_than_the_cap_do_not_hide_one_that_had_not(world: World, few: int) -> None:
+def test_checked_jobs_do_not_hide_an_unchecked_one(world: World, few: int) -> None:
     for each in range(10 * few):
         world.timed_out(f"vid_both_{each}", 25 * HOUR + each * HOUR, looks=2)
         world.timed_out(f"vid_first_{each}", 2 * HOUR, looks=1)
@@ -189,9 +185,7 @@ def test_what_ended_too_lately_or_too_long_ago_is_not_even_read(world: World) ->
     assert world.store.read == []
 
 
-def test_a_sweep_deals_with_a_bounded_number_of_each_partition_and_the_next_with_the_rest(
-    world: World, few: int
-) -> None:
+def test_a_sweep_is_bounded_and_the_next_does_the_rest(world: World, few: int) -> None:
     for each in range(20 * few):
         world.put(f"vid_{each}", Status.IN_PROGRESS, HOUR + timedelta(minutes=each))
     resumed = [world.sweep().resumed, world.sweep().resumed]
@@ -212,7 +206,7 @@ AWAY = [ProviderUnavailable("no answer"), ProviderThrottled("429"), ProviderUnau
 
 
 @pytest.mark.parametrize("error", AWAY, ids=lambda error: error.code)
-def test_a_modelgates_that_is_away_is_asked_once_in_a_sweep_and_stops_nothing_else(
+def test_an_unreachable_modelgates_is_asked_once_a_sweep(
     world: World, error: StillmotionError, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for each in range(50):
@@ -227,7 +221,7 @@ def test_a_modelgates_that_is_away_is_asked_once_in_a_sweep_and_stops_nothing_el
     assert [metric["SweepLooksStopped"] for metric in metrics if "SweepLooksStopped" in metric] == [[1.0]]
 
 
-def test_the_next_sweep_begins_with_another_job_than_the_one_that_got_no_answer(world: World) -> None:
+def test_the_next_sweep_starts_with_another_job(world: World) -> None:
     for each in range(3):
         world.timed_out(f"vid_{each}")
     world.provider.answers = [ProviderUnavailable("500"), ProviderJob("job-1", "in_progress")]
@@ -242,9 +236,7 @@ def test_the_next_sweep_begins_with_another_job_than_the_one_that_got_no_answer(
 
 
 @pytest.mark.parametrize("status", [404, 410])
-def test_a_job_that_modelgates_has_forgotten_uses_up_its_look_and_the_others_get_theirs(
-    world: World, status: int
-) -> None:
+def test_a_forgotten_job_does_not_block_the_checks_of_others(world: World, status: int) -> None:
     forgotten = ProviderUnavailable(f"HTTP {status}")
     forgotten.answered = status
     for each in range(3):
@@ -254,7 +246,7 @@ def test_a_job_that_modelgates_has_forgotten_uses_up_its_look_and_the_others_get
     assert [job.looks for job in world.store.jobs.values()] == [1, 1, 1]
 
 
-def test_a_look_is_not_lost_when_the_execution_cannot_be_started(world: World) -> None:
+def test_a_check_is_not_lost_when_the_execution_cannot_start(world: World) -> None:
     before = world.timed_out("vid_1")
     world.executions.down = True
     assert world.sweep().failed == 1

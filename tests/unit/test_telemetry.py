@@ -18,8 +18,6 @@ from aws_lambda_powertools.metrics import MetricUnit
 from stillmotion import telemetry
 from stillmotion.telemetry import count, entry_point, logger
 
-pytestmark = pytest.mark.unit
-
 SHARED = Path(telemetry.__file__).parents[1]
 
 

@@ -17,10 +17,8 @@ from stillmotion.generation.reconcile import Swept
 from stillmotion.generation.submit import LEASE_SECONDS
 from stillmotion.settings import load
 from stillmotion.storage.event_bus import SOURCE
-from tests.inprocess import HANDLERS, VALUES
-from tests.template import DEFINITION, ROOT, function_environment, resources, template
-
-pytestmark = pytest.mark.unit
+from tests.support.inprocess import HANDLERS, VALUES
+from tests.support.template import DEFINITION, ROOT, function_environment, resources, template
 
 FUNCTIONS = resources("AWS::Serverless::Function")
 API_FUNCTIONS = [
@@ -122,7 +120,7 @@ def test_the_template_has_no_merge_keys() -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_is_described_and_bounded_in_time_and_runs_the_code_that_tests_run(function: str) -> None:
+def test_every_function_is_described_bounded_and_tested(function: str) -> None:
     assert FUNCTIONS[function]["Description"]
     assert 0 < FUNCTIONS[function]["Timeout"] <= 900
     assert HANDLERS[function] == handler_of(function)
@@ -155,7 +153,7 @@ def test_a_claim_outlives_every_function_that_submits() -> None:
         assert SUBMIT_SECONDS < FUNCTIONS[function]["Timeout"] < LEASE_SECONDS
 
 
-def test_a_job_is_polled_every_thirty_seconds_sixty_times_unless_said_otherwise() -> None:
+def test_the_default_is_sixty_polls_thirty_seconds_apart() -> None:
     assert PARAMETERS["PollIntervalSeconds"]["Default"] == 30
     assert PARAMETERS["MaxPollAttempts"]["Default"] == 60
 
@@ -191,7 +189,7 @@ def test_a_policy_allows_named_actions_on_named_resources_only(logical_id: str) 
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_functions_policies_are_statements_of_ours_with_names_of_their_own(function: str) -> None:
+def test_every_policy_statement_is_ours_and_named(function: str) -> None:
     for policy in FUNCTIONS[function].get("Policies", ()):
         names = [statement["Sid"] for statement in policy["Statement"]]
         assert len(names) == len(set(names))
@@ -258,7 +256,7 @@ def test_a_layer_with_native_wheels_is_built_for_the_functions_processor() -> No
     assert "--platform any" in (ROOT / "layers" / "tracing" / "Makefile").read_text()
 
 
-def test_the_machine_gets_what_its_definition_names_and_may_call_nothing_else() -> None:
+def test_the_machine_may_call_only_what_its_definition_names() -> None:
     machine = resources("AWS::Serverless::StateMachine")["GenerateVideoStateMachine"]
     named = set(re.findall(r"\$\{(\w+)\}", DEFINITION.read_text()))
     given = machine["DefinitionSubstitutions"]
@@ -277,7 +275,7 @@ def test_an_event_that_cannot_be_delivered_is_tried_again_and_then_kept(rule: st
         assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 86400
 
 
-def test_who_only_settles_records_may_neither_read_the_key_nor_start_a_workflow() -> None:
+def test_record_keepers_may_not_read_the_key_or_start_workflows() -> None:
     allowed = {action for one in statements("ExecutionEndedFunction") for action in listed(one["Action"])}
     assert allowed == {"dynamodb:GetItem", "dynamodb:UpdateItem", "events:PutEvents", "s3:PutObject"}
 
@@ -301,7 +299,7 @@ def test_the_queue_takes_what_every_rule_that_names_it_could_not_deliver() -> No
     assert allowed == senders
 
 
-def test_the_log_of_the_bus_holds_what_stillmotion_tells_and_no_request_of_a_caller() -> None:
+def test_the_event_log_holds_our_events_and_no_callers_requests() -> None:
     rules = resources("AWS::Events::Rule").values()
     [log] = [rule for rule in rules if "log-group" in str(rule["Targets"])]
     assert log["EventPattern"] == {"source": [SOURCE]}
@@ -316,7 +314,7 @@ def test_a_role_is_taken_on_by_one_service_for_this_account_only(role: str) -> N
 
 
 @pytest.mark.parametrize("alarm", resources("AWS::CloudWatch::Alarm"))
-def test_an_alarm_watches_a_metric_that_is_counted_and_tells_somebody(alarm: str) -> None:
+def test_an_alarm_watches_an_emitted_metric_and_notifies(alarm: str) -> None:
     found = resources("AWS::CloudWatch::Alarm")[alarm]
     assert found["AlarmActions"] == [{"Ref": "AlarmTopic"}]
     assert found["AlarmDescription"]
@@ -336,7 +334,7 @@ def test_an_alarm_watches_a_metric_that_is_counted_and_tells_somebody(alarm: str
         assert (dimension["Name"], template()["Resources"][logical_id]["Type"]) == (attribute, kind)
 
 
-def test_alarms_watch_both_workflows_and_both_functions_that_nobody_waits_for() -> None:
+def test_alarms_watch_both_workflows_and_asynchronous_functions() -> None:
     watched = {(one["MetricName"], str(one["Dimensions"])) for one in resources("AWS::CloudWatch::Alarm").values()}
     machines = resources("AWS::Serverless::StateMachine")
     for metric, dimension, names in (

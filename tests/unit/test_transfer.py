@@ -22,9 +22,7 @@ from moto.s3 import models as moto_s3
 
 from stillmotion.errors import DownloadFailed, NotAVideo, StillmotionError, StorageFailed
 from stillmotion.storage.video_store import MIN_VIDEO_BYTES, VideoStore
-from tests.wire import Wire, answer
-
-pytestmark = pytest.mark.unit
+from tests.support.wire import Wire, answer
 
 PART = 300
 HEAD = b"\x00\x00\x00\x18ftypmp42" + bytes(12)
@@ -140,7 +138,7 @@ def test_the_stored_bytes_are_those_of_the_source_however_they_arrive(
     breaks_at=st.none() | st.integers(0, 5 * PART),
     lies=st.integers(-3, 3),
 )
-def test_whatever_fails_there_is_a_whole_object_or_none_and_no_part_is_left(
+def test_a_failure_leaves_a_whole_object_or_none_and_no_part(
     s3: Any, size: int, fault: Callable[[Any], Any], operation: str, breaks_at: int | None, lies: int
 ) -> None:
     body, key = video(size), "videos/vid_1.mp4"
@@ -208,13 +206,13 @@ def test_what_is_no_mp4_is_not_stored(s3: Any, source: Source) -> None:
 
 
 @pytest.mark.parametrize("announced", ["2000", "", "many", "²", "2000, 2000"])
-def test_a_video_that_is_too_large_is_refused_also_where_its_length_is_not_announced(s3: Any, announced: str) -> None:
+def test_an_oversized_video_is_refused_even_without_a_length(s3: Any, announced: str) -> None:
     with pytest.raises(NotAVideo, match="at most 1,000"):
         store(s3, max_bytes=1000).store(Source(video(2000), **{"Content-Length": announced}), "a", NAMES)
     assert (held(s3), open_uploads(s3)) == ({}, [])
 
 
-def test_a_packed_answer_is_unpacked_and_not_held_to_the_length_of_its_packing(s3: Any) -> None:
+def test_a_compressed_answer_is_not_held_to_its_compressed_length(s3: Any) -> None:
     body = video(3 * PART)
     script = answer(200, gzip.compress(body), Content_Type="video/mp4", Content_Encoding="gzip")
     with Wire([script]) as wire:
@@ -223,7 +221,7 @@ def test_a_packed_answer_is_unpacked_and_not_held_to_the_length_of_its_packing(s
     assert held(s3) == {"a": body}
 
 
-def test_the_cause_is_told_also_where_the_parts_cannot_be_taken_away(s3: Any) -> None:
+def test_the_cause_is_reported_even_if_parts_cannot_be_removed(s3: Any) -> None:
     answering(s3, "AbortMultipartUpload", refuse)
     with pytest.raises(DownloadFailed):
         store(s3).store(Source(video(2 * PART), **{"Content-Length": "5000"}), "a", NAMES)
@@ -247,7 +245,7 @@ def test_only_an_object_of_this_job_is_found(s3: Any) -> None:
 
 
 @pytest.mark.parametrize("fault", [refuse, time_out, no_route])
-def test_not_being_able_to_look_is_not_the_same_as_finding_nothing(s3: Any, fault: Callable[[Any], Any]) -> None:
+def test_a_failed_lookup_is_not_an_absence(s3: Any, fault: Callable[[Any], Any]) -> None:
     answering(s3, "GetObject", fault)
     with pytest.raises(StorageFailed) as failed:
         store(s3).find("a", "vid_1")

@@ -14,7 +14,7 @@ import pytest
 from stillmotion import wiring
 from stillmotion.settings import UploadSettings
 
-pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("account")]
+pytestmark = pytest.mark.usefixtures("account")
 
 
 @pytest.fixture

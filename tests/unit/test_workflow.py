@@ -22,9 +22,7 @@ from stillmotion.stepfunctions.video_tasks import (
     start,
     task,
 )
-from tests.fakes import Bench, a_job
-
-pytestmark = pytest.mark.unit
+from tests.support.fakes import Bench, a_job
 
 MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:generate-video"
 EXECUTION = "arn:aws:states:eu-central-1:123456789012:execution:generate-video:vid_1"
@@ -66,7 +64,7 @@ def test_an_execution_is_named_by_the_job_and_handed_ids_alone(job: Job, submitt
     assert MachineInput(json.loads(started["input"]), EXECUTION).handed_over == "vid_1"
 
 
-def test_a_job_that_modelgates_has_put_off_is_handed_over_with_the_time_to_wait() -> None:
+def test_a_throttled_job_is_handed_over_with_its_retry_after() -> None:
     machine = Machine()
     start(machine, MACHINE, a_job(Status.QUEUED), wait_seconds=120)  # type: ignore[arg-type]
     assert json.loads(machine.started[0]["input"])["job"]["wait_seconds"] == 120
@@ -79,7 +77,7 @@ def test_an_execution_that_is_there_already_is_the_one_that_was_wanted() -> None
 @pytest.mark.parametrize(
     "error", [refused_by("ThrottlingException"), ConnectTimeoutError(endpoint_url="https://states")]
 )
-def test_a_machine_that_does_not_answer_is_told_as_failed_storage(error: Exception) -> None:
+def test_an_unreachable_machine_is_reported_as_failed_storage(error: Exception) -> None:
     with pytest.raises(StorageFailed, match="vid_1"):
         start(Machine(error), MACHINE, a_job())  # type: ignore[arg-type]
 
@@ -99,7 +97,7 @@ def test_a_job_that_was_not_accepted_waits_longer_each_time(attempt: int, least:
         assert least <= answer["wait_seconds"] <= most
 
 
-def test_a_job_that_was_not_accepted_is_never_sent_again_earlier_than_asked() -> None:
+def test_a_job_not_accepted_is_never_resent_early() -> None:
     assert not_accepted("vid_1", ProviderThrottled("429", retry_after=1800.5), 1)["wait_seconds"] == 1801
 
 
@@ -133,9 +131,7 @@ def bench_with(**changes: Any) -> Bench:
         ({"error": {}}, "InternalError", Status.FAILED),
     ],
 )
-def test_an_execution_ends_with_one_error_on_record_in_the_event_and_in_its_answer(
-    state: dict[str, Any], code: str, status: Status
-) -> None:
+def test_an_execution_ends_with_one_error_everywhere(state: dict[str, Any], code: str, status: Status) -> None:
     bench = bench_with(provider=ProviderState(job_id="job-1", status="x", error="their words"))
     for _ in range(2):  # a retried RecordFailure says the same
         answer = record_failure(ended(**state), bench.store, bench.failures)
@@ -155,7 +151,7 @@ def test_the_answer_of_the_last_poll_still_counts() -> None:
     assert record_failure(ended(**state), bench.store, bench.failures)["error"] == "GenerationFailed"
 
 
-def test_a_request_that_was_refused_is_put_on_record_under_the_executions_own_id() -> None:
+def test_a_refused_request_is_recorded_under_the_executions_id() -> None:
     bench = Bench()
     error = {"Error": "InvalidRequest", "Cause": caught(StillmotionError("#/model: is missing"))["Cause"]}
     state = Ended({"input": {"prompt": "p", "idempotency_key": "k"}, "error": error}, EXECUTION)

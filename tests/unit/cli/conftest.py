@@ -1,11 +1,9 @@
 """A stand-in stack for every test, and the command as a person calls it."""
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +14,7 @@ from stillmotion_cli import generation, transport
 from stillmotion_cli.main import app
 from stillmotion_cli.stack import Stack
 from tests.unit.cli.fake_api import FakeApi, serve
-
-JPEG = b"\xff\xd8\xff\xe0" + b"a picture" * 20
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-type Run = Callable[..., Result]
+from tests.unit.cli.support import JPEG, Result, Run, local_stack
 
 
 @pytest.fixture(autouse=True)
@@ -57,13 +38,6 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def api() -> Iterator[FakeApi]:
     with serve() as running:
         yield running
-
-
-def local_stack(api: FakeApi, **changes: Any) -> Stack:
-    """The stand-in as a stack of this machine."""
-    values: dict[str, Any] = dict.fromkeys(Stack.__dataclass_fields__, "") | {"profile": None, "event_log_group": None}
-    known = {"api_url": f"{api.url}/v1", "endpoint_url": api.url, "region": "us-east-1", "simulator_url": api.url}
-    return Stack(**(values | known | changes))
 
 
 @pytest.fixture

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli.conftest import JPEG, Run
 from tests.unit.cli.fake_api import FakeApi, Reply, problem
-
-pytestmark = pytest.mark.unit
+from tests.unit.cli.support import JPEG, Run
 
 CSV = "item_id,prompt,first_frame\nA,slowly,still.jpg\nB,fast,https://x.example/b.jpg\nC,twice,still.jpg\n"
 
@@ -106,7 +104,7 @@ def test_json_manifests_may_name_pictures_in_full(api: FakeApi, run: Run, folder
     assert api.calls("POST /v1/batches")[0].body["batch_id"] == "autumn"
 
 
-def test_a_manifest_in_s3_is_ordered_as_it_stands(api: FakeApi, run: Run) -> None:
+def test_a_manifest_in_s3_is_ordered_unchanged(api: FakeApi, run: Run) -> None:
     answer(api, shown())
     options = ["--max-concurrency", "4", "--tolerate", "10", "--batch-id", "autumn", "--json"]
     result = run("batch", "s3://in/uploads/rows.csv", *options)
@@ -169,7 +167,7 @@ def test_the_batch_goes_on_when_the_time_to_wait_is_over(api: FakeApi, run: Run)
     assert "stillmotion batch-status autumn" in result.err
 
 
-def test_where_a_batch_stands_can_be_looked_up(api: FakeApi, run: Run) -> None:
+def test_the_state_of_a_batch_can_be_queried(api: FakeApi, run: Run) -> None:
     api.on("GET /v1/batches/autumn", Reply(200, shown("running", counts={"done": 1, "running": 2})), times=2)
     assert "running: 2 running, 1 done of 3" in run("batch-status", "autumn").out
     assert run("batch-status", "autumn", "--json").json["status"] == "running"

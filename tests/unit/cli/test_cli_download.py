@@ -4,13 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_api import CLIP, JOB_ID, FakeApi, Reply, job
+from tests.unit.cli.support import Run
 
-pytestmark = pytest.mark.unit
 
-
-def test_a_clip_goes_where_it_is_told_to(run: Run, folder: Path) -> None:
+def test_a_clip_is_written_to_the_given_path(run: Run, folder: Path) -> None:
     assert run("download", JOB_ID, "-o", "here.mp4").code == 0
     assert run("download", JOB_ID).out.startswith(f"out/{JOB_ID}.mp4  ")
     assert run("download", JOB_ID, "-o", ".").out.startswith(f"{JOB_ID}.mp4  ")
@@ -92,7 +90,7 @@ def test_a_job_without_a_clip_has_nothing_to_download(api: FakeApi, run: Run, st
     assert run("download", JOB_ID).code == code
 
 
-def test_a_folder_that_cannot_be_made_is_told(run: Run) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(run: Run) -> None:
     result = run("download", JOB_ID, "-o", "still.jpg/")
     assert result.code == 2
     assert "The folder still.jpg cannot be made" in result.err

@@ -4,10 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import JPEG, Run
 from tests.unit.cli.fake_api import CLIP, JOB_ID, FakeApi, Reply, Seen, job, model, problem
-
-pytestmark = pytest.mark.unit
+from tests.unit.cli.support import JPEG, Run
 
 
 def test_a_local_picture_becomes_a_stored_clip(api: FakeApi, run: Run, folder: Path) -> None:
@@ -43,7 +41,7 @@ def test_the_request_holds_what_was_asked_and_nothing_else(api: FakeApi, run: Ru
     assert sent.headers["Idempotency-Key"].startswith("cli-")
 
 
-def test_without_a_model_the_cheapest_that_states_a_price_is_taken_and_told(api: FakeApi, run: Run) -> None:
+def test_without_a_model_the_cheapest_priced_one_is_chosen_and_named(api: FakeApi, run: Run) -> None:
     api.models = [model("unknown/price"), model("b", 0.5), model("a", 0.2, supported_durations=[8, 5])]
     result = run("generate", "still.jpg", "--resolution", "720p", "--audio", "--no-wait", "--json")
     assert result.code == 0
@@ -106,7 +104,7 @@ def test_a_dry_run_tells_price_and_warnings_and_submits_nothing(api: FakeApi, ru
         (["still.jpg", "--colour"], "No such option"),
     ],
 )
-def test_bad_input_is_told_before_anything_is_sent(
+def test_bad_input_is_reported_before_anything_is_sent(
     api: FakeApi, run: Run, folder: Path, arguments: list[str], told: str
 ) -> None:
     (folder / "notes.txt").write_text("not a picture")
@@ -137,7 +135,7 @@ def test_a_refusal_shows_title_detail_faults_and_the_providers_words(api: FakeAp
     assert (error["code"], error["status"], error["errors"]) == ("ImageNotUsable", 422, faults)
 
 
-def test_warnings_of_an_accepted_request_are_told(api: FakeApi, run: Run) -> None:
+def test_warnings_of_an_accepted_request_are_shown(api: FakeApi, run: Run) -> None:
     api.on("POST /v1/videos", Reply(202, job("queued", warnings=["The picture is square."])))
     result = run("generate", "still.jpg", "--no-wait")
     assert "Warning: The picture is square." in result.err

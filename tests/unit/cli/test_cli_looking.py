@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from stillmotion_cli import event_log
-from tests.unit.cli.conftest import Run, local_stack
 from tests.unit.cli.fake_api import JOB_ID, FakeApi, Reply, job, model
-
-pytestmark = pytest.mark.unit
+from tests.unit.cli.support import Run, local_stack
 
 
 def _jobs(count: int) -> list[dict[str, object]]:

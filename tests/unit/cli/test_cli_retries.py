@@ -13,10 +13,8 @@ from stillmotion_cli import transport
 from stillmotion_cli.client import ApiClient
 from stillmotion_cli.errors import ApiProblem, Unreachable
 from stillmotion_cli.stack import Stack
-from tests.unit.cli.conftest import Run, local_stack
 from tests.unit.cli.fake_api import JOB_ID, FakeApi, Reply, job, problem
-
-pytestmark = pytest.mark.unit
+from tests.unit.cli.support import Run, local_stack
 
 SHOW = f"GET /v1/videos/{JOB_ID}"
 REQUEST = {"model": "m/x"}
@@ -81,7 +79,7 @@ def test_retry_after_is_honoured_as_seconds_and_as_a_date(api: FakeApi, patience
     assert patience.reasons[0] == "Throttled, HTTP 429"
 
 
-def test_who_asks_for_more_patience_than_a_minute_is_told_to_the_user(api: FakeApi, patience: Patience) -> None:
+def test_a_retry_after_above_a_minute_is_shown_to_the_user(api: FakeApi, patience: Patience) -> None:
     api.on(SHOW, problem(503, "ProviderThrottled", headers={"Retry-After": "600"}))
     with pytest.raises(ApiProblem) as refusal:
         patience.client.job(JOB_ID)
@@ -127,7 +125,7 @@ def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(api: FakeApi, s
         ApiClient(stack, http=pool, sleep=lambda _: None).job(JOB_ID)
 
 
-def test_an_answer_that_is_not_stillmotions_is_told(api: FakeApi, run: Run) -> None:
+def test_a_foreign_answer_is_reported(api: FakeApi, run: Run) -> None:
     api.on(SHOW, Reply(200, b"<html>a proxy</html>"), times=9)
     result = run("show", JOB_ID)
     assert result.code == 6
@@ -135,7 +133,7 @@ def test_an_answer_that_is_not_stillmotions_is_told(api: FakeApi, run: Run) -> N
     assert "HTTP 200: <html>a proxy</html>" in result.err
 
 
-def test_throttling_is_told_while_it_is_waited_for(api: FakeApi, run: Run) -> None:
+def test_throttling_is_shown_while_waiting(api: FakeApi, run: Run) -> None:
     api.on(SHOW, problem(429, "Throttled", headers={"Retry-After": "0"}))
     api.states = [job("in_progress")]
     result = run("show", JOB_ID, "--json")

@@ -4,10 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_api import JOB_ID, FakeApi, Reply
-
-pytestmark = pytest.mark.unit
+from tests.unit.cli.support import Run
 
 NO_SUCH_STACK = (
     b"<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code>"
@@ -27,13 +25,13 @@ def aws(api: FakeApi, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", api.url)
 
 
-def test_the_local_stack_is_looked_for_upwards(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_local_stack_is_searched_in_parent_folders(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "deep" / "down").mkdir(parents=True)
     monkeypatch.chdir(folder / "deep" / "down")
     assert run("show", JOB_ID).code == 0
 
 
-def test_without_any_stack_both_ways_are_told(run: Run, folder: Path) -> None:
+def test_without_any_stack_both_ways_are_named(run: Run, folder: Path) -> None:
     (folder / ".local" / "stack.json").unlink()
     result = run("list", "--json")
     assert result.code == 6
@@ -43,7 +41,7 @@ def test_without_any_stack_both_ways_are_told(run: Run, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"api_url": "http://127.0.0.1"}'])
-def test_a_broken_description_of_a_stack_is_told(run: Run, folder: Path, content: str) -> None:
+def test_a_broken_stack_description_is_reported(run: Run, folder: Path, content: str) -> None:
     (folder / ".local" / "stack.json").write_text(content)
     result = run("list")
     assert result.code == 6
@@ -96,7 +94,7 @@ def test_a_profile_brings_its_credentials_and_region(
         (Reply(403, EXPIRED), "The AWS credentials cannot be used"),
     ],
 )
-def test_a_stack_that_cannot_be_described_is_told(api: FakeApi, run: Run, answer: Reply, told: str) -> None:
+def test_a_stack_that_cannot_be_described_is_reported(api: FakeApi, run: Run, answer: Reply, told: str) -> None:
     api.on("POST /", answer)
     result = run("list", "--stack-name", "nope")
     assert result.code == 6
@@ -104,7 +102,7 @@ def test_a_stack_that_cannot_be_described_is_told(api: FakeApi, run: Run, answer
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_stack_of_another_kind_is_told(api: FakeApi, run: Run) -> None:
+def test_a_stack_of_another_kind_is_reported(api: FakeApi, run: Run) -> None:
     api.outputs = {"BucketName": "b"}
     result = run("list", "--stack-name", "other")
     assert result.code == 6

@@ -15,10 +15,8 @@ from rich.console import Console
 from stillmotion_cli import progress, render, units
 from stillmotion_cli.errors import BadInput
 from stillmotion_cli.terminal import Terminal
-from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_api import JOB_ID, FakeApi, Reply, job, model
-
-pytestmark = pytest.mark.unit
+from tests.unit.cli.support import Run
 
 COMMANDS = ("generate", "watch", "resume", "settle", "download", "show", "list", "cancel", "models", "events")
 

@@ -11,10 +11,8 @@ import pytest
 from stillmotion_cli import generation
 from stillmotion_cli.client import ApiClient
 from stillmotion_cli.stack import Stack
-from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_api import CLIP, JOB_ID, FakeApi, Reply, job, problem
-
-pytestmark = pytest.mark.unit
+from tests.unit.cli.support import Run
 
 type Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -50,7 +48,7 @@ def test_with_json_the_record_is_the_result(api: FakeApi, run: Run) -> None:
         ("timed_out", "PollingTimedOut", 5, f"stillmotion resume {JOB_ID} --wait"),
     ],
 )
-def test_a_job_without_a_clip_is_told_in_our_words_and_theirs(
+def test_a_job_without_a_clip_is_explained_in_our_words_and_theirs(
     api: FakeApi, run: Run, status: str, code: str, exit_code: int, hint: str | None
 ) -> None:
     error = {"code": code, "message": "Say it otherwise.", "provider_message": "The prompt is refused."}
@@ -73,7 +71,7 @@ def test_waiting_has_an_end_and_the_job_goes_on(api: FakeApi, run: Run) -> None:
     assert f"stillmotion watch {JOB_ID}" in result.err
 
 
-def test_the_pause_between_two_looks_is_the_one_that_the_api_asks_for(api: FakeApi, stack: Stack) -> None:
+def test_the_pause_between_polls_is_the_one_the_api_asks_for(api: FakeApi, stack: Stack) -> None:
     answers = [Reply(200, job("in_progress"), {"Retry-After": seconds}) for seconds in ("7", "900")]
     api.on("GET /v1/videos/" + JOB_ID, *answers, Reply(200, job("in_progress")), Reply(200, job("completed")))
     pauses: list[float] = []
@@ -116,7 +114,7 @@ def test_ctrl_c_while_submitting_tells_the_key_to_repeat_it_with(api: FakeApi, s
     assert f"--idempotency-key {key}" in err.decode()
 
 
-def test_resume_goes_on_and_waits_when_told_to(api: FakeApi, run: Run, folder: Path) -> None:
+def test_resume_continues_and_waits_with_the_option(api: FakeApi, run: Run, folder: Path) -> None:
     assert run("resume", JOB_ID, "--json").json["status"] == "in_progress"
     assert run("resume", JOB_ID).out.startswith(f"id           {JOB_ID}\n")
     assert run("resume", JOB_ID, "--wait", "-o", "clip.mp4").code == 0

@@ -5,7 +5,7 @@ import concurrent.futures
 import pytest
 
 from local.simulator import Simulator
-from tests.unit.simulator.conftest import LITE, Client, frame
+from tests.unit.simulator.support import LITE, Client, frame
 
 VIDEO_MODEL_FIELDS = {
     "id",

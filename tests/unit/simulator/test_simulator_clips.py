@@ -12,7 +12,7 @@ from PIL import Image
 
 from local.simulator import FPS, Simulator, fit
 from local.simulator.catalogue import ASPECT_RATIOS, RESOLUTIONS, frame_size
-from tests.unit.simulator.conftest import Client, frame
+from tests.unit.simulator.support import Client, frame
 
 SAMPLE = Path(__file__).parents[3] / "local" / "assets" / "sample.jpg"
 GOOD_PSNR = 35.0

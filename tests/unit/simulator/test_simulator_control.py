@@ -11,7 +11,7 @@ import pytest
 
 from local.simulator import Simulator
 from local.simulator.settings import UnknownSettingError
-from tests.unit.simulator.conftest import Client, frame
+from tests.unit.simulator.support import Client, frame
 
 ROOT = Path(__file__).parents[3]
 

@@ -11,7 +11,7 @@ import urllib3
 
 from local.simulator import Simulator
 from local.simulator.faults import BadFaultError
-from tests.unit.simulator.conftest import Client
+from tests.unit.simulator.support import Client
 
 BODY = {"model": "google/veo-3.1-lite", "prompt": "x"}
 

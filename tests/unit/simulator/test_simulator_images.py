@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from local.simulator import Simulator
-from tests.unit.simulator.conftest import Client, frame
+from tests.unit.simulator.support import Client, frame
 
 
 def failure(client: Client, url: str) -> str:

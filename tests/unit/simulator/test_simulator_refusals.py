@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from local.simulator import Simulator
-from tests.unit.simulator.conftest import Client, frame
+from tests.unit.simulator.support import Client, frame
 
 IMAGE = "https://example.com/a.png"
 

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from local.simulator import Simulator, sign
-from tests.unit.simulator.conftest import Client
+from tests.unit.simulator.support import Client
 
 
 class Receiver:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from tests.template import ROOT, resources
+from tests.support.template import ROOT, resources
 
 EVENTS = ROOT / "events"
 

@@ -30,8 +30,8 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 from local.simulator import Simulator
-from tests.inprocess import ACCOUNT, HANDLERS, REGION, ROLE, VALUES, Cloud, cloud
-from tests.template import ROOT
+from tests.support.inprocess import ACCOUNT, HANDLERS, REGION, ROLE, VALUES, Cloud, cloud
+from tests.support.template import ROOT
 
 BATCH_DEFINITION = ROOT / "workflows" / "generate_batch.asl.json"
 
@@ -76,7 +76,7 @@ def _wait_for_nested(self: Any, env: Any, **_: Any) -> Callable[[], dict[str, An
                 env=env,
                 error_name=StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed),
                 event_type=HistoryEventType.TaskFailed,
-                event_details=EventDetails(taskFailedEventDetails=failed),
+                event_details=EventDetails(taskFailedEventDetails=failed),  # type: ignore[typeddict-item]
             )
         )
 
@@ -135,7 +135,7 @@ def batch_definition() -> dict[str, Any]:
 @contextmanager
 def batch_cloud(simulator: Simulator, **options: Any) -> Iterator[BatchCloud]:
     """A stack for the length of the block."""
-    known = item_reader_decl.resource_output_transformer_for
+    known = item_reader_decl.resource_output_transformer_for  # type: ignore[attr-defined]
 
     def transformer_for(input_type: Any) -> Any:
         return _JsonLines() if input_type.input_type_value is _InputTypes.JSONL else known(input_type)

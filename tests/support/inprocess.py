@@ -38,7 +38,7 @@ from moto.stepfunctions.parser.asl.utils import json_path
 
 from local.simulator import Simulator
 from stillmotion import wiring
-from tests.template import ROOT, definition, function_environment, resources
+from tests.support.template import ROOT, definition, function_environment, resources
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/stillmotion"
@@ -77,7 +77,7 @@ TERMINAL = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 # What costs more time than the tests themselves, made once: boto3's clients (which moto serves whatever stack they were
 # made in), parsed definitions and paths, checked schemas.
 _client, _resource = cache(boto3.client), cache(boto3.resource)
-_path = cache(json_path.parse)
+_path = cache(json_path.parse)  # type: ignore[attr-defined]
 _definition_tree = cache(AmazonStateLanguageParser.parse)
 
 
@@ -127,7 +127,8 @@ class Cloud:
             given = {part: table[part] for part in parts if part in table}
             boto3.client("dynamodb").create_table(TableName=VALUES[name], **given)
         for bucket in ("pictures", "clips"):
-            boto3.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+            here: Any = {"LocationConstraint": REGION}
+            boto3.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=here)
         boto3.client("secretsmanager").create_secret(Name="modelgates-key", SecretString=self.simulator.api_key)
         self._listen()
         arns = {f"{name}Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}" for name in HANDLERS}
@@ -213,7 +214,7 @@ class Cloud:
         while time.monotonic() < deadline:
             found = boto3.client("stepfunctions").describe_execution(executionArn=execution_arn)
             if found["status"] in TERMINAL:
-                return found
+                return dict(found)
             time.sleep(0.01)
         raise AssertionError(f"{execution_arn} is still running after {seconds} s")
 
@@ -221,7 +222,8 @@ class Cloud:
         """The job's record as ``GET /videos/{id}`` shows it."""
         status, _, body = self.http("GET", f"/videos/{job_id}")
         assert status == 200, body
-        return body
+        found: dict[str, Any] = body
+        return found
 
     def states(self, execution_arn: str) -> list[str]:
         """The names of the states that the execution entered, in order."""
