@@ -1,6 +1,6 @@
-"""Which model makes the clip, how long it becomes, and what that is going to cost."""
+"""Which model makes the clip, how long it becomes, and what that is going to cost: as the stack says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stillmotion_cli.client import ApiClient, Document
@@ -10,65 +10,83 @@ from stillmotion_cli.units import money
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A model and a duration in seconds, None where the model decides; `cost` is estimated in USD, None if unknown."""
+    """A model and a duration in seconds, None where the model decides.
+
+    `price` is the answer's `price` object, empty where it is not known; `reason` says why this model was chosen, None
+    where the user named it.
+    """
 
     model: str
     duration: int | None
-    cost: float | None
-    others: int | None = None
+    price: Document = field(default_factory=dict)
+    reason: str | None = None
 
     def sentence(self) -> str:
         """What the user reads before anything is submitted."""
         length = f"{self.duration} s" if self.duration else "the model's own length"
-        cost = f"about {money(self.cost)}" if self.cost is not None else "price not known"
-        found = {None: "", 0: " (the only one that can do this)"}.get(
-            self.others, f" (the cheapest of {(self.others or 0) + 1} that can do this)"
-        )
-        return f"Model: {self.model}{found}. Clip: {length}, {cost}."
+        why = f" ({self.reason})" if self.reason else ""
+        return f"Model: {self.model}{why}. Clip: {length}, {describe_price(self.price)}."
+
+
+def describe_price(price: Document) -> str:
+    """A price object in words: what it is at most, and what would make it lower."""
+    most, least = (_number(price.get(name)) for name in ("at_most_usd", "at_least_usd"))
+    if most is None:
+        why = f" ({price['reason']})" if price.get("reason") else ""
+        floor = f", {money(least)} at least" if least else ""
+        return f"price not known{why}{floor}"
+    notes = f" ({'; '.join(price['open'])})" if price.get("open") else ""
+    return f"{money(most)}{notes}" if least in (None, most) else f"at most {money(most)}{notes}"
 
 
 def choose(client: ApiClient, wish: dict[str, Any], *, model: str | None, seed: int | None) -> Choice:
-    """The named model, or else the cheapest with a stated price that can do what is wished for.
+    """The named model, or else the one that the stack chooses: the cheapest that states all that is wished for.
 
     `wish` is the query of GET /models: frame, duration, resolution, aspect_ratio, audio.
     """
+    asked = wish | ({} if seed is None else {"seed": "true"})
     if model:
-        return _named(client, wish, model)
-    able = [entry for entry in client.models(**wish, sort="price") if seed is None or entry.get("seed") is not False]
-    priced = [entry for entry in able if entry.get("estimated_cost_usd") is not None]
+        return _named(client, asked, model)
+    answer = client.offer(**asked)
+    choice = answer.get("choice")
+    if choice:
+        return Choice(choice["model"], choice["duration"], choice.get("price") or {}, choice["reason"])
+    able = answer.get("data") or []
     if not able:
-        raise BadInput(f"No model can do this: {_told(wish)}. See what there is: stillmotion models")
-    if not priced:
-        raise BadInput(
-            f"{len(able)} models can do this, but none states its price, so none is chosen for you: {_told(wish)}. "
-            f"Choose one with --model, for example --model {able[0]['id']}"
-        )
-    cheapest = min(priced, key=lambda entry: float(entry["estimated_cost_usd"]))
-    return Choice(cheapest["id"], _duration(wish, cheapest), cheapest["estimated_cost_usd"], others=len(priced) - 1)
+        raise BadInput(f"No model can do this: {_described(wish)}. See what there is: stillmotion models")
+    raise BadInput(
+        f"No model states that it can do this and what it costs, so none is chosen for you: {_described(wish)}. "
+        f"{len(able)} do not rule it out: choose one with --model, for example --model {able[0]['id']}"
+    )
 
 
 def _named(client: ApiClient, wish: dict[str, Any], model: str) -> Choice:
-    """The price and the shortest duration of a model that the user chose; its refusals are left to the API."""
+    """The length and the price on a model that the user chose; its refusals are left to the API."""
     try:
-        offered = client.models(**wish)
+        answer = client.offer(**wish, model=model)
     except (ApiProblem, Unreachable) as error:
         # The API takes requests while the list cannot be had; but without credentials nothing works.
         if not isinstance(error, ApiProblem) or not error.may_pass:
             raise
-        offered = []
-    entry: Document = next((entry for entry in offered if entry["id"] == model), {})
-    return Choice(model, _duration(wish, entry), entry.get("estimated_cost_usd"))
+        answer = {}
+    choice = answer.get("choice")
+    if choice:
+        return Choice(model, wish.get("duration") or choice["duration"], choice.get("price") or {})
+    entry: Document = next((entry for entry in answer.get("data") or [] if entry["id"] == model), {})
+    return Choice(model, wish.get("duration"), entry.get("price") or {})
 
 
-def _duration(wish: dict[str, Any], entry: Document) -> int | None:
-    """Seconds: those asked for, else the model's shortest, else None."""
-    given: int | None = wish.get("duration")
-    return given or min(entry.get("supported_durations") or [], default=None)
+def _number(text: Any) -> float | None:
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return None
 
 
-def _told(wish: dict[str, Any]) -> str:
+def _described(wish: dict[str, Any]) -> str:
     """The wish in the options' own words."""
-    words = [
-        f"{name.replace('_', '-')} {value}" for name, value in wish.items() if name != "frame" and value is not None
-    ]
-    return ", ".join([" and ".join(frame.replace("_", " ") for frame in wish["frame"]), *words])
+    words = [" and ".join(frame.replace("_", " ") for frame in wish["frame"])]
+    for name, value in wish.items():
+        if name != "frame" and value not in (None, False):
+            words.append(f"{name.replace('_', '-')} {value}")
+    return ", ".join(words)

@@ -86,8 +86,12 @@ class ApiClient:
 
     def models(self, **wish: Any) -> list[Document]:
         """GET /models: the models that can do what is wished for. Wishes that are None are left out."""
-        found: list[Document] = self._call("GET", "/models" + _query(wish), safe=True).get("data") or []
+        found: list[Document] = self.offer(**wish).get("data") or []
         return found
+
+    def offer(self, **wish: Any) -> Document:
+        """GET /models, whole: the models, and the `choice` that the stack would make for this wish."""
+        return self._call("GET", "/models" + _query(wish), safe=True)
 
     def start_batch(self, order: Mapping[str, Any]) -> Document:
         """POST /batches. A batch that is under way is answered as it is, so a lost answer may be asked for again."""

@@ -72,7 +72,7 @@ Timeout = Annotated[
 ]
 Duration = Annotated[
     int | None,
-    typer.Option(metavar="SECONDS", min=1, help="Length of the clip. Default: the shortest that the model offers."),
+    typer.Option(metavar="SECONDS", min=1, help="Length of the clip. Default: the model's shortest of 4 s or more."),
 ]
 Resolution = Annotated[str | None, typer.Option(metavar="LINES", help="For example 720p.")]
 AspectRatio = Annotated[str | None, typer.Option(metavar="W:H", help="For example 16:9.")]

@@ -10,10 +10,10 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
-from stillmotion.api.model_choice import Wish, choose
 from stillmotion.api.resolver import answer, documented, new_api
-from stillmotion.api.views import ModelList
-from stillmotion.requests.video_request import AspectRatio, FrameType, Resolution
+from stillmotion.api.views import ModelList, show_models
+from stillmotion.generation.model_choice import Wish, choose, offers
+from stillmotion.requests.video_request import AspectRatio, FrameType, Resolution, Size
 from stillmotion.settings import ProviderSettings, load
 from stillmotion.telemetry import entry_point
 
@@ -27,13 +27,20 @@ def list_models(
     duration: Annotated[int | None, Query(ge=1, le=600, description="seconds")] = None,
     resolution: Annotated[Resolution | None, Query()] = None,
     aspect_ratio: Annotated[AspectRatio | None, Query()] = None,
-    audio: Annotated[bool | None, Query(description="whether sound is generated")] = None,
+    size: Annotated[Size | None, Query(description="WIDTHxHEIGHT, instead of resolution and aspect_ratio")] = None,
+    audio: Annotated[bool | None, Query(description="whether sound is generated; open if left out")] = None,
+    references: Annotated[int, Query(ge=0, le=20, description="how many reference images there are")] = 0,
+    seed: Annotated[bool, Query(description="whether the model must honour a seed")] = False,
+    model: Annotated[str | None, Query(max_length=200, description="only this model")] = None,
     sort: Annotated[Literal["price"] | None, Query(description="cheapest first")] = None,
 ) -> Response[str]:
-    """The models that can do what is asked, each with the estimated price of such a clip in USD."""
-    wish = Wish(tuple(frame or ()), duration, resolution, aspect_ratio, audio)
-    catalogue = wiring.catalogue(load(ProviderSettings, os.environ))
-    return answer(200, {"data": choose(catalogue.all(), wish, by_price=sort == "price")})
+    """The models that do not rule out what is asked, each with what such a clip costs, and the one that Stillmotion
+    would choose."""
+    wish = Wish(tuple(frame or ()), duration, resolution, aspect_ratio, size, audio, references, seed)
+    models = wiring.catalogue(load(ProviderSettings, os.environ)).all()
+    if model is not None:
+        models = tuple(one for one in models if model in (one.id, one.canonical_slug))
+    return answer(200, show_models(offers(models, wish, by_price=sort == "price"), choose(models, wish)))
 
 
 @entry_point

@@ -45,7 +45,7 @@ def create_video(
     check_body_size(app)
     if dry_run:
         examined = submission.examine(request)
-        return answer(200, show_dry_run(examined.model, examined.price, examined.warnings))
+        return answer(200, show_dry_run(examined.model, examined.quote, examined.warnings))
     owner = current_caller(app)
     job_id = new_job_id() if idempotency_key is None else derived_job_id("http", owner or "", idempotency_key)
     arn, machine = settings.state_machine_arn, wiring.state_machine()

@@ -138,6 +138,11 @@ class UnsupportedByModel(Refused):
     title = "The model does not offer this"
 
 
+class PriceUnknown(Refused):
+    http_status = 422
+    title = "The price cannot be known, and there is a limit"
+
+
 class ImageNotUsable(Refused):
     http_status = 422
     title = "An image cannot be used"

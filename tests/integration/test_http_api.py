@@ -72,6 +72,13 @@ def test_a_dry_run_prices_and_spends_nothing(stack: Cloud, simulator: Simulator)
         "dry_run": True,
         "model": "google/veo-3.1-lite",
         "estimated_cost_usd": pytest.approx(0.2),
+        "price": {
+            "at_most_usd": "0.20",
+            "at_least_usd": "0.20",
+            "basis": ["per-video-second-1080p"],
+            "open": [],
+            "reason": None,
+        },
         "warnings": [],
     }
     assert simulator.jobs() == []

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from stillmotion.modelgates.models import VideoModel
-from stillmotion.modelgates.pricing import Ask, estimate, estimate_request, price
+from stillmotion.modelgates.price_notes import quote
+from stillmotion.modelgates.pricing import Ask, price
+from stillmotion.requests.video_request import VideoRequest
 from tests.support.fakes import MODEL, a_request
 from tests.support.template import ROOT
 
@@ -26,6 +28,10 @@ def model(rates: dict[str, str] | None = None, **changes: Any) -> VideoModel:
     return VideoModel(id=MODEL, pricing_skus=RATES if rates is None else rates, **(SUPPORTED | changes))
 
 
+def at_most(model: VideoModel, request: VideoRequest) -> Decimal | None:
+    return quote(model, Ask.of(request)).at_most
+
+
 @pytest.mark.parametrize(
     ("asked", "usd"),
     [
@@ -37,7 +43,7 @@ def model(rates: dict[str, str] | None = None, **changes: Any) -> VideoModel:
     ],
 )
 def test_the_most_particular_rate_that_fits_is_taken(asked: dict[str, Any], usd: str) -> None:
-    assert estimate(model(), **asked) == Decimal(usd)
+    assert price(model(), Ask(frames=1, **asked)).at_least == Decimal(usd)
 
 
 @pytest.mark.parametrize(
@@ -52,18 +58,18 @@ def test_the_most_particular_rate_that_fits_is_taken(asked: dict[str, Any], usd:
     ],
 )
 def test_what_a_request_leaves_open_counts_as_the_dearest(asked: dict[str, Any], usd: str) -> None:
-    assert estimate_request(model(), a_request(**asked)) == Decimal(usd)
+    assert at_most(model(), a_request(**asked)) == Decimal(usd)
 
 
 @pytest.mark.parametrize("rates", [{}, {"per-image": "1"}, {"per-video-second": "free"}, {"per-video-second": "-1"}])
 def test_a_price_that_is_not_stated_is_not_made_up(rates: dict[str, str]) -> None:
-    assert estimate_request(model(rates), a_request()) is None
+    assert at_most(model(rates), a_request()) is None
 
 
 def test_a_price_for_each_video_needs_no_duration() -> None:
     flat = model({"per-video": "0.50", "per-video-second": "9"}, supported_durations=None)
-    assert estimate_request(flat, a_request(duration=None)) == Decimal("0.50")
-    assert estimate_request(model(supported_durations=None), a_request(duration=None)) is None
+    assert at_most(flat, a_request(duration=None)) == Decimal("0.50")
+    assert at_most(model(supported_durations=None), a_request(duration=None)) is None
 
 
 RECORDED = {
@@ -165,7 +171,7 @@ def test_a_request_with_a_reference_of_any_kind_is_priced_as_one() -> None:
         frame_images=None,
         input_references=[{"type": "audio_url", "audio_url": {"url": "https://a.example/a.mp3"}}],
     )
-    assert estimate_request(RECORDED["heygen-video-1"], request) == Decimal("0.30")
+    assert at_most(RECORDED["heygen-video-1"], request) == Decimal("0.30")
 
 
 def test_one_number_among_the_prices_does_not_take_the_others_away() -> None:

@@ -10,13 +10,13 @@ import typer
 
 from stillmotion_cli import downloads, generation, options, pictures, uploads
 from stillmotion_cli.app import CLIPS, Call, command
-from stillmotion_cli.choice import choose
+from stillmotion_cli.choice import choose, describe_price
 from stillmotion_cli.client import Job
 from stillmotion_cli.errors import FORBIDDEN, ApiProblem, BadInput, NoCredentials, Unreachable
 from stillmotion_cli.finish import finish
 from stillmotion_cli.progress import Progress
 from stillmotion_cli.render import show_job
-from stillmotion_cli.units import money, size
+from stillmotion_cli.units import size
 
 MAX_KEY_CHARACTERS = 256
 
@@ -26,7 +26,7 @@ Image = Annotated[
 ]
 Prompt = Annotated[str | None, typer.Option(metavar="TEXT", help="What happens in the clip.")]
 LastImage = Annotated[str | None, typer.Option(metavar="IMAGE", help="The last frame, given like the first.")]
-Model = Annotated[str | None, typer.Option(metavar="NAME", help="Default: the cheapest that can do it.")]
+Model = Annotated[str | None, typer.Option(metavar="NAME", help="Default: the cheapest that states it can do it.")]
 Seed = Annotated[int | None, typer.Option(metavar="NUMBER", help="The same seed asks for the same clip.")]
 Metadata = Annotated[
     list[str] | None, typer.Option(metavar="KEY=VALUE", help="Carried into record and events; may be repeated.")
@@ -76,7 +76,7 @@ def generate(
     """Make a clip that begins with IMAGE, and store it.
 
     A local picture is uploaded into the stack's bucket first. Which model was chosen and what the clip is going to
-    cost is said before it is submitted. Ctrl-C leaves the job running.
+    cost is said before it is submitted. Without --audio the clip is silent. Ctrl-C leaves the job running.
 
     \b
     stillmotion generate still.jpg --prompt "a slow push in" -o clip.mp4
@@ -91,7 +91,8 @@ def generate(
         kinds={picture: _kind(picture) for picture in frames.values()},
         prompt=prompt,
         model=model,
-        wish={"duration": duration, "resolution": resolution, "aspect_ratio": aspect_ratio, "audio": audio},
+        # Sound costs more with many models, which make it unless they are asked not to.
+        wish={"duration": duration, "resolution": resolution, "aspect_ratio": aspect_ratio, "audio": audio or False},
         extra={"seed": seed, "metadata": _pairs(metadata or []) or None},
         key=_checked_key(idempotency_key),
     )
@@ -198,6 +199,5 @@ def _show_dry_run(call: Call, answer: dict[str, Any]) -> None:
     _warn(call, answer)
     if terminal.as_json:
         return terminal.document(answer)
-    cost = answer.get("estimated_cost_usd")
-    price = f"about {money(cost)}" if cost is not None else "a price that the model does not state"
-    return terminal.line(f"{answer.get('model')} takes this request, for {price}. Nothing was submitted.")
+    price = describe_price(answer.get("price") or {})
+    return terminal.line(f"{answer.get('model')} takes this request: {price}. Nothing was submitted.")

@@ -26,8 +26,8 @@ def models(
 ) -> None:
     """List models and what a clip costs.
 
-    Listed are those that do not rule out what is asked, each with the estimated price of such a clip; without
-    --duration, of its shortest. A dash stands for what a model does not state.
+    Listed are those that do not rule out what is asked, each with what such a clip costs at most. A dash stands for
+    what a model does not state.
 
     \b
     stillmotion models --frame first_frame --frame last_frame --duration 6

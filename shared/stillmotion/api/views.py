@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from stillmotion.generation.model_choice import Choice, Offer
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.public import http_view
 from stillmotion.jobs.record import Job, JobError, ProviderState, StoredVideo, Usage
 from stillmotion.modelgates.models import VideoModel
+from stillmotion.modelgates.price_notes import Quote
 from stillmotion.requests.uploads import UploadType
 
 Timestamp = Field(description="ISO-8601, UTC", examples=["2026-11-22T12:00:00.000Z"])
@@ -31,10 +32,35 @@ def show_job(job: Job, link: Link) -> dict[str, Any]:
     return shown | {"video": videos}
 
 
-def show_dry_run(model: VideoModel, price: Decimal | None, warnings: list[str]) -> dict[str, Any]:
+def show_dry_run(model: VideoModel, quote: Quote, warnings: list[str]) -> dict[str, Any]:
     """What ``?dry_run=true`` answers for a request that would be taken."""
-    cost = None if price is None else float(price)
-    return DryRun(dry_run=True, model=model.id, estimated_cost_usd=cost, warnings=warnings).model_dump()
+    price = PriceView.of(quote)
+    shown = DryRun(
+        dry_run=True, model=model.id, estimated_cost_usd=quote.estimated_cost_usd, price=price, warnings=warnings
+    )
+    return shown.model_dump()
+
+
+def show_models(offers: Sequence[Offer], choice: Choice | None) -> dict[str, Any]:
+    """What ``GET /models`` answers."""
+    listed = [
+        PricedModel(
+            **offer.model.model_dump(include=set(PricedModel.model_fields)),
+            estimated_cost_usd=offer.quote.estimated_cost_usd,
+            price=PriceView.of(offer.quote),
+        )
+        for offer in offers
+    ]
+    chosen = None
+    if choice is not None:
+        chosen = ModelChoice(
+            model=choice.model,
+            duration=choice.duration,
+            estimated_cost_usd=choice.quote.estimated_cost_usd,
+            price=PriceView.of(choice.quote),
+            reason=choice.reason,
+        )
+    return ModelList(data=listed, choice=chosen).model_dump(mode="json")
 
 
 def show_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,12 +126,30 @@ class JobList(BaseModel):
     next_token: str | None
 
 
+class PriceView(BaseModel):
+    """A price in USD, exact, as decimal strings. ``open`` says in words what makes ``at_most_usd`` high and what would
+    make it lower; ``reason`` why there is no price, or why it cannot be relied on."""
+
+    model_config = ConfigDict(title="Price")
+
+    at_most_usd: str | None = Field(description="null where it cannot be known; limits are held against it")
+    at_least_usd: str | None
+    basis: list[str] = Field(description="the names of the model's price list that make at_most_usd")
+    open: list[str]
+    reason: str | None
+
+    @classmethod
+    def of(cls, quote: Quote) -> PriceView:
+        return cls.model_validate(quote.to_json())
+
+
 class DryRun(BaseModel):
-    """A request that would be taken, and its estimated price in USD (``null`` where the model does not say)."""
+    """A request that would be taken, and what it costs at most in USD (``null`` where that cannot be known)."""
 
     dry_run: bool
     model: str
     estimated_cost_usd: float | None
+    price: PriceView
     warnings: list[str]
 
 
@@ -123,13 +167,28 @@ class PricedModel(BaseModel):
     generate_audio: bool | None
     seed: bool | None
     pricing_skus: dict[str, str] | None
-    estimated_cost_usd: float | None = Field(description="USD for the asked clip; null where the model does not say")
+    estimated_cost_usd: float | None = Field(
+        description="what the asked clip costs at most, in USD; null where that cannot be known"
+    )
+    price: PriceView
+
+
+class ModelChoice(BaseModel):
+    """The model that Stillmotion takes where a request names none: the cheapest that *states* what is asked, with the
+    clip's length in seconds."""
+
+    model: str
+    duration: int
+    estimated_cost_usd: float | None
+    price: PriceView
+    reason: str
 
 
 class ModelList(BaseModel):
-    """Models, in ModelGates' order or cheapest first."""
+    """Models, in ModelGates' order or cheapest first; ``choice`` is ``null`` where none states that it can do this."""
 
     data: list[PricedModel]
+    choice: ModelChoice | None
 
 
 class SettleOrder(BaseModel):

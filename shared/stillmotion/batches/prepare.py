@@ -22,7 +22,8 @@ from stillmotion.errors import IdempotencyConflict, InvalidRequest, SpendLimitRe
 from stillmotion.generation.submit import request_hash
 from stillmotion.jobs.record import Job, derived_job_id
 from stillmotion.modelgates.models import ModelCatalogue
-from stillmotion.modelgates.pricing import estimate_request
+from stillmotion.modelgates.price_notes import quote
+from stillmotion.modelgates.pricing import Ask
 from stillmotion.storage.lines_writer import LinesWriter
 
 if TYPE_CHECKING:
@@ -171,9 +172,9 @@ class Preparing:
                 continue
             tally.to_run += 1
             if standing(job) is Standing.NEW or (job is not None and job.provider.job_id is None):
-                price = estimate_request(row.model, row.request)
-                tally.unpriced += price is None
-                tally.cost += price or 0
+                price = quote(row.model, Ask.of(row.request))
+                tally.unpriced += not price.certain
+                tally.cost += price.at_most or 0
             items.write(_line(batch, row, item))
         tally.skipped += sum(outcome["status"] == "skipped" for outcome in settled)
         tally.failed += sum(outcome["status"] == "failed" for outcome in settled)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from stillmotion.errors import Fault, SpendLimitReached
+from stillmotion.errors import Fault, PriceUnknown, SpendLimitReached, pointer
 from stillmotion.jobs.spend import MICRO, Spend, micro
 from stillmotion.modelgates.models import VideoModel
-from stillmotion.modelgates.pricing import Ask, price
+from stillmotion.modelgates.price_notes import Quote, quote, usd
+from stillmotion.modelgates.pricing import Ask
 from stillmotion.requests.video_request import VideoRequest
+
+BILLED_PARAMETERS = frozenset(
+    {
+        *("size", "ratio", "aspectRatio", "duration", "image", "images", "last_image", "video", "videos", "audio"),
+        *("keyframes", "version", "return_last_frame", "sampleCount"),
+    }
+)
+"""Pass-through parameters that change the bill. Source: the request body of ``POST /videos``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,31 +35,19 @@ class Limits:
         """Limits from settings, where empty and 0 mean none."""
         return cls(*(Decimal(text) if text and Decimal(text) else None for text in (daily, per_job)))
 
-    def check(self, request: VideoRequest, model: VideoModel) -> Decimal | None:
-        """The estimated price of one request, if it may be asked for at all.
+    def check(self, request: VideoRequest, model: VideoModel) -> Quote:
+        """The price of one request, if it may be asked for at all.
 
         Raises:
-            SpendLimitReached: it costs more than a job or a day may, or its price cannot be known and there is a limit.
+            SpendLimitReached: it can cost more than a job or a day may.
+            PriceUnknown: there is a limit, and what the request costs cannot be known.
         """
-        found = price(model, Ask.of(request))
+        found = quote(model, Ask.of(request))
         for limit, what in ((self.per_job_usd, "job"), (self.daily_usd, "day")):
-            if limit is None:
-                continue
-            if found.at_most is None or found.unread:
-                why = found.reason or f"its price list has '{found.unread[0]}', which is not understood"
-                raise SpendLimitReached(
-                    f"{model.id} does not state a price for this request ({why}), and this stack has a limit of "
-                    f"{limit} USD a {what}. Give a duration, choose another model, or raise the limit; nothing was "
-                    "submitted.",
-                    faults=[Fault("#/model", "states no price", given=model.id)],
-                )
-            if found.at_most > limit:
-                raise SpendLimitReached(
-                    f"The request is estimated at {found.at_most} USD; the limit is {limit} USD a {what}. Ask for a "
-                    "shorter clip or another model, or raise the limit; nothing was submitted.",
-                    faults=[Fault("#/duration", f"makes it {found.at_most} USD", given=request.duration)],
-                )
-        return found.at_most
+            if limit is not None:
+                require_price(request, model, found, f"this stack has a limit of {usd(limit)} USD a {what}")
+                _hold(limit, what, request, found)
+        return found
 
     def reserve(self, price: Decimal | None, now: datetime) -> Spend | None:
         """What a job of this price changes in the day's counter when it is claimed; ``None`` without a limit."""
@@ -72,3 +70,49 @@ class Limits:
             "nothing was submitted.",
             retry_after=(tomorrow - day).total_seconds(),
         )
+
+
+def require_price(request: VideoRequest, model: VideoModel, found: Quote, limit: str) -> None:
+    """Refuse a request whose price cannot be relied on, where something limits it.
+
+    Args:
+        limit: what limits it, for the message: ``this stack has a limit of 3.00 USD a day``.
+
+    Raises:
+        PriceUnknown: the model's list does not give the price, or the request passes on what changes it.
+    """
+    billed = list(_billed(request))
+    if billed:
+        names = ", ".join(fault.given for fault in billed)
+        raise PriceUnknown(
+            f"The request passes {names} on to the model, which can change what it costs, and {limit}. Ask by the "
+            "request's own fields instead, or leave it out; nothing was submitted.",
+            faults=billed,
+        )
+    if not found.certain:
+        least = f" It costs {usd(found.at_least)} USD at least." if found.at_least else ""
+        raise PriceUnknown(
+            f"What this costs on {model.id} cannot be known ({found.reason}), and {limit}.{least} Give a duration, or "
+            "choose another model; nothing was submitted.",
+            faults=[Fault("#/model", "states no price for this request", given=model.id)],
+        )
+
+
+def _hold(limit: Decimal, what: str, request: VideoRequest, found: Quote) -> None:
+    at_most = found.at_most or Decimal(0)
+    if at_most <= limit:
+        return
+    cheaper = f" What makes it dear: {'; '.join(found.notes)}." if found.notes else ""
+    raise SpendLimitReached(
+        f"The request can cost {usd(at_most)} USD; the limit is {usd(limit)} USD a {what}.{cheaper} Ask for less, "
+        "choose another model, or raise the limit; nothing was submitted.",
+        faults=[Fault("#/duration", f"makes it {usd(at_most)} USD", given=request.duration)],
+    )
+
+
+def _billed(request: VideoRequest) -> Iterator[Fault]:
+    for slug, options in (request.provider.options if request.provider else {}).items():
+        for name in options.parameters:
+            if name in BILLED_PARAMETERS:
+                where = pointer("provider", "options", slug, "parameters", name)
+                yield Fault(where, "can change what the clip costs, and there is a limit: leave it out", given=name)

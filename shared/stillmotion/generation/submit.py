@@ -41,6 +41,7 @@ from stillmotion.jobs.store import JobStore, get_job
 from stillmotion.modelgates.client import ModelGates
 from stillmotion.modelgates.job import ProviderJob
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel, check
+from stillmotion.modelgates.price_notes import Quote
 from stillmotion.requests.media import Images
 from stillmotion.requests.video_request import VideoRequest, parse_request
 from stillmotion.storage.event_bus import SUBMITTED, EventSink
@@ -71,11 +72,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A request that can work: the model it will run on, its estimated price in USD (``None`` where the model does not
-    say), and what the caller should know before paying."""
+    """A request that can work: the model it will run on, its price, and what the caller should know before paying."""
 
     model: VideoModel
-    price: Decimal | None
+    quote: Quote
     warnings: list[str]
 
 
@@ -103,13 +103,13 @@ class Submission:
 
         Raises:
             UnknownModel, UnsupportedByModel, ImageNotUsable: it cannot work as asked.
-            SpendLimitReached: it costs more than it may.
+            SpendLimitReached, PriceUnknown: it costs more than it may, or that cannot be known.
             ProviderUnavailable, StorageFailed: it could not be checked.
         """
         model = self._catalogue.find(request.model)
         check(request, model)
-        price = self._limits.check(request, model)
-        return Examined(model, price, self._images.check(request))
+        found = self._limits.check(request, model)
+        return Examined(model, found, self._images.check(request))
 
     def accept(self, request: VideoRequest, job_id: str, origin: Origin) -> Accepted:
         """Check a request against everything that can be known for free, and put it on record as ``queued``.
@@ -137,7 +137,7 @@ class Submission:
             owner=origin.owner,
             metadata=request.metadata,
             warnings=examined.warnings,
-            estimated_cost_usd=None if examined.price is None else float(examined.price),
+            estimated_cost_usd=examined.quote.estimated_cost_usd,
             execution_arn=origin.execution_arn,
             created_at=moment,
             updated_at=moment,

@@ -129,21 +129,6 @@ def price(model: VideoModel, ask: Ask) -> Price:
     return Price(most.usd, min(total.usd for total in totals), most.names, opened, unread=unread)
 
 
-def estimate_request(model: VideoModel, request: VideoRequest) -> Decimal | None:
-    """What a request can cost at most on its model, in USD; ``None`` where it cannot be known, or where the price list
-    has a name that is not understood."""
-    found = price(model, Ask.of(request))
-    return None if found.unread else found.at_most
-
-
-def estimate(
-    model: VideoModel, *, duration: int | None, resolution: str | None = None, audio: bool | None = None
-) -> Decimal | None:
-    """What a clip from one image costs at least, in USD: open points at their cheapest."""
-    found = price(model, Ask(duration, resolution, audio=audio, frames=1))
-    return None if found.at_most is None else found.at_least
-
-
 def _totals(model: VideoModel, skus: Sequence[Sku], ask: Ask, modes: Sequence[str]) -> Iterator[_Total]:
     """The price of every reading for which there is a rate. A tier without a rate in a mode is not made in it."""
     for mode, reading in product(modes, list(_readings(model, skus, ask))):

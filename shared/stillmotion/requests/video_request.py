@@ -28,8 +28,10 @@ from stillmotion.errors import Fault, InvalidRequest, pointer
 from stillmotion.outbound.addresses import MAX_URL_CHARACTERS, shown_address
 
 FrameType = Literal["first_frame", "last_frame"]
-Resolution = Literal["360p", "480p", "720p", "768p", "1080p", "1K", "2K", "4K"]
-AspectRatio = Literal["16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9", "9:21"]
+# Open lists: which of them a model takes, the model says.
+Resolution = Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,4}[A-Za-z]{1,3}$")]
+AspectRatio = Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,3}:[1-9]\d{0,3}$")]
+Size = Annotated[str, StringConstraints(pattern=r"^[1-9]\d{1,4}x[1-9]\d{1,4}$")]
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:/ -]+$")]
 MetadataValue = Annotated[str, StringConstraints(max_length=512)]
 
@@ -40,6 +42,8 @@ MAX_INPUT_REFERENCES = 16
 MAX_FAULTS, MAX_SHOWN_CHARACTERS = 30, 80
 PATTERNS = {
     ("size",): "must be WIDTHxHEIGHT in pixels, for example 1280x720",
+    ("resolution",): "must be a resolution that the model lists, for example 720p or 4K",
+    ("aspect_ratio",): "must be WIDTH:HEIGHT, for example 16:9",
     ("manifest",): "must be s3://bucket/key",
     ("metadata",): "must consist of letters, digits, spaces and _ . : / -",
 }
@@ -119,9 +123,9 @@ class VideoRequest(_Strict):
     model: str = Field(min_length=1, max_length=200, examples=["google/veo-3.1-lite"])
     prompt: str | None = Field(default=None, min_length=1, max_length=MAX_PROMPT_CHARACTERS)
     duration: Annotated[int, Field(ge=1, le=600), WHOLE] | None = Field(default=None, description="seconds")
-    resolution: Resolution | None = None
-    aspect_ratio: AspectRatio | None = None
-    size: str | None = Field(default=None, pattern=r"^[1-9]\d{1,4}x[1-9]\d{1,4}$", examples=["1280x720"])
+    resolution: Resolution | None = Field(default=None, examples=["720p", "1080p", "4K"])
+    aspect_ratio: AspectRatio | None = Field(default=None, examples=["16:9", "9:16", "1:1"])
+    size: Size | None = Field(default=None, examples=["1280x720"])
     generate_audio: bool | None = None
     seed: Annotated[int, Field(ge=0, le=2**63 - 1), WHOLE] | None = None
     frame_images: list[FrameImage] | None = Field(default=None, min_length=1, max_length=2)

@@ -63,7 +63,20 @@ def model(name: str, cost: float | None = None, **changes: Any) -> dict[str, Any
     stated = {"supported_durations": [4, 6, 8], "supported_resolutions": ["720p"], "supported_aspect_ratios": None}
     more = {"supported_sizes": None, "supported_frame_images": ["first_frame", "last_frame"], "generate_audio": None}
     entry = {"id": name, "name": name, "seed": None, "pricing_skus": {}, "estimated_cost_usd": cost}
-    return entry | stated | more | changes
+    return entry | {"price": price(cost)} | stated | more | changes
+
+
+def price(cost: float | None, *notes: str) -> dict[str, Any]:
+    """The price object of an answer."""
+    amount = None if cost is None else f"{cost:.2f}"
+    reason = "its price list has no rate for it" if cost is None else None
+    return {"at_most_usd": amount, "at_least_usd": amount, "basis": [], "open": list(notes), "reason": reason}
+
+
+def choice(name: str, duration: int, cost: float, *notes: str) -> dict[str, Any]:
+    """The model that the stack would choose."""
+    chosen = {"model": name, "duration": duration, "estimated_cost_usd": cost, "price": price(cost, *notes)}
+    return chosen | {"reason": "the cheapest of 2 models that state a first frame; next is b with 0.50 USD for 4 s"}
 
 
 type Answer = Reply | Callable[[Seen], Reply]
@@ -77,6 +90,7 @@ class FakeApi:
         self.seen: list[Seen] = []
         self.states: list[dict[str, Any]] = [job("completed")]
         self.models = [model("cheap/one", 0.12), model("dear/one", 1.6)]
+        self.choice: dict[str, Any] | None = choice("cheap/one", 4, 0.12)
         self.max_bytes = 10_000
         self.expired: set[str] = set()
         self.clip = CLIP
@@ -119,6 +133,7 @@ class FakeApi:
                 "dry_run": True,
                 "model": seen.body["model"],
                 "estimated_cost_usd": 0.12,
+                "price": price(0.12),
                 "warnings": ["Mind the gap."],
             }
             return Reply(200, dry)
@@ -147,7 +162,7 @@ class FakeApi:
         return Reply(200, job("failed")) if "abandon" in seen.body else Reply(202, job("in_progress"))
 
     def _get__models(self, _seen: Seen) -> Reply:
-        return Reply(200, {"data": self.models})
+        return Reply(200, {"data": self.models, "choice": self.choice})
 
     def _post__uploads(self, _seen: Seen) -> Reply:
         number = len(self.calls("POST /v1/uploads"))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.fake_api import CLIP, JOB_ID, FakeApi, Reply, Seen, job, model, problem
+from tests.unit.cli.fake_api import CLIP, JOB_ID, FakeApi, Reply, Seen, choice, job, model, problem
 from tests.unit.cli.support import JPEG, Run
 
 
@@ -41,31 +41,46 @@ def test_the_request_holds_what_was_asked_and_nothing_else(api: FakeApi, run: Ru
     assert sent.headers["Idempotency-Key"].startswith("cli-")
 
 
-def test_without_a_model_the_cheapest_priced_one_is_chosen_and_named(api: FakeApi, run: Run) -> None:
-    api.models = [model("unknown/price"), model("b", 0.5), model("a", 0.2, supported_durations=[8, 5])]
+def test_without_a_model_the_stacks_choice_is_taken_and_explained(api: FakeApi, run: Run) -> None:
+    api.choice = choice("a", 5, 0.2, "sound is on by default with this model: 0.20 USD; without sound 0.12 USD")
     result = run("generate", "still.jpg", "--resolution", "720p", "--audio", "--no-wait", "--json")
     assert result.code == 0
-    assert "Model: a (the cheapest of 2 that can do this). Clip: 5 s, about $0.20." in result.err
-    assert result.json["request"] | {"model": "a", "duration": 5} == result.json["request"]
+    assert f"Model: a ({api.choice['reason']})." in result.err
+    assert "Clip: 5 s, $0.20 (sound is on by default with this model: 0.20 USD; without sound 0.12 USD)." in result.err
+    sent = result.json["request"]
+    assert (sent["model"], sent["duration"], sent["generate_audio"]) == ("a", 5, True)
     [asked] = api.calls("GET /v1/models")
-    assert asked.query == {"frame": ["first_frame"], "resolution": ["720p"], "audio": ["true"], "sort": ["price"]}
+    assert asked.query == {"frame": ["first_frame"], "resolution": ["720p"], "audio": ["true"]}
 
 
-def test_a_model_that_does_not_honour_a_seed_is_not_chosen_for_one(api: FakeApi, run: Run) -> None:
-    api.models = [model("a", 0.1, seed=False), model("b", 0.2)]
-    assert run("generate", "still.jpg", "--seed", "1", "--no-wait", "--json").json["request"]["model"] == "b"
+def test_a_clip_is_silent_unless_sound_is_asked_for(api: FakeApi, run: Run) -> None:
+    assert run("generate", "still.jpg", "--no-wait", "--json").json["request"]["generate_audio"] is False
+    assert api.calls("GET /v1/models")[0].query["audio"] == ["false"]
+
+
+def test_a_model_that_honours_the_seed_is_asked_for(api: FakeApi, run: Run) -> None:
+    assert run("generate", "still.jpg", "--seed", "1", "--no-wait", "--json").json["request"]["seed"] == 1
+    assert api.calls("GET /v1/models")[0].query["seed"] == ["true"]
 
 
 @pytest.mark.parametrize(
-    ("models", "told"),
-    [([], "No model can do this: first frame, duration 60"), ([model("a")], "none states its price")],
+    ("models", "said"),
+    [([], "No model can do this: first frame, duration 60"), ([model("a")], "so none is chosen for you")],
 )
-def test_where_no_model_can_be_chosen_nothing_is_uploaded(api: FakeApi, run: Run, models: list, told: str) -> None:
-    api.models = models
+def test_where_no_model_can_be_chosen_nothing_is_uploaded(api: FakeApi, run: Run, models: list, said: str) -> None:
+    api.models, api.choice = models, None
     result = run("generate", "still.jpg", "--duration", "60")
     assert (result.code, result.out) == (2, "")
-    assert told in result.err
+    assert said in result.err
     assert not api.calls("POST")
+
+
+def test_a_named_model_is_asked_about_and_its_length_taken(api: FakeApi, run: Run) -> None:
+    api.choice = choice("some/model", 6, 0.3)
+    result = run("generate", "still.jpg", "--model", "some/model", "--no-wait", "--json")
+    assert api.calls("GET /v1/models")[0].query["model"] == ["some/model"]
+    assert (result.json["request"]["model"], result.json["request"]["duration"]) == ("some/model", 6)
+    assert "Model: some/model. Clip: 6 s, $0.30." in result.err
 
 
 def test_a_named_model_is_taken_also_while_the_list_cannot_be_had(api: FakeApi, run: Run) -> None:
@@ -78,7 +93,7 @@ def test_a_named_model_is_taken_also_while_the_list_cannot_be_had(api: FakeApi, 
 
 def test_a_dry_run_tells_price_and_warnings_and_submits_nothing(api: FakeApi, run: Run) -> None:
     result = run("generate", "still.jpg", "--dry-run")
-    assert result.out == "cheap/one takes this request, for about $0.12. Nothing was submitted.\n"
+    assert result.out == "cheap/one takes this request: $0.12. Nothing was submitted.\n"
     assert "Warning: Mind the gap." in result.err
     [sent] = api.calls("POST /v1/videos")
     assert sent.query == {"dry_run": ["true"]}
