@@ -111,7 +111,7 @@ UNKNOWN: dict[str, Script] = {
     "json without a job": answer(202, b'{"ok": true}'),
     "a list": answer(202, b"[]"),
     "bottomless json": answer(202, b"[" * 200_000),
-    "an id that is none": answer(202, b'{"id": 7, "status": "pending"}'),
+    "an id that is none": answer(202, b'{"id": true, "status": "pending"}'),
     **{
         f"HTTP {status}": answer(status, b"{}")
         for status in (301, 302, 303, 408, 425, 499, 500, 501, 502, 504, 520, 524)
@@ -247,3 +247,41 @@ def test_retry_after_may_be_a_date() -> None:
         assert retry_after({"Retry-After": nonsense}) is None
     assert retry_after({"Retry-After": "inf"}) == 3600.0
     assert retry_after({}) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "job_id"),
+    [
+        ({"data": {"id": "vg_1", "status": "pending"}}, "vg_1"),
+        ({"job": {"id": "vg_1"}}, "vg_1"),
+        ([{"id": "vg_1", "status": "queued"}], "vg_1"),
+        ({"result": {"video": {"id": "vg_1"}}}, "vg_1"),
+        ({"id": 48213, "status": "pending"}, "48213"),
+    ],
+)
+def test_an_accepted_job_is_understood_in_any_wrapping(body: Any, job_id: str) -> None:
+    with Wire([answer(200, json.dumps(body).encode())]) as wire:
+        assert gates(wire.url).submit(BODY).id == job_id
+
+
+def test_a_success_with_an_error_in_it_is_unknown_and_keeps_the_words() -> None:
+    body = {"error": {"code": 503, "message": "Provider returned error", "metadata": {"raw": "capacity exceeded"}}}
+    with Wire([answer(200, json.dumps(body).encode())]) as wire, pytest.raises(SubmitOutcomeUnknown) as unknown:
+        gates(wire.url).submit(BODY)
+    assert unknown.value.provider_message == "Provider returned error: capacity exceeded"
+
+
+@pytest.mark.parametrize(
+    "body", [{"message": "prompt too long"}, {"detail": "prompt too long"}, {"detail": [{"msg": "prompt too long"}]}]
+)
+def test_a_proxys_refusal_keeps_its_words(body: Any) -> None:
+    with Wire([answer(400, json.dumps(body).encode())]) as wire, pytest.raises(ProviderRejected) as refused:
+        gates(wire.url).submit(BODY)
+    assert refused.value.provider_message == "prompt too long"
+
+
+def test_a_poll_that_answers_with_an_error_keeps_its_words() -> None:
+    body = {"error": {"message": "job store is down"}}
+    with Wire([answer(200, json.dumps(body).encode())]) as wire, pytest.raises(ProviderUnavailable) as unusable:
+        gates(wire.url).job("vg_1")
+    assert unusable.value.provider_message == "job store is down"

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillmotion.modelgates.job import MAX_MESSAGE_CHARACTERS, Outcome, ProviderJob, classify, read_job, sentence
+from stillmotion.modelgates.job import Outcome, ProviderJob, classify, read_accepted, read_job
+from stillmotion.modelgates.wording import MAX_MESSAGE_CHARACTERS, words_of_answer, words_of_error
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -31,6 +32,9 @@ FIELDS = ("id", "status", "generation_id", "polling_url", "error", "unsigned_url
         ("success", Outcome.COMPLETED),
         ("failed", Outcome.FAILED),
         ("FAILED", Outcome.FAILED),
+        ("dead", Outcome.FAILED),
+        ("done", Outcome.WAITING),
+        ("rejected", Outcome.WAITING),
         ("cancelled", Outcome.CANCELLED),
         ("canceled", Outcome.CANCELLED),
         ("expired", Outcome.EXPIRED),
@@ -69,7 +73,7 @@ def test_a_whole_job_is_read_field_by_field() -> None:
     )
 
 
-@pytest.mark.parametrize("data", [None, [], "job", 7, {}, {"id": "x"}, {"status": "pending"}, {"id": 7, "status": "x"}])
+@pytest.mark.parametrize("data", [None, [], "job", 7, {}, {"id": "x"}, {"status": "pending"}])
 def test_what_has_no_id_or_no_status_is_not_a_job(data: Any) -> None:
     assert read_job(data) is None
 
@@ -96,7 +100,24 @@ def test_a_text_that_is_empty_endless_or_no_text_counts_as_not_given(field: str,
         ({"code": 400, "message": "refused"}, "refused"),
         ({"code": 400}, None),
         (None, None),
-        (["refused"], None),
+        (["refused"], "refused"),
+        (["refused", {"message": "too dark"}], "refused; too dark"),
+        (
+            {"message": "Provider returned error", "metadata": {"raw": "out of GPUs"}},
+            "Provider returned error: out of GPUs",
+        ),
+        ({"metadata": {"raw": '{"error": {"message": "out of GPUs", "code": 9}}'}}, "out of GPUs"),
+        (
+            {
+                "message": "Input was flagged",
+                "metadata": {"reasons": ["violence", "minors"], "flagged_input": "a knife"},
+            },
+            "Input was flagged: flagged for violence, minors: flagged input: a knife",
+        ),
+        ({"kind": "policy"}, '{"kind": "policy"}'),
+        ("", None),
+        ({}, None),
+        ([], None),
         ("x" * 3_000_000, "x" * MAX_MESSAGE_CHARACTERS),
         (
             "no image at https://b.example/a.png?X-Amz-Signature=SECRET, sorry",
@@ -108,7 +129,7 @@ def test_an_error_is_a_sentence_also_when_it_comes_as_an_object(error: Any, said
     job = read_job({"id": "vg_1", "status": "failed", "error": error})
     assert job is not None
     assert job.error == said
-    assert sentence(error) == said
+    assert words_of_error(error) == said
 
 
 @pytest.mark.parametrize(
@@ -158,3 +179,41 @@ def test_any_json_is_a_job_that_can_be_recorded_or_none(data: dict[str, Any]) ->
     assert job.cost_usd is None or (math.isfinite(job.cost_usd) and job.cost_usd >= 0)
     texts = [job.id, job.status, job.generation_id, job.polling_url, job.error, *job.unsigned_urls, *job.urls]
     assert all(text is None or isinstance(text, str) for text in texts)
+
+
+@pytest.mark.parametrize("name", ["failure_reason", "message", "detail"])
+def test_words_beside_the_error_count(name: str) -> None:
+    job = read_job({"id": "vg_1", "status": "failed", name: "the face is too small"})
+    assert job is not None
+    assert job.error == "the face is too small"
+
+
+def test_an_error_that_is_nested_without_end_is_read_in_bounded_time() -> None:
+    nested: Any = "deep"
+    for _ in range(5000):
+        nested = {"error": [nested], "code": 400}
+    assert words_of_answer({"error": nested}) is None
+
+
+@pytest.mark.parametrize("word", ["done", "Ready", "COMPLETE", "finished"])
+def test_an_undocumented_end_counts_with_an_output(word: str) -> None:
+    with_output = read_job({"id": "vg_1", "status": word, "urls": ["https://storage.example/a"]})
+    without = read_job({"id": "vg_1", "status": word})
+    assert with_output is not None
+    assert without is not None
+    assert (with_output.outcome, without.outcome) == (Outcome.COMPLETED, Outcome.WAITING)
+
+
+@pytest.mark.parametrize("word", ["error", "Rejected", "failure"])
+def test_an_undocumented_failure_counts_with_a_reason(word: str) -> None:
+    with_reason = read_job({"id": "vg_1", "status": word, "error": "no face found"})
+    without = read_job({"id": "vg_1", "status": word})
+    assert with_reason is not None
+    assert without is not None
+    assert (with_reason.outcome, without.outcome) == (Outcome.FAILED, Outcome.WAITING)
+
+
+def test_an_answer_about_another_wrapping_is_the_same_job() -> None:
+    inner = {"id": 7, "status": "completed"}
+    assert read_job({"data": [inner]}) == read_job(inner) == ProviderJob("7", "completed")
+    assert read_accepted({"data": {"id": "vg_1"}}) == ProviderJob("vg_1", "pending")

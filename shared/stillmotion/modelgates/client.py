@@ -30,6 +30,7 @@ from stillmotion.errors import (
 from stillmotion.modelgates.job import ProviderJob, read_job
 from stillmotion.modelgates.models import VideoModel
 from stillmotion.modelgates.responses import decoded, retry_after, submitted, unknown
+from stillmotion.modelgates.wording import words_of_answer
 from stillmotion.outbound.addresses import ForbiddenAddress, origin
 from stillmotion.outbound.download import Download
 from stillmotion.outbound.guarded_client import REDIRECTS, FetchFailed, GuardedClient, UnresolvedHost, redirected
@@ -115,11 +116,16 @@ class ModelGates:
         job = read_job(data, job_id) if status == 200 else None
         if job is not None:
             return job
+        said = words_of_answer(data)
         if status in (429, 503):
-            raise ProviderThrottled(f"ModelGates asks to poll later (HTTP {status}).", retry_after=retry_after(headers))
+            raise ProviderThrottled(
+                f"ModelGates asks to poll later (HTTP {status}).",
+                provider_message=said,
+                retry_after=retry_after(headers),
+            )
         if status == 401:
             raise ProviderUnauthorized("ModelGates does not accept the API key. Put the right key into the secret.")
-        unusable = ProviderUnavailable(f"ModelGates gave no job for this poll (HTTP {status}).")
+        unusable = ProviderUnavailable(f"ModelGates gave no job for this poll (HTTP {status}).", provider_message=said)
         unusable.answered = status
         raise unusable
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from stillmotion.outbound.addresses import without_queries
+from stillmotion.modelgates.wording import words_of_answer
 
 MAX_TEXT_CHARACTERS = 8192
-MAX_MESSAGE_CHARACTERS = 2000
 MAX_COST_USD = 1e6
 
 
@@ -29,10 +28,16 @@ _OUTCOMES: Mapping[str, Outcome] = {
     "succeeded": Outcome.COMPLETED,
     "success": Outcome.COMPLETED,
     "failed": Outcome.FAILED,
+    "dead": Outcome.FAILED,
     "cancelled": Outcome.CANCELLED,
     "canceled": Outcome.CANCELLED,
     "expired": Outcome.EXPIRED,
 }
+
+_FINISHED_WORDS = frozenset({"done", "ready", "complete", "finished"})
+_FAILED_WORDS = frozenset({"error", "errored", "rejected", "failure"})
+"""Words that are undocumented and could be about a step on the way: they count only together with what proves them."""
+_WRAPPINGS = ("data", "job", "video", "result", "response")
 
 
 def classify(status: str) -> Outcome:
@@ -63,31 +68,63 @@ class ProviderJob:
         return max(len(self.unsigned_urls), len(self.urls), 1)
 
 
-def sentence(error: Any) -> str | None:
-    """What an ``error`` says in words: it is an object with a ``message``, or the message itself. Word for word, but
-    for the query strings of addresses: it may repeat a signed link to an image."""
-    if isinstance(error, Mapping):
-        error = error.get("message")
-    return without_queries(error)[:MAX_MESSAGE_CHARACTERS] if isinstance(error, str) else None
-
-
 def read_job(data: Any, job_id: str | None = None) -> ProviderJob | None:
-    """The job in a decoded answer, or ``None`` when it is not one (no id, no status)."""
-    if not isinstance(data, Mapping):
-        return None
-    found, status = _text(data.get("id")) or job_id, _text(data.get("status"))
-    if found is None or status is None:
-        return None
+    """The job in a decoded answer, also inside an object or a list of one, or ``None`` when there is none (no id, no
+    status). A known ``job_id`` stands in for one that the answer leaves out."""
+    for inner in _unwrapped(data):
+        found, status = _text(inner.get("id")) or job_id or _id(inner.get("id")), _text(inner.get("status"))
+        if found is not None and status is not None:
+            return _job(inner, found, status)
+    return None
+
+
+def read_accepted(data: Any) -> ProviderJob | None:
+    """The job in an answer to a submit: an id is all it takes, the status can be asked for."""
+    whole = read_job(data)
+    if whole is not None:
+        return whole
+    for inner in _unwrapped(data):
+        found = _id(inner.get("id"))
+        if found is not None:
+            return _job(inner, found, "pending")
+    return None
+
+
+def _job(data: Mapping[str, Any], job_id: str, status: str) -> ProviderJob:
+    said, unsigned, urls = words_of_answer(data), _texts(data.get("unsigned_urls")), _texts(data.get("urls"))
+    word = status.strip().lower()
+    if word in _FINISHED_WORDS and any((*unsigned, *urls)):
+        status = str(Outcome.COMPLETED)
+    elif word in _FAILED_WORDS and said:
+        status = str(Outcome.FAILED)
     return ProviderJob(
-        id=found,
+        id=job_id,
         status=status,
         generation_id=_text(data.get("generation_id")),
         polling_url=_text(data.get("polling_url")),
-        error=sentence(data.get("error")),
-        unsigned_urls=_texts(data.get("unsigned_urls")),
-        urls=_texts(data.get("urls")),
+        error=said,
+        unsigned_urls=unsigned,
+        urls=urls,
         cost_usd=_cost(data.get("usage")),
     )
+
+
+def _unwrapped(data: Any) -> Iterator[Mapping[str, Any]]:
+    """The answer's object, then the objects that it may be wrapped around, outermost first."""
+    for _ in range(3):
+        if isinstance(data, list) and len(data) == 1:
+            data = data[0]
+        if not isinstance(data, Mapping):
+            return
+        yield data
+        data = next((data[name] for name in _WRAPPINGS if isinstance(data.get(name), Mapping | list)), None)
+
+
+def _id(value: Any) -> str | None:
+    """An id, also one given as a whole number."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**64:
+        return str(value)
+    return _text(value)
 
 
 def _text(value: Any) -> str | None:

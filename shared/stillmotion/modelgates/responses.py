@@ -16,7 +16,8 @@ from stillmotion.errors import (
     ProviderUnavailable,
     SubmitOutcomeUnknown,
 )
-from stillmotion.modelgates.job import ProviderJob, read_job, sentence
+from stillmotion.modelgates.job import ProviderJob, read_accepted
+from stillmotion.modelgates.wording import words_of_answer
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
 # 307 and 308 ask for the same call elsewhere; other redirects may follow one that was carried out (RFC 9110, 15.4).
@@ -35,10 +36,9 @@ def submitted(status: int, headers: Mapping[str, str], raw: bytes) -> ProviderJo
     """The job that an answer to ``POST /videos`` holds, or the error it stands for."""
     data = decoded(raw)
     if 200 <= status < 300:
-        # An id is all it takes: what has one was accepted, and can be asked for its status.
-        job = read_job(data) or read_job({**data, "status": "pending"} if isinstance(data, Mapping) else None)
-        return job if job is not None else unknown(f"HTTP {status} without a job in it")
-    said = sentence(data.get("error")) if isinstance(data, Mapping) else None
+        job = read_accepted(data)
+        return job if job is not None else unknown(f"HTTP {status} without a job in it", words_of_answer(data))
+    said = words_of_answer(data)
     wait = retry_after(headers)
     if status == 429:
         raise ProviderThrottled(
