@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -54,7 +55,7 @@ class MemoryJobStore:
         self._work("create")
         if job.id in self.jobs:
             return False
-        self.jobs[job.id] = job.model_copy(deep=True)
+        self.jobs[job.id] = deepcopy(job)
         self._fuse.burn("create")
         return True
 
@@ -81,8 +82,8 @@ class MemoryJobStore:
         if job is None or job.status not in expected or unchanged_since not in (None, job.updated_at):
             raise JobStateConflict(f"Job '{job_id}' is {job.status if job else 'gone'}.")
         self._count(spend)
-        fields = dict(job) | changes | {"updated_at": now()}
-        self.jobs[job_id] = Job.model_validate({name: value for name, value in fields.items() if value is not None})
+        kept = {each.name: getattr(job, each.name) for each in fields(job)} | changes | {"updated_at": now()}
+        self.jobs[job_id] = Job.parse({name: value for name, value in kept.items() if value is not None})
         self._fuse.burn(f"update:{changes.get('status', 'same')}")
         return self.jobs[job_id]
 
@@ -101,7 +102,7 @@ class MemoryJobStore:
     def age(self, job_id: str, seconds: float = LEASE_SECONDS + 1) -> Job:
         """Let the record have last changed that long ago."""
         then = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
-        return self.put(self.jobs[job_id].model_copy(update={"updated_at": then.replace("+00:00", "Z")}))
+        return self.put(replace(self.jobs[job_id], updated_at=then.replace("+00:00", "Z")))
 
     def _work(self, action: str) -> None:
         if action in self.down:
@@ -244,7 +245,7 @@ def a_job(status: Status = Status.IN_PROGRESS, **changes: Any) -> Job:
         "created_at": moment,
         "updated_at": moment,
     }
-    return Job.model_validate(given | changes)
+    return Job.parse(given | changes)
 
 
 def _next[T](script: list[T | BaseException]) -> T:

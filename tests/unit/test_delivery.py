@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stillmotion.errors import (
@@ -44,7 +46,7 @@ def test_a_video_is_stored_then_recorded_then_published() -> None:
     assert [(video.key, video.bytes) for video in job.video] == [("videos/vid_1.mp4", 5)]
     assert job.completed_at is not None
     [(_, told)] = bench.events.sent
-    assert (told["status"], told["video"]) == ("completed", job.model_dump(mode="json")["video"])
+    assert (told["status"], told["video"]) == ("completed", job.as_json()["video"])
     assert bench.videos.objects["videos/vid_1.mp4"][1] == {"job-id": "vid_1", "model": MODEL}
 
 
@@ -145,7 +147,7 @@ def test_a_job_that_was_ended_while_it_was_delivered_keeps_its_end() -> None:
 
     def cancelled_meanwhile(job_id: str, changes: dict[str, object]) -> None:
         if changes.get("status") is Status.COMPLETED:
-            bench.store.put(bench.job.model_copy(update={"status": Status.CANCELLED}))
+            bench.store.put(replace(bench.job, status=Status.CANCELLED))
 
     bench.store.before_update = cancelled_meanwhile
     with pytest.raises(JobStateConflict):
@@ -170,5 +172,5 @@ def test_a_late_failure_never_overwrites_a_completed_job() -> None:
 
 def _other_was_first(bench: Bench) -> None:
     first = {"status": Status.COMPLETED, "completed_at": "2026-01-01T00:00:00.000Z"}
-    bench.store.put(bench.job.model_copy(update=first))
+    bench.store.put(replace(bench.job, **first))
     bench.store.before_update = None

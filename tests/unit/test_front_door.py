@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -178,7 +179,7 @@ def test_a_repeated_request_restarts_an_orphaned_job(status: Status) -> None:
     door = Door()
     door.take()
     door.started.clear()
-    job = door.bench.store.put(door.bench.job.model_copy(update={"status": status}))
+    job = door.bench.store.put(replace(door.bench.job, status=status))
     assert door.take().replayed
     assert door.started == []  # somebody may be at it
     door.bench.store.age("vid_1")
@@ -191,7 +192,7 @@ def test_a_repeated_request_restarts_an_orphaned_job(status: Status) -> None:
 def test_a_job_that_needs_no_execution_is_not_handed_over_again(status: Status) -> None:
     door = Door()
     door.take()
-    door.bench.store.put(door.bench.job.model_copy(update={"status": status}))
+    door.bench.store.put(replace(door.bench.job, status=status))
     door.bench.store.age("vid_1")
     assert door.take().replayed
     assert len(door.started) == 1
@@ -200,7 +201,7 @@ def test_a_job_that_needs_no_execution_is_not_handed_over_again(status: Status) 
 def test_a_job_that_has_been_polled_is_alive() -> None:
     door = Door()
     door.take()
-    door.bench.store.put(door.bench.job.model_copy(update={"polls": 1}))
+    door.bench.store.put(replace(door.bench.job, polls=1))
     door.bench.store.age("vid_1")
     assert door.take().replayed
     assert len(door.started) == 1

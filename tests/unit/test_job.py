@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import FrozenInstanceError
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stillmotion.errors import ERRORS
+from stillmotion.jobs.fields import MalformedRecord
 from stillmotion.jobs.lifecycle import STATUS_OF_ERROR, TERMINAL, Status
 from stillmotion.jobs.public import http_view, workflow_output
 from stillmotion.jobs.record import Job, ProviderState, Usage, derived_job_id, new_job_id, now, record_expiry
@@ -85,7 +88,56 @@ def test_the_workflow_output_has_only_the_stored_videos_fields() -> None:
     assert set(workflow_output(job)) == {"id", "status", "model", "video", "usage", "metadata", "completed_at"}
 
 
+@pytest.mark.parametrize(
+    ("changes", "place", "wanted"),
+    [
+        ({"status": "sleeping"}, "Job.status", "one of queued, submitting"),
+        ({"polls": "3"}, "Job.polls", "a whole number"),
+        ({"polls": True}, "Job.polls", "a whole number"),
+        ({"polls": 1.5}, "Job.polls", "a whole number"),
+        ({"polls": None}, "Job.polls", "a whole number"),
+        ({"usage": {"cost_usd": "0.25"}}, "Job.usage.cost_usd", "a number"),
+        ({"usage": [0.25]}, "Job.usage", "an object"),
+        ({"error": {"code": "X", "message": 7}}, "Job.error.message", "text"),
+        ({"error": {"code": "X", "message": "m", "retryable": 1}}, "Job.error.retryable", "true or false"),
+        ({"error": {"code": "X", "message": "m", "faults": [5]}}, "Job.error.faults[0]", "an object"),
+        ({"video": {"bucket": "b"}}, "Job.video", "a list"),
+        ({"metadata": {"a": 1}}, "Job.metadata.a", "text"),
+        ({"source": {1: "http"}}, "Job.source", "an object"),
+        ({"owner": 7}, "Job.owner", "text"),
+    ],
+)
+def test_a_malformed_record_is_refused_by_field(changes: dict[str, Any], place: str, wanted: str) -> None:
+    with pytest.raises(MalformedRecord) as refused:
+        Job.parse(a_job().as_json() | changes)
+    assert str(refused.value).startswith(f"{place} must be {wanted}")
+    assert "0.25" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["id", "status", "request", "created_at"])
+def test_a_record_without_a_required_field_is_refused(name: str) -> None:
+    stored = a_job().as_json()
+    del stored[name]
+    with pytest.raises(MalformedRecord, match=f"^Job.{name} is missing"):
+        Job.parse(stored)
+
+
+def test_a_record_as_json_leaves_out_what_is_unknown_and_keeps_callers_nulls() -> None:
+    job = a_job(Status.QUEUED, request={"model": "m", "trace": {"a": None, "b": [None]}})
+    stored = job.as_json()
+    assert stored["status"] == "queued"
+    assert stored["request"] == {"model": "m", "trace": {"a": None, "b": [None]}}
+    assert (stored["usage"], stored["provider"], stored["video"], stored["polls"]) == ({}, {}, [], 0)
+    assert not stored.keys() & {"owner", "error", "reserved", "completed_at", "estimated_cost_usd"}
+    assert Job.parse(json.loads(json.dumps(stored))) == job
+
+
+def test_a_record_cannot_be_changed_in_place() -> None:
+    with pytest.raises(FrozenInstanceError):
+        a_job().polls = 5  # type: ignore[misc]
+
+
 def test_a_record_of_an_older_or_newer_release_can_be_read() -> None:
-    job = Job.model_validate(dict(a_job()) | {"a_field_of_tomorrow": 1, "provider": {"job_id": "x", "more": 1}})
+    job = Job.parse(a_job().as_json() | {"a_field_of_tomorrow": 1, "provider": {"job_id": "x", "more": 1}})
     assert job.provider == ProviderState(job_id="x")
     assert a_job(request={}).model == "unknown"

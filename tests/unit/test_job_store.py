@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -123,7 +124,7 @@ def test_an_update_changes_what_it_names_and_nothing_else(store: JobStore, chang
     after = store.update("vid_1", expected={Status.SUBMITTING}, **changes)
     assert after == get_job(store, "vid_1")
     assert after.updated_at >= before.updated_at
-    assert after == before.model_copy(update=changes | {"updated_at": after.updated_at})
+    assert after == replace(before, **changes | {"updated_at": after.updated_at})
 
 
 @pytest.mark.parametrize("status", Status)

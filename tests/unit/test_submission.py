@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -139,7 +140,7 @@ def test_what_a_crashed_process_left_is_taken_over_or_unknown(die_after: int, un
 @pytest.mark.parametrize("status", [status for status in Status if status not in (Status.QUEUED, Status.SUBMITTING)])
 def test_a_job_that_was_submitted_before_is_answered_as_it_is(status: Status) -> None:
     bench = Bench()
-    job = bench.store.put(bench.accept().model_copy(update={"status": status}))
+    job = bench.store.put(replace(bench.accept(), status=status))
     assert bench.submission.submit(job) == job
     assert bench.provider.sent == []
 
@@ -150,8 +151,8 @@ def test_the_loser_of_two_claims_pays_nothing_and_comes_back(
 ) -> None:
     bench = Bench()
     seen = bench.accept()
-    bench.store.put(seen.model_copy(update={"status": Status.SUBMITTING}))
-    monkeypatch.setattr(bench.store, "find", lambda _: seen.model_copy(update={"status": afterwards}))
+    bench.store.put(replace(seen, status=Status.SUBMITTING))
+    monkeypatch.setattr(bench.store, "find", lambda _: replace(seen, status=afterwards))
     with pytest.raises(SubmitInProgress):
         bench.submission.submit(seen)
     assert bench.provider.sent == []
@@ -161,7 +162,7 @@ def test_the_loser_of_two_claims_pays_nothing_and_comes_back(
 def test_the_loser_of_two_claims_goes_on_with_what_the_winner_made_of_it(status: Status) -> None:
     bench = Bench()
     seen = bench.accept()
-    bench.store.put(seen.model_copy(update={"status": status}))
+    bench.store.put(replace(seen, status=status))
     assert bench.submission.submit(seen).status is status
     assert bench.provider.sent == []
 
@@ -184,7 +185,7 @@ def test_an_accepted_job_that_ended_meanwhile_keeps_its_end_and_id() -> None:
 
     def ended_meanwhile(job_id: str, changes: dict[str, Any]) -> None:
         if changes.get("status") is Status.IN_PROGRESS:
-            bench.store.put(bench.job.model_copy(update={"status": Status.SUBMIT_UNKNOWN}))
+            bench.store.put(replace(bench.job, status=Status.SUBMIT_UNKNOWN))
 
     bench.store.before_update = ended_meanwhile
     with pytest.raises(SubmitOutcomeUnknown, match="job-1"):
@@ -210,7 +211,7 @@ def test_a_write_whose_answer_was_lost_is_known_again_as_our_own() -> None:
     assert not accepted.replayed
     assert bench.submission.submit(accepted.job).provider.job_id == "job-1"
     assert len(bench.provider.sent) == 1
-    claimed = bench.store.put(bench.job.model_copy(update={"status": Status.SUBMITTING}))
+    claimed = bench.store.put(replace(bench.job, status=Status.SUBMITTING))
     assert bench.submission._record(claimed, ProviderJob("job-1", "pending")).provider.job_id == "job-1"
     bench.store.put(claimed)
     bench.provider.submits = [ProviderThrottled("429")]
@@ -316,5 +317,5 @@ def test_an_inline_picture_is_uploaded_and_appears_nowhere_else() -> None:
         assert s3.get_object(Bucket="pictures", Key=key)["ContentType"] == "image/png"
         with pytest.raises(ImageNotUsable) as refused:
             door.accept(broken, "vid_2", origin)
-    told = json.dumps([job.model_dump(mode="json"), bench.events.sent, refused.value.as_record()])
+    told = json.dumps([job.as_json(), bench.events.sent, refused.value.as_record()])
     assert "AAAAAAAAAA" not in told

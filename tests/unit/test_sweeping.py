@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -251,7 +252,7 @@ def test_a_check_is_not_lost_when_the_execution_cannot_start(world: World) -> No
     world.executions.down = True
     assert world.sweep().failed == 1
     left = world.store.jobs["vid_1"]
-    assert left == before.model_copy(update={"updated_at": left.updated_at, "resumes": 1})
+    assert left == replace(before, updated_at=left.updated_at, resumes=1)
     world.executions.down = False
     world.now += HOUR
     assert world.sweep().resumed == 1

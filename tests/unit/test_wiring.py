@@ -13,6 +13,7 @@ import pytest
 
 from stillmotion import wiring
 from stillmotion.settings import UploadSettings
+from tests.template import ROOT
 
 pytestmark = pytest.mark.usefixtures("account")
 
@@ -75,6 +76,36 @@ def test_a_function_starts_without_the_modules_of_the_others() -> None:
     )
     others = ("api", "images", "request", "submission", "transfer", "views")
     assert not {f"stillmotion.{name}" for name in others} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("function", ["poll", "deliver"])
+def test_a_function_that_only_follows_jobs_starts_without_pydantic(function: str) -> None:
+    """Importing it takes as much of their start as botocore does."""
+    environment = {
+        "PYTHONPATH": str(Path(wiring.__file__).parents[1]),
+        "AWS_LAMBDA_FUNCTION_NAME": function,  # ports are made at the start
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "POWERTOOLS_TRACE_DISABLED": "true",
+        "TABLE_NAME": "jobs",
+        "SPEND_TABLE_NAME": "days",
+        "EVENT_BUS_NAME": "bus",
+        "OUTPUT_BUCKET": "clips",
+        "TRUSTED_ORIGINS": "",
+        "MODELGATES_BASE_URL": "https://modelgates.ai",
+        "API_KEY_SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:key",
+    }
+    code = "import sys, app; print('stillmotion.modelgates.client' in sys.modules, 'pydantic' in sys.modules)"
+    folder = ROOT / "functions" / function
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["True", "False"]
 
 
 @pytest.mark.parametrize(

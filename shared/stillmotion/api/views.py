@@ -8,9 +8,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stillmotion.generation.model_choice import Choice, Offer
+from stillmotion.jobs import record
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.public import http_view
-from stillmotion.jobs.record import Job, JobError, ProviderState, StoredVideo, Usage
 from stillmotion.modelgates.models import VideoModel
 from stillmotion.modelgates.price_notes import Quote
 from stillmotion.requests.uploads import UploadType
@@ -18,11 +18,11 @@ from stillmotion.requests.uploads import UploadType
 Timestamp = Field(description="ISO-8601, UTC", examples=["2026-11-22T12:00:00.000Z"])
 
 
-type Link = Callable[[StoredVideo], str]
+type Link = Callable[[record.StoredVideo], str]
 """Makes a presigned link to a stored video."""
 
 
-def show_job(job: Job, link: Link) -> dict[str, Any]:
+def show_job(job: record.Job, link: Link) -> dict[str, Any]:
     """A job as ``GET /videos/{id}`` shows it: each output with its ``s3_uri`` and a presigned ``url``."""
     shown = http_view(job)
     videos = [
@@ -66,6 +66,42 @@ def show_models(offers: Sequence[Offer], choice: Choice | None) -> dict[str, Any
 def show_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     """An index entry as a list shows it."""
     return JobSummary.model_validate(entry).model_dump(mode="json", exclude_none=True)
+
+
+class ProviderState(BaseModel):
+    """What ModelGates last said of the job."""
+
+    job_id: str | None = None
+    generation_id: str | None = None
+    status: str | None = None
+    polling_url: str | None = None
+    error: str | None = None
+
+
+class Usage(BaseModel):
+    """What ModelGates charged, in USD; ``null`` until it says so."""
+
+    cost_usd: float | None = None
+
+
+class StoredVideo(BaseModel):
+    """One output in the output bucket; ``checksum`` is ``sha256:`` and 64 hex digits, ``bytes`` its size."""
+
+    bucket: str
+    key: str
+    bytes: int
+    content_type: str
+    checksum: str
+
+
+class JobError(BaseModel):
+    """Why the job ended without a video. ``provider_message`` is ModelGates' own, word for word."""
+
+    code: str
+    message: str
+    retryable: bool = False
+    provider_message: str | None = None
+    faults: list[dict[str, Any]] | None = None
 
 
 class VideoOutput(StoredVideo):

@@ -28,7 +28,7 @@ def outcome_of(row: int, item: BatchItem, job: Job, *, skipped: bool = False) ->
     if job.usage.cost_usd is not None:
         told["cost_usd"] = job.usage.cost_usd
     if job.status is Status.COMPLETED:
-        videos = [video.model_dump(mode="json") for video in job.video]
+        videos = [video.as_json() for video in job.video]
         told |= {"status": "skipped" if skipped else "done", "video": videos, "completed_at": job.completed_at}
         return told | ({"metadata": job.metadata} if job.metadata else {})
     return told | {"status": "failed", "error": _short(_why(job))}
@@ -55,7 +55,7 @@ def record_item(state: Mapping[str, Any], find: Callable[[str], Job | None], exe
 
 def _why(job: Job) -> dict[str, Any]:
     if job.error is not None:
-        return job.error.model_dump(exclude_none=True)
+        return job.error.as_json()
     return JobStateConflict(
         f"Job '{job.id}' is {job.status}, and its workflow has ended or is another one. Run the batch again to go on "
         "with it; it is not paid anew."

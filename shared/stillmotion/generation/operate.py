@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from stillmotion.errors import (
     Fault,
     GenerationCancelled,
@@ -82,7 +84,7 @@ class Control:
                 f"provider_job_id {detail}: {error.detail} Look the id up in the ModelGates account and send it again.",
                 faults=[Fault("#/provider_job_id", detail, given=provider_job_id)],
             ) from error
-        known = ProviderState.of(found).model_copy(update={"job_id": provider_job_id})
+        known = replace(ProviderState.of(found), job_id=provider_job_id)
         return self._resuming.go_on(job, found.outcome, provider=known)
 
     def abandon(self, job: Job) -> Job:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from stillmotion.errors import (
@@ -69,7 +70,7 @@ class Failures:
 
         The record is written once, as ended: nobody who finds it may take it for a job that is still to be submitted.
         """
-        job = job.model_copy(update=_ending(error))
+        job = replace(job, **_ending(error))
         if self._store.create(job):
             _count(job)
         return self.tell(get_job(self._store, job.id))
@@ -86,7 +87,7 @@ class Failures:
 def _ending(error: StillmotionError) -> dict[str, Any]:
     """What a record says when its job has ended with this error."""
     status = STATUS_OF_ERROR.get(error.code, Status.FAILED)
-    return {"status": status, "error": JobError.model_validate(error.as_record()), "completed_at": now()}
+    return {"status": status, "error": JobError.of(error), "completed_at": now()}
 
 
 def _count(job: Job) -> None:

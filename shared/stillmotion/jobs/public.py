@@ -15,28 +15,31 @@ from typing import Any
 from stillmotion.jobs.record import SCHEMA_VERSION, Job
 from stillmotion.outbound.addresses import shown_address
 
-_VIDEO = {"bucket", "key", "bytes", "content_type", "checksum"}
-_USAGE = {"cost_usd"}
-_OUTCOME: dict[str, Any] = {
-    "id": True,
-    "status": True,
-    "usage": _USAGE,
-    "video": {"__all__": _VIDEO},
-    "metadata": True,
-    "completed_at": True,
+_WHOLE = None
+_OUTCOME: Mapping[str, frozenset[str] | None] = {
+    "id": _WHOLE,
+    "status": _WHOLE,
+    "usage": frozenset({"cost_usd"}),
+    "video": frozenset({"bucket", "key", "bytes", "content_type", "checksum"}),
+    "metadata": _WHOLE,
+    "completed_at": _WHOLE,
 }
-_RECORD: dict[str, Any] = _OUTCOME | {
-    "request": True,
-    "source": {"type", "bucket", "key", "version", "event_id", "event_source", "execution_arn", "batch_id", "item_id"},
-    "provider": {"job_id", "generation_id", "status", "polling_url", "error"},
-    "polls": True,
-    "estimated_cost_usd": True,
-    "error": {"code", "message", "retryable", "provider_message", "faults"},
-    "warnings": True,
-    "execution_arn": True,
-    "created_at": True,
-    "updated_at": True,
+_RECORD: Mapping[str, frozenset[str] | None] = {
+    **_OUTCOME,
+    "request": _WHOLE,
+    "source": frozenset(
+        {"type", "bucket", "key", "version", "event_id", "event_source", "execution_arn", "batch_id", "item_id"}
+    ),
+    "provider": frozenset({"job_id", "generation_id", "status", "polling_url", "error"}),
+    "polls": _WHOLE,
+    "estimated_cost_usd": _WHOLE,
+    "error": frozenset({"code", "message", "retryable", "provider_message", "faults"}),
+    "warnings": _WHOLE,
+    "execution_arn": _WHOLE,
+    "created_at": _WHOLE,
+    "updated_at": _WHOLE,
 }
+"""The public fields of the record; of a nested object (or of each in a list) the fields that are named, or all."""
 
 
 def http_view(job: Job) -> dict[str, Any]:
@@ -61,8 +64,16 @@ def workflow_output(job: Job) -> dict[str, Any]:
     return _pick(job, _OUTCOME) | {"model": job.model}
 
 
-def _pick(job: Job, fields: Mapping[str, Any]) -> dict[str, Any]:
-    return job.model_dump(mode="json", include=dict(fields), exclude_none=True)
+def _pick(job: Job, public: Mapping[str, frozenset[str] | None]) -> dict[str, Any]:
+    return {name: _narrowed(value, public[name]) for name, value in job.as_json().items() if name in public}
+
+
+def _narrowed(value: Any, names: frozenset[str] | None) -> Any:
+    if names is None:
+        return value
+    if isinstance(value, list):
+        return [_narrowed(part, names) for part in value]
+    return {name: part for name, part in value.items() if name in names}
 
 
 def _without_signatures(request: Any) -> Any:

@@ -1,15 +1,16 @@
-"""A job: one video from request to object, and the record that says where it stands."""
+"""A job: one video from request to object, and the record that says how far it got."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 import time
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from stillmotion.errors import StillmotionError
+from stillmotion.jobs.fields import Document
 from stillmotion.jobs.lifecycle import DELIVERY_ERRORS, TERMINAL, Status
 from stillmotion.jobs.spend import Reservation
 from stillmotion.modelgates.job import Outcome, ProviderJob, classify
@@ -20,11 +21,8 @@ RECORD_DAYS = 90
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class ProviderState(_Part):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderState(Document):
     """What ModelGates last said of the job."""
 
     job_id: str | None = None
@@ -47,16 +45,18 @@ class ProviderState(_Part):
     def after(self, answer: ProviderJob) -> ProviderState:
         """What is known after a later answer; what that does not say stays."""
         told = {"status": answer.status, "generation_id": answer.generation_id, "error": answer.error}
-        return self.model_copy(update={name: value for name, value in told.items() if value is not None})
+        return replace(self, **{name: value for name, value in told.items() if value is not None})
 
 
-class Usage(_Part):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage(Document):
     """What ModelGates charged, in USD; ``null`` until it says so."""
 
     cost_usd: float | None = None
 
 
-class StoredVideo(_Part):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredVideo(Document):
     """One output in the output bucket; ``checksum`` is ``sha256:`` and 64 hex digits, ``bytes`` its size."""
 
     bucket: str
@@ -66,7 +66,8 @@ class StoredVideo(_Part):
     checksum: str
 
 
-class JobError(_Part):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobError(Document):
     """Why the job ended without a video. ``provider_message`` is ModelGates' own, word for word."""
 
     code: str
@@ -75,8 +76,14 @@ class JobError(_Part):
     provider_message: str | None = None
     faults: list[dict[str, Any]] | None = None
 
+    @classmethod
+    def of(cls, error: StillmotionError) -> Self:
+        """The error as a record keeps it."""
+        return cls.parse(error.as_record())
 
-class Job(_Part):
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job(Document):
     """A job record. Times are ISO-8601 in UTC, ``expires_at`` unix seconds."""
 
     id: str
@@ -90,10 +97,10 @@ class Job(_Part):
     usage: Usage = Usage()
     estimated_cost_usd: float | None = None
     reserved: Reservation | None = None
-    video: list[StoredVideo] = Field(default_factory=list)
+    video: list[StoredVideo] = field(default_factory=list)
     error: JobError | None = None
-    metadata: dict[str, str] = Field(default_factory=dict)
-    warnings: list[str] = Field(default_factory=list)
+    metadata: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     execution_arn: str | None = None
     claim: str | None = None
     resumes: int = 0

@@ -16,15 +16,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from pydantic import BaseModel, ConfigDict
+from stillmotion.jobs.fields import Document
 
 MICRO = Decimal(1_000_000)
 
 
-class Reservation(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation(Document):
     """What a job is counted with, and on which day (``YYYY-MM-DD``, UTC)."""
-
-    model_config = ConfigDict(frozen=True)
 
     day: str
     micro_usd: int

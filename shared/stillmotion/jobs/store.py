@@ -18,10 +18,10 @@ from uuid import uuid4
 
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import BaseModel
 
 from stillmotion.aws_errors import code_of
 from stillmotion.errors import JobNotFound, JobStateConflict, StorageFailed
+from stillmotion.jobs.fields import to_json
 from stillmotion.jobs.index import (
     Query,
     owner_partition,
@@ -261,7 +261,7 @@ _AS_TEXT = frozenset({"request", "error"})
 
 def _item(job: Job) -> dict[str, Any]:
     """The record, and what its indexes sort it by."""
-    return _stored(job.model_dump(mode="json", exclude_none=True)) | {
+    return _stored(job.as_json()) | {
         "model": job.model,
         "listing": owner_partition(job.owner, job.id),
         "status_shard": status_partition(job.status, job.id),
@@ -303,22 +303,14 @@ def _expression(changed: Collection[str], removed: Collection[str]) -> str:
 
 def _stored(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Field values as DynamoDB takes them: no floats, and the caller's own documents as text."""
-    plain = {name: _dump(value) for name, value in fields.items()}
+    plain = {name: to_json(value) for name, value in fields.items()}
     texts = {name: json.dumps(plain.pop(name)) for name in _AS_TEXT & plain.keys()}
     numbers: dict[str, Any] = json.loads(json.dumps(plain), parse_float=Decimal)
     return numbers | texts
 
 
-def _dump(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude_none=True)
-    return [_dump(part) for part in value] if isinstance(value, list) else value
-
-
 def _job(item: Mapping[str, Any]) -> Job:
-    return Job.model_validate(
-        {name: json.loads(value) if name in _AS_TEXT else _plain(value) for name, value in item.items()}
-    )
+    return Job.parse(_entry(item))
 
 
 def _entry(item: Mapping[str, Any]) -> dict[str, Any]:

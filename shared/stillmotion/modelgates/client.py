@@ -10,11 +10,10 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPException
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import urllib3
-from pydantic import ValidationError
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
@@ -28,12 +27,14 @@ from stillmotion.errors import (
     StillmotionError,
 )
 from stillmotion.modelgates.job import ProviderJob, read_job
-from stillmotion.modelgates.models import VideoModel
 from stillmotion.modelgates.responses import decoded, retry_after, submitted, unknown
 from stillmotion.modelgates.wording import words_of_answer
 from stillmotion.outbound.addresses import ForbiddenAddress, origin
 from stillmotion.outbound.download import Download
 from stillmotion.outbound.guarded_client import REDIRECTS, FetchFailed, GuardedClient, UnresolvedHost, redirected
+
+if TYPE_CHECKING:
+    from stillmotion.modelgates.models import VideoModel
 
 API_PATH = "/api/v1"
 MAX_JSON_BYTES = 8 * 2**20
@@ -80,8 +81,9 @@ class ModelGates:
                 f"ModelGates did not give its model list (HTTP {status}). Nothing was submitted; try again.",
                 retry_after=retry_after(headers),
             )
-        models = [_model(entry) for entry in listed if isinstance(entry, Mapping)]
-        return [model for model in models if model is not None]
+        from stillmotion.modelgates.models import read_models  # pydantic, which polling and delivering start without
+
+        return read_models(listed)
 
     def submit(self, body: Mapping[str, Any]) -> ProviderJob:
         """Start paid work, with one request that is sent at most once for every time it is certainly not accepted.
@@ -250,16 +252,6 @@ def _unquoted(path: str) -> str:
     while (plain := unquote(path)) != path:
         path = plain
     return path
-
-
-def _model(entry: Mapping[str, Any]) -> VideoModel | None:
-    """One entry of the model list. A capability of an unexpected shape counts as not stated: it says nothing to us,
-    and must not take the other models away."""
-    try:
-        return VideoModel.model_validate(entry)
-    except ValidationError as error:
-        odd = {str(fault["loc"][0]) for fault in error.errors()}
-    return None if "id" in odd else VideoModel.model_validate({k: v for k, v in entry.items() if k not in odd})
 
 
 def _connection(root: str) -> HTTPConnection:

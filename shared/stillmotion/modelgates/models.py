@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from stillmotion.errors import Fault, ProviderError, UnknownModel, UnsupportedByModel, pointer
 from stillmotion.requests.video_request import VideoRequest
@@ -46,6 +46,22 @@ class VideoModel(BaseModel):
     def _as_text(cls, value: Any) -> Any:
         """Numbers have been seen among the prices: one odd entry must not take the other prices away."""
         return {name: str(price) for name, price in value.items()} if isinstance(value, Mapping) else value
+
+
+def read_models(listed: Sequence[Any]) -> list[VideoModel]:
+    """The models of a decoded model list; entries that are no objects, or have no ``id``, are left out."""
+    models = [_model(entry) for entry in listed if isinstance(entry, Mapping)]
+    return [model for model in models if model is not None]
+
+
+def _model(entry: Mapping[str, Any]) -> VideoModel | None:
+    """One entry of the model list. A capability of an unexpected shape counts as not stated: it says nothing to us,
+    and must not take the other models away."""
+    try:
+        return VideoModel.model_validate(entry)
+    except ValidationError as error:
+        odd = {str(fault["loc"][0]) for fault in error.errors()}
+    return None if "id" in odd else VideoModel.model_validate({k: v for k, v in entry.items() if k not in odd})
 
 
 class ModelCatalogue:

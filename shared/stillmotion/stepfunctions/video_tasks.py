@@ -134,7 +134,7 @@ def record_failure(ended: Ended, store: JobStore, failures: Failures) -> dict[st
         job = failures.refuse(started.refused(), ended.error(None))
     else:
         job = failures.record(job.id, ended.error(job))
-    told = ended.error(job).as_record() if job.error is None else job.error.model_dump(exclude_none=True)
+    told = ended.error(job).as_record() if job.error is None else job.error.as_json()
     return {"error": told["code"], "cause": json.dumps({"id": job.id} | told, ensure_ascii=False)}
 
 
