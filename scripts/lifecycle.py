@@ -7,7 +7,6 @@ python -m scripts.lifecycle --check  only says whether it is as the table is
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
 
 from scripts.generated import ROOT
 
@@ -18,17 +17,21 @@ BEGIN, END = "<!-- states: make lifecycle writes what follows -->\n", "<!-- end 
 def diagram() -> str:
     """The states as a Mermaid diagram and the transitions as a table."""
     sys.path.insert(0, str(ROOT / "shared"))
-    from stillmotion.jobs.lifecycle import OPEN, TERMINAL, TRANSITIONS, Status
+    from stillmotion.jobs.lifecycle import OPEN, TRANSITIONS, UNDO_RESUME, Status, Transition
 
-    into: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for step in TRANSITIONS:
-        into[step.target, step.by, step.when].append(step.source)
-    drawn = [step for step in TRANSITIONS if step.by != "record_failure"]
-    arrows = [f"    {step.source} --> {step.target}: {step.when}" for step in drawn]
-    ended = [f"    open --> {status}: ended" for status in sorted(TERMINAL - {Status.COMPLETED})]
+    def sources(step: Transition) -> str:
+        return ", ".join(sorted(step.sources))
+
+    # Not drawn: what keeps the state, and what takes a resumption back.
+    drawn = [step for step in TRANSITIONS if step.target is not None and step not in UNDO_RESUME.values()]
+    arrows = [
+        f"    {source} --> {step.target}: {step.when}"
+        for step in drawn
+        for source in (["open"] if step.sources == OPEN else sorted(step.sources - {step.target}))
+    ]
     inner = [f"        {status}" for status in Status if status in OPEN]
-    lines = ["```mermaid", "stateDiagram-v2", "    [*] --> open", "    state open {", *inner, "    }", *arrows, *ended]
-    rows = [f"| {', '.join(found)} | {to} | `{by}` | {when} |" for (to, by, when), found in into.items()]
+    lines = ["```mermaid", "stateDiagram-v2", "    [*] --> open", "    state open {", *inner, "    }", *arrows]
+    rows = [f"| {sources(step)} | {step.target or 'as it was'} | `{step.by}` | {step.when} |" for step in TRANSITIONS]
     return "\n".join([*lines, "```", "", "| from | to | made by | when |", "|---|---|---|---|", *rows]) + "\n"
 
 

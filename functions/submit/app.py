@@ -14,6 +14,7 @@ from stillmotion.api.resolver import IDEMPOTENCY_KEY, answer, check_body_size, c
 from stillmotion.api.views import DryRun, JobView, show_dry_run
 from stillmotion.batches.item import Standing, standing
 from stillmotion.generation.create import FrontDoor
+from stillmotion.generation.resume import take_over
 from stillmotion.generation.submit import NOT_ACCEPTED, Origin
 from stillmotion.jobs.public import http_view
 from stillmotion.jobs.record import derived_job_id, new_job_id
@@ -86,7 +87,7 @@ def task_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any
             origin = Origin(started.source, started.owner, started.execution_arn)
             job = submission.accept(parse_request(request), job_id, origin).job
             if started.batch_item is not None and standing(job) is Standing.OPEN:
-                job = submission.take_over(job, started.execution_arn)
+                job = take_over(wiring.job_store(settings), job, started.execution_arn)
         if job.execution_arn != started.execution_arn:
             return video_tasks.duplicate(job)
         return video_tasks.for_machine(submission.submit(job), event["interval"])

@@ -64,7 +64,7 @@ def _nothing_is_paid_twice(world: World) -> None:
 def _nothing_is_stuck(world: World) -> None:
     """A record that has not ended, or that nobody heard of, is found by the sweeper; it ends, and is told of."""
     for _ in range(3):
-        waiting = [job for job in world.jobs() if not job.terminal or job.untold]
+        waiting = [job for job in world.jobs() if not job.terminal or job.unpublished]
         for job in waiting:
             age(job.id, timedelta(hours=1))
         if not waiting:
@@ -72,7 +72,7 @@ def _nothing_is_stuck(world: World) -> None:
         swept = world.stack.invoke("SweepFunction", {})
         assert swept["looked_at"] >= len(waiting), swept
         world.rest()
-    stuck = [(job.id, str(job.status)) for job in world.jobs() if not job.terminal or job.untold]
+    stuck = [(job.id, str(job.status)) for job in world.jobs() if not job.terminal or job.unpublished]
     count("stuck jobs", len(stuck))
     assert not stuck, f"neither ended nor found by the sweeper: {stuck}"
 

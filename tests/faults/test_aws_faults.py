@@ -53,7 +53,7 @@ CALLS: dict[str, tuple[Wanted, str, dict[str, Any]]] = {
     "the whole": (call("CompleteMultipartUpload"), "workflow", {"pad_to_bytes": 20 * 2**20}),
     "the completion": (change(status="completed"), "workflow", {}),
     "the event Completed": (event("Completed"), "workflow", {}),
-    "that it was told": (lambda made, given: made == "UpdateItem" and "#announced_at" in str(given), "workflow", {}),
+    "that it was told": (lambda made, given: made == "UpdateItem" and "#published_at" in str(given), "workflow", {}),
     "the failure": (change(status="failed"), "workflow", {"fail_with": {"status": "failed"}}),
     "the event Failed": (event("Failed"), "workflow", {"fail_with": {"status": "failed"}}),
 }

@@ -164,10 +164,10 @@ def test_the_end_of_an_execution_delivered_twice(race: World) -> None:
         submit(race)
         race.rest()
     job = only(race)
-    assert job.untold
+    assert job.unpublished
     event = ended(str(job.execution_arn), {"job": {"id": job.id, "submitted": True}}, "FAILED")
     answers = at_once(*[lambda: race.stack.invoke("ExecutionEndedFunction", event)] * 3)
     assert {"id": job.id} in answers
     assert all(answer in ({"id": job.id}, {"id": None}) for answer in answers)
-    assert not only(race).untold
+    assert not only(race).unpublished
     assert_invariants(race)

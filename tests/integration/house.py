@@ -11,7 +11,7 @@ from unittest.mock import patch
 from local.simulator import Simulator
 from stillmotion import wiring
 from stillmotion.generation.submit import Origin
-from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.lifecycle import Status, Transition
 from stillmotion.jobs.record import Job
 from stillmotion.requests.video_request import VideoRequest
 from stillmotion.settings import SubmitSettings, load
@@ -42,7 +42,9 @@ class House:
         """Put the record into the sample's state, also where no way leads from the present one to it."""
         store = wiring.job_store(load(SubmitSettings, os.environ))
         with patch("stillmotion.jobs.store.check_transition"):
-            return store.update(ID, expected=set(Status), **changes)
+            return store.update(
+                ID, Transition("tests", "arranged", frozenset(Status), changes.pop("status", None)), **changes
+            )
 
     def found(self) -> dict[str, Any]:
         return self.stack.job(ID)

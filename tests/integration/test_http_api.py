@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from local.simulator import Simulator
-from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.lifecycle import END, Status
 from stillmotion.jobs.record import Job, new_job_id, timestamp
 from stillmotion.jobs.store import DynamoJobStore
 from tests.support.inprocess import ACCOUNT, CALLER, Cloud, cloud
@@ -250,7 +250,7 @@ def test_lists_are_filtered_and_show_only_what_the_caller_may_see(stack: Cloud) 
     nobodys = _put(store, start + timedelta(hours=1), owner=None)
     theirs = _put(store, start + timedelta(hours=2), owner=BOB)
     failed = _put(store, start + timedelta(hours=3), model="alibaba/wan-2.7")
-    store.update(failed.id, expected={Status.QUEUED}, status=Status.FAILED)
+    store.update(failed.id, END[Status.FAILED])
 
     def listed(query: str, caller: str = CALLER) -> list[str]:
         return [job["id"] for job in stack.http("GET", f"/videos{query}", caller=caller)[2]["data"]]

@@ -10,8 +10,8 @@ import boto3
 import pytest
 
 from local.simulator import Simulator
-from stillmotion.jobs.index import untold_partitions
-from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.index import unpublished_partitions
+from stillmotion.jobs.lifecycle import CLAIM, Status
 from stillmotion.jobs.record import timestamp
 from stillmotion.jobs.store import DynamoJobStore
 from tests.support.inprocess import Cloud
@@ -29,7 +29,7 @@ def left_alone(stack: Cloud, simulator: Simulator, status: Status, **fields: Any
     stack.events()
     boto3.resource("dynamodb").Table("jobs").update_item(
         Key={"id": job["id"]},
-        UpdateExpression="REMOVE video, #error, completed_at, announced_at",
+        UpdateExpression="REMOVE video, #error, completed_at, published_at",
         ExpressionAttributeNames={"#error": "error"},
     )
     boto3.client("s3").delete_object(Bucket="clips", Key=f"videos/{job['id']}.mp4")
@@ -108,9 +108,9 @@ def test_a_timed_out_job_that_failed_meanwhile_is_published_as_failed(stack: Clo
     assert (done["status"], done["error"]["provider_message"]) == ("failed", "We do not animate this.")
 
 
-def untold() -> list[str]:
+def unpublished() -> list[str]:
     """The jobs that have ended and nobody was told of, as the index has them."""
-    return [job_id for partition in untold_partitions() for job_id in store().untold(partition)]
+    return [job_id for partition in unpublished_partitions() for job_id in store().unpublished(partition)]
 
 
 def unheard(stack: Cloud, simulator: Simulator) -> str:
@@ -134,7 +134,7 @@ def test_the_sweep_publishes_an_unpublished_video(stack: Cloud, simulator: Simul
     assert [event["detail"]["id"] for event in stack.events()] == [job_id]
     age(job_id, HOUR)
     assert stack.invoke("SweepFunction", {})["looked_at"] == 0
-    assert untold() == []
+    assert unpublished() == []
 
 
 def test_a_failed_execution_publishes_the_unpublished_video(stack: Cloud, simulator: Simulator) -> None:
@@ -150,7 +150,7 @@ def test_an_unpublished_refusal_is_published(stack: Cloud, simulator: Simulator)
     with silent_bus("Failed"):
         status, _, _ = stack.http("POST", "/videos", request(simulator), headers={"Idempotency-Key": "a"})
     assert status >= 400
-    [job_id] = untold()
+    [job_id] = unpublished()
     age(job_id, HOUR)
     assert stack.invoke("SweepFunction", {})["told"] == 1
     assert [heard["detail"]["error"]["code"] for heard in stack.events()] == ["ProviderOutOfCredits"]
@@ -227,7 +227,7 @@ def test_a_job_claimed_during_publishing_is_not_ended(
     def claimed_afterwards(jobs: DynamoJobStore, job_id: str) -> Any:
         monkeypatch.undo()
         found = find(jobs, job_id)
-        store().update(job_id, expected={Status.QUEUED}, status=Status.SUBMITTING)
+        store().update(job_id, CLAIM)
         return found
 
     monkeypatch.setattr(DynamoJobStore, "find", claimed_afterwards)

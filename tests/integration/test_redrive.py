@@ -90,7 +90,7 @@ def test_a_function_hears_what_did_not_reach_it_and_what_it_failed_on(
     table = boto3.resource("dynamodb").Table("jobs")
     for job in jobs:
         item = table.get_item(Key={"id": job["id"]})["Item"]
-        kept = {name: value for name, value in item.items() if name not in ("video", "completed_at", "announced_at")}
+        kept = {name: value for name, value in item.items() if name not in ("video", "completed_at", "published_at")}
         table.put_item(Item=kept | {"status": "in_progress"})
     ended = [
         {"detail": {"executionArn": job["execution_arn"], "status": "ABORTED", "input": json.dumps({"job": job})}}

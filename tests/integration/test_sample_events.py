@@ -62,13 +62,13 @@ def delivered(house: House) -> None:
 def failed_delivery(house: House) -> None:
     house.record()
     error = JobError.of(DownloadFailed("broke off"))
-    house.change(status=Status.FAILED, error=error, announced_at=now())
+    house.change(status=Status.FAILED, error=error, published_at=now())
 
 
 def unknown(house: House) -> None:
     house.record(submit=False)
     error = JobError.of(SubmitOutcomeUnknown("the answer was lost"))
-    house.change(status=Status.SUBMIT_UNKNOWN, error=error, announced_at=now())
+    house.change(status=Status.SUBMIT_UNKNOWN, error=error, published_at=now())
 
 
 def nothing(house: House) -> None:

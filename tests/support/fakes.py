@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
@@ -12,7 +12,7 @@ from typing import Any
 from stillmotion.errors import JobStateConflict, StorageFailed
 from stillmotion.generation.record_failure import Failures
 from stillmotion.generation.submit import LEASE_SECONDS, Origin, Submission
-from stillmotion.jobs.lifecycle import Status, check_transition
+from stillmotion.jobs.lifecycle import Status, Transition, check_transition
 from stillmotion.jobs.public import http_view
 from stillmotion.jobs.record import Job, ProviderState, StoredVideo, now
 from stillmotion.jobs.spend import CeilingReached, Spend
@@ -66,14 +66,17 @@ class MemoryJobStore:
     def update(
         self,
         job_id: str,
+        transition: Transition,
         *,
-        expected: Collection[Status],
+        only: Status | None = None,
         unchanged_since: str | None = None,
         spend: Spend | None = None,
         **changes: Any,
     ) -> Job:
-        if "status" in changes:
-            check_transition(expected, changes["status"])
+        expected = transition.sources if only is None else {only}
+        check_transition(transition, expected)
+        if transition.target is not None:
+            changes["status"] = transition.target
         self._work("update")
         self._work(f"update:{changes.get('status')}")
         if self.before_update is not None:

@@ -57,7 +57,7 @@ def test_wherever_the_process_dies_the_next_delivery_finishes_it(die_after: int)
         delivery.deliver("vid_1")
     job = delivery.deliver("vid_1")
     assert job.status is Status.COMPLETED
-    assert job.announced_at is not None
+    assert job.published_at is not None
     assert len(bench.provider.opened) == 1  # downloaded once
     assert bench.fuse.effects.count("update:completed") == 1
     assert bench.events.names == ["Completed"] * (2 if die_after == 4 else 1)
@@ -117,7 +117,7 @@ def test_a_retry_sends_the_event_that_could_not_be_sent() -> None:
     bench.failures.record("vid_1", StorageFailed("EventBridge"))
     assert (bench.job.status, bench.job.error) == (Status.COMPLETED, None)
     bench.events.down = False
-    assert delivery.deliver("vid_1").announced_at is not None
+    assert delivery.deliver("vid_1").published_at is not None
     assert bench.events.names == ["Completed"]
     assert len(bench.provider.opened) == 1
 

@@ -67,7 +67,7 @@ def test_an_end_between_reading_and_writing_is_kept(status: Status) -> None:
 
     def ended_meanwhile(job_id: str, changes: dict[str, object]) -> None:
         bench.store.before_update = None
-        bench.store.put(a_job(status, announced_at="2026-01-01T00:00:00.000Z"))
+        bench.store.put(a_job(status, published_at="2026-01-01T00:00:00.000Z"))
 
     bench.store.before_update = ended_meanwhile
     assert bench.failures.record("vid_1", GenerationFailed("x")).status is status
@@ -82,7 +82,7 @@ def test_wherever_the_process_dies_the_next_try_ends_it_the_same_way(die_after: 
     job = bench.failures.record("vid_1", StorageFailed("second"))
     assert job.error is not None
     assert job.error.code == "GenerationFailed"
-    assert job.announced_at is not None
+    assert job.published_at is not None
     assert bench.events.names == ["Failed"] * (2 if die_after == 2 else 1)
 
 
@@ -119,7 +119,7 @@ def test_a_refused_request_is_never_recorded_as_queued() -> None:
     with pytest.raises(Died):
         bench.failures.refuse(a_job(Status.QUEUED, id="vid_2"), ERRORS["InvalidRequest"]("is wrong"))
     assert bench.fuse.effects == ["create"]
-    assert (bench.job.status, bench.job.untold) == (Status.FAILED, True)
+    assert (bench.job.status, bench.job.unpublished) == (Status.FAILED, True)
 
 
 def test_an_answer_that_got_lost_is_not_unknown_where_the_id_is_on_record() -> None:

@@ -71,12 +71,12 @@ def test_what_callers_see_holds_nothing_private_and_no_signature() -> None:
     frame = {"image_url": {"url": "https://b.example/cat.png?X-Amz-Signature=secret"}, "frame_type": "first_frame"}
     reference = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "QUJD" * 100}}
     request = a_request(frame_images=[frame], input_references=[reference], trace={"ticket": "a?b"})
-    job = a_job(request=request.as_given(), owner="arn:alice", expires_at=5, announced_at=now(), metadata={"a": "b"})
+    job = a_job(request=request.as_given(), owner="arn:alice", expires_at=5, published_at=now(), metadata={"a": "b"})
     shown = http_view(job)
     told = json.dumps(shown)
     assert "secret" not in told
     assert "QUJD" * 20 not in told
-    assert not shown.keys() & {"owner", "request_hash", "announced_at", "expires_at"}
+    assert not shown.keys() & {"owner", "request_hash", "published_at", "expires_at"}
     assert shown["request"]["frame_images"][0]["image_url"]["url"] == "https://b.example/cat.png?…"
     assert shown["request"]["trace"] == {"ticket": "a?b"}
     assert shown["metadata"] == {"a": "b"}

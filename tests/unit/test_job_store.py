@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
@@ -18,11 +20,26 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from stillmotion.errors import JobNotFound, JobStateConflict, StorageFailed
-from stillmotion.jobs.index import Query, status_partition, untold_partitions
-from stillmotion.jobs.lifecycle import TERMINAL, TRANSITIONS, ForbiddenTransition, Status
+from stillmotion.jobs.index import Query, day_partition, status_partition, unpublished_partitions
+from stillmotion.jobs.lifecycle import (
+    ACCEPT,
+    BEGIN_DELIVERY,
+    CLAIM,
+    COMPLETE,
+    END,
+    PUBLISH,
+    RELEASE,
+    REQUEUE,
+    TERMINAL,
+    TRANSITIONS,
+    ForbiddenTransition,
+    Status,
+    Transition,
+)
 from stillmotion.jobs.record import Job, JobError, ProviderState, StoredVideo, Usage, now
+from stillmotion.jobs.spend import Reservation
 from stillmotion.jobs.store import ENTRIES_PER_READ, DynamoJobStore, JobStore, get_job, get_owned_job
-from tests.support.fakes import MemoryJobStore, a_job, a_request
+from tests.support.fakes import MODEL, MemoryJobStore, a_job, a_request
 from tests.support.template import resources
 
 VIDEO = StoredVideo(bucket="clips", key="videos/vid_1.mp4", bytes=7, content_type="video/mp4", checksum="sha256:0")
@@ -66,23 +83,28 @@ def full_job(status: Status = Status.FAILED, **changes: Any) -> Job:
         "metadata": {"a": "", "b/c": "ü"},
         "owner": "arn:alice",
         "execution_arn": "arn:x",
-        "announced_at": now(),
+        "published_at": now(),
         "completed_at": now(),
         "expires_at": 1_900_000_000,
     }
     return a_job(status, **(given | changes))
 
 
-def sources_of(target: Status) -> set[Status]:
-    """The states that the table lets become this one."""
-    return {step.source for step in TRANSITIONS if step.target is target}
-
-
-@pytest.mark.parametrize("expected", [{Status.COMPLETED}, {Status.QUEUED, Status.IN_PROGRESS}])
-def test_a_change_of_state_that_the_table_does_not_have_is_refused(store: JobStore, expected: set[Status]) -> None:
+@pytest.mark.parametrize(
+    ("transition", "only"),
+    [
+        (replace(BEGIN_DELIVERY, sources=frozenset({Status.QUEUED})), None),
+        (replace(BEGIN_DELIVERY, by="poll"), None),
+        (replace(END[Status.FAILED], sources=frozenset()), None),
+        (BEGIN_DELIVERY, Status.QUEUED),
+    ],
+)
+def test_a_write_that_the_table_does_not_have_is_refused(
+    store: JobStore, transition: Transition, only: Status | None
+) -> None:
     store.create(a_job(Status.QUEUED))
     with pytest.raises(ForbiddenTransition):
-        store.update("vid_1", expected=expected, status=Status.DELIVERING)
+        store.update("vid_1", transition, only=only)
     assert get_job(store, "vid_1").status is Status.QUEUED
 
 
@@ -109,46 +131,52 @@ def test_an_id_is_taken_once_and_the_first_record_stays(store: JobStore) -> None
 @pytest.mark.parametrize(
     "changes",
     [
-        {"status": Status.IN_PROGRESS, "provider": ProviderState(job_id="j"), "usage": Usage(cost_usd=0.1 + 0.2)},
+        {"provider": ProviderState(job_id="j"), "usage": Usage(cost_usd=0.1 + 0.2)},
         {"video": [VIDEO], "completed_at": now()},
         {"polls": 59},
         {"error": JobError(code="X", message="m", faults=[{"given": 1e300, "allowed": [1, 2.5, None]}])},
         {"usage": Usage(cost_usd=2)},
         {"usage": Usage()},
-        {"announced_at": None},
+        {"published_at": None},
     ],
 )
 def test_an_update_changes_what_it_names_and_nothing_else(store: JobStore, changes: dict[str, Any]) -> None:
     store.create(full_job(status=Status.SUBMITTING))
     before = get_job(store, "vid_1")
-    after = store.update("vid_1", expected={Status.SUBMITTING}, **changes)
+    after = store.update("vid_1", ACCEPT, **changes)
     assert after == get_job(store, "vid_1")
     assert after.updated_at >= before.updated_at
-    assert after == replace(before, **changes | {"updated_at": after.updated_at})
+    assert after == replace(before, **changes | {"status": Status.IN_PROGRESS, "updated_at": after.updated_at})
 
 
 @pytest.mark.parametrize("status", Status)
 def test_an_update_from_another_state_is_refused_and_changes_nothing(store: JobStore, status: Status) -> None:
     store.create(a_job(status))
     before = store.find("vid_1")
-    with pytest.raises(JobStateConflict, match=str(status)):
-        store.update("vid_1", expected=set(Status) - {status}, polls=9)
-    with pytest.raises(JobStateConflict, match=str(status)):
-        store.update("vid_1", expected=sources_of(Status.FAILED) - {status}, status=Status.FAILED, polls=9)
+    others = [transition for transition in TRANSITIONS if status not in transition.sources]
+    for transition in others:
+        with pytest.raises(JobStateConflict, match=str(status)):
+            store.update("vid_1", transition, polls=9, completed_at=now())
+    narrowed = [(each, only) for each in TRANSITIONS for only in each.sources - {status}]
+    for transition, only in narrowed:
+        with pytest.raises(JobStateConflict, match=str(status)):
+            store.update("vid_1", transition, only=only, polls=9, completed_at=now())
     assert store.find("vid_1") == before
 
 
 @pytest.mark.parametrize("status", sorted(TERMINAL))
 def test_a_terminal_record_is_never_overwritten_by_a_step_on_the_way(store: JobStore, status: Status) -> None:
     store.create(a_job(status))
-    for late in (Status.QUEUED, Status.SUBMITTING, Status.IN_PROGRESS, Status.DELIVERING, Status.FAILED):
+    late = [transition for transition in TRANSITIONS if not transition.sources & TERMINAL]
+    assert {transition.by for transition in late} >= {"submit", "poll", "deliver", "record_failure"}
+    for transition in late:
         with pytest.raises(JobStateConflict):
-            store.update("vid_1", expected=sources_of(late) - TERMINAL, status=late)
+            store.update("vid_1", transition, completed_at=now())
 
 
 def test_a_record_that_is_gone_cannot_be_changed_and_is_not_made_anew(store: JobStore) -> None:
     with pytest.raises(JobStateConflict, match="gone"):
-        store.update("vid_1", expected=sources_of(Status.FAILED), status=Status.FAILED)
+        store.update("vid_1", END[Status.FAILED])
     assert store.find("vid_1") is None
 
 
@@ -159,7 +187,7 @@ def test_of_many_claims_exactly_one_wins(store: JobStore) -> None:
     def claim() -> None:
         ready.wait()
         with suppress(JobStateConflict):
-            won.append(store.update("vid_1", expected={Status.QUEUED}, status=Status.SUBMITTING))
+            won.append(store.update("vid_1", CLAIM))
 
     # Memory and moto take one call at a time, as a partition does.
     lock = threading.Lock()
@@ -191,7 +219,7 @@ def test_whatever_json_callers_send_survives_exactly(
     store.create(a_job(Status.QUEUED, request=request.as_given()))
     job = store.update(
         "vid_1",
-        expected={Status.QUEUED},
+        REQUEUE,
         error=JobError(code="X", message="m", faults=[{"given": value}]),
         usage=Usage(cost_usd=cost),
     )
@@ -248,7 +276,7 @@ def test_an_unreachable_table_is_reported_as_failed_storage(error: Exception) ->
     calls: list[Callable[[], Any]] = [
         lambda: store.create(a_job()),
         lambda: store.find("vid_1"),
-        lambda: store.update("vid_1", expected={Status.QUEUED}, polls=1),
+        lambda: store.update("vid_1", REQUEUE, polls=1),
     ]
     for call in calls:
         with pytest.raises(StorageFailed, match=r"DynamoDB did not (write|read|update)"):
@@ -260,13 +288,75 @@ def test_a_partition_is_read_from_either_end(table: Any) -> None:
     ids = [f"vid_either_{each:03}" for each in range(3 * ENTRIES_PER_READ)]
     for each, job_id in enumerate(ids):
         moment = f"2026-01-01T00:{each // 60:02}:{each % 60:02}.000Z"
-        store.create(a_job(Status.EXPIRED, id=job_id, created_at=moment))
-        store.update(job_id, expected={Status.EXPIRED}, status=Status.EXPIRED)
+        store.create(a_job(Status.IN_PROGRESS, id=job_id, created_at=moment))
+        store.update(job_id, END[Status.EXPIRED], completed_at=now())
     query, before = Query(None, Status.EXPIRED, created_after="2026-01-01T00:00:10.000Z"), "2026-01-01T00:02:00.000Z"
     for partition in query.partitions:
         wanted = [job_id for job_id in ids[10:120] if status_partition(Status.EXPIRED, job_id) == partition]
         oldest_first = store.entries(query, partition, before, oldest_first=True)
         assert [entry["id"] for entry in oldest_first] == wanted
         assert [entry["id"] for entry in store.entries(query, partition, before)] == wanted[::-1]
-    untold = [job_id for partition in untold_partitions() for job_id in store.untold(partition)]
-    assert sorted(set(untold) & set(ids)) == ids
+    unpublished = [job_id for partition in unpublished_partitions() for job_id in store.unpublished(partition)]
+    assert sorted(set(unpublished) & set(ids)) == ids
+
+
+def entries_of(table: Any, index: str, key: str) -> dict[str, dict[str, Any]]:
+    """All entries of an index: the ids it holds, and what it knows of each."""
+    found = table.scan(IndexName=index)["Items"]
+    return {entry["id"]: entry for entry in found if key in entry}
+
+
+def test_a_job_is_in_the_index_by_day_from_its_paid_call_on(table: Any) -> None:
+    store = DynamoJobStore(table)
+    for name in ("vid_waiting", "vid_throttled", "vid_paid"):
+        store.create(a_job(Status.QUEUED, id=name, owner="arn:alice", metadata={"team": "a"}))
+    reserved = Reservation(day="2026-02-28", micro_usd=250_000)
+    store.update("vid_throttled", CLAIM, reserved=reserved)
+    store.update("vid_throttled", RELEASE, reserved=None)
+    store.update("vid_paid", CLAIM, reserved=reserved)
+    store.update("vid_paid", ACCEPT, usage=Usage(cost_usd=0.1))
+    found = entries_of(table, "by_day", "day_shard")
+    assert not found.keys() & {"vid_waiting", "vid_throttled"}
+    entry = found["vid_paid"]
+    assert entry["day_shard"] == day_partition("2026-02-28", "vid_paid")
+    assert (entry["owner"], entry["model"], entry["metadata"]) == ("arn:alice", MODEL, {"team": "a"})
+    assert (entry["usage"]["cost_usd"], entry["reserved"]["micro_usd"]) == (Decimal("0.1"), 250_000)
+
+
+def test_a_job_without_a_reservation_is_counted_on_the_day_of_its_claim(table: Any) -> None:
+    store = DynamoJobStore(table)
+    store.create(a_job(Status.QUEUED, id="vid_today"))
+    days = {datetime.now(UTC).date().isoformat()}
+    store.update("vid_today", CLAIM)
+    days |= {datetime.now(UTC).date().isoformat()}
+    assert entries_of(table, "by_day", "day_shard")["vid_today"]["day_shard"].partition("#")[0] in days
+
+
+def test_only_a_completed_job_is_in_the_index_by_model(table: Any) -> None:
+    store = DynamoJobStore(table)
+    moment = "2026-01-01T00:05:00.000Z"
+    for name in ("vid_done", "vid_failed"):
+        store.create(a_job(Status.DELIVERING, id=name, submitted_at="2026-01-01T00:00:00.000Z"))
+    store.update("vid_failed", END[Status.FAILED], completed_at=moment)
+    store.update("vid_done", COMPLETE, completed_at=moment)
+    found = entries_of(table, "by_model", "stored_at")
+    assert "vid_failed" not in found
+    assert (found["vid_done"]["model_key"], found["vid_done"]["stored_at"]) == (MODEL, moment)
+    assert found["vid_done"]["submitted_at"] == "2026-01-01T00:00:00.000Z"
+
+
+@pytest.mark.parametrize("model", ["", "m" * 3000, "ü" * 1025])
+def test_a_refused_request_with_an_unusable_model_is_recorded_all_the_same(table: Any, model: str) -> None:
+    job = a_job(Status.FAILED, id=f"vid_refused_{len(model)}", request={"model": model})
+    assert DynamoJobStore(table).create(job) is True
+    assert job.id not in entries_of(table, "by_model", "model_key")
+
+
+def test_a_job_leaves_the_index_of_unpublished_ones_when_its_event_is_published(table: Any) -> None:
+    store = DynamoJobStore(table)
+    store.create(a_job(Status.IN_PROGRESS, id="vid_told"))
+    assert "vid_told" not in entries_of(table, "by_unpublished", "unpublished_shard")
+    store.update("vid_told", END[Status.FAILED], completed_at=now())
+    assert "vid_told" in entries_of(table, "by_unpublished", "unpublished_shard")
+    store.update("vid_told", PUBLISH, published_at=now())
+    assert "vid_told" not in entries_of(table, "by_unpublished", "unpublished_shard")

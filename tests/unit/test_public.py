@@ -79,7 +79,7 @@ def full_record(kind: type[Job] = Job) -> Job:
         "warnings": ["w"],
         "execution_arn": "arn:execution",
         "claim": "claim-token",
-        "announced_at": now(),
+        "published_at": now(),
         "completed_at": now(),
         "expires_at": 5,
     }

@@ -27,7 +27,7 @@ from stillmotion.errors import (
     UnsupportedByModel,
 )
 from stillmotion.generation.submit import LEASE_SECONDS, Origin, Submission, request_hash
-from stillmotion.jobs.lifecycle import TERMINAL, Status
+from stillmotion.jobs.lifecycle import END, TERMINAL, Status, Transition
 from stillmotion.jobs.record import Job, ProviderState
 from stillmotion.modelgates.job import ProviderJob
 from stillmotion.outbound.guarded_client import GuardedClient
@@ -200,9 +200,9 @@ class Forgetful(MemoryJobStore):
         super().create(job)
         return super().create(job)
 
-    def update(self, job_id: str, **changes: Any) -> Job:  # type: ignore[override]
-        super().update(job_id, **changes)
-        return super().update(job_id, **changes)
+    def update(self, job_id: str, transition: Transition, **changes: Any) -> Job:  # type: ignore[override]
+        super().update(job_id, transition, **changes)
+        return super().update(job_id, transition, **changes)
 
 
 def test_a_write_whose_answer_was_lost_is_known_again_as_our_own() -> None:
@@ -227,12 +227,13 @@ def test_a_job_ended_during_submit_keeps_its_provider_id() -> None:
     def ended(job_id: str, changes: dict[str, Any]) -> None:
         if "provider" in changes:
             bench.store.before_update = None
-            bench.store.update(job_id, expected={Status.SUBMITTING}, status=Status.CANCELLED)
+            bench.store.update(job_id, END[Status.SUBMIT_UNKNOWN])
 
     bench.store.before_update = ended
     with pytest.raises(SubmitOutcomeUnknown, match="job-1"):
         bench.submission.submit(bench.job)
-    assert (bench.job.status, bench.job.provider.job_id) == (Status.CANCELLED, "job-1")
+    assert (bench.job.status, bench.job.provider.job_id) == (Status.SUBMIT_UNKNOWN, "job-1")
+    assert bench.job.resumable
 
 
 def test_the_refusal_is_reported_even_if_the_claim_cannot_be_released() -> None:

@@ -21,7 +21,7 @@ from stillmotion.generation import reconcile
 from stillmotion.generation.overdue import STILL_SECONDS
 from stillmotion.generation.reconcile import Recovery, Swept
 from stillmotion.generation.record_failure import Failures
-from stillmotion.jobs.index import Query, position_of, status_partition, untold_partition
+from stillmotion.jobs.index import Query, position_of, status_partition, unpublished_partition
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job, ProviderState, timestamp
 from stillmotion.modelgates.job import Outcome, ProviderJob
@@ -58,9 +58,9 @@ class MemoryIndex(MemoryJobStore):
         ]
         yield from sorted(entries, key=lambda entry: str(entry["position"]), reverse=not oldest_first)
 
-    def untold(self, partition: str) -> Iterator[str]:
+    def unpublished(self, partition: str) -> Iterator[str]:
         self._may_break(partition)
-        found = [job for job in self.jobs.values() if job.untold and untold_partition(job.id) == partition]
+        found = [job for job in self.jobs.values() if job.unpublished and unpublished_partition(job.id) == partition]
         yield from [job.id for job in sorted(found, key=lambda job: job.created_at)]
 
     def _may_break(self, what: str) -> None:
@@ -107,14 +107,14 @@ class World:
         then = timestamp(self.now - age)
         return self.store.put(a_job(status, id=job_id, **({"created_at": then, "updated_at": then} | changes)))
 
-    def timed_out(self, job_id: str, age: timedelta = HOUR, looks: int = 0, **changes: Any) -> Job:
+    def timed_out(self, job_id: str, age: timedelta = HOUR, rechecks: int = 0, **changes: Any) -> Job:
         """A job that timed out that long ago, half an hour after it was made, and was told of."""
         ended = timestamp(self.now - age)
-        given = {"completed_at": ended, "announced_at": ended, "updated_at": ended, "looks": looks}
+        given = {"completed_at": ended, "published_at": ended, "updated_at": ended, "rechecks": rechecks}
         state = ProviderState(job_id=f"at-provider-{job_id}", status="in_progress")
         return self.put(job_id, Status.TIMED_OUT, age + HOUR / 2, **(given | {"provider": state} | changes))
 
-    def untold(self, job_id: str, **changes: Any) -> Job:
+    def unpublished(self, job_id: str, **changes: Any) -> Job:
         then = timestamp(self.now - HOUR)
         return self.put(job_id, Status.FAILED, completed_at=then, error={"code": "X", "message": "m"}, **changes)
 
@@ -163,18 +163,18 @@ def test_more_running_jobs_than_the_cap_do_not_hide_an_orphan(world: World, few:
 
 def test_unpublished_jobs_in_progress_do_not_hide_an_orphan(world: World, few: int) -> None:
     for each in range(10 * few):
-        world.untold(f"vid_fresh_{each}", updated_at=timestamp(world.now))
-    world.untold("vid_untold", created_at=timestamp(world.now))
+        world.unpublished(f"vid_fresh_{each}", updated_at=timestamp(world.now))
+    world.unpublished("vid_unpublished", created_at=timestamp(world.now))
     assert world.sweep().told == 1
-    assert [told["id"] for _, told in world.events.sent] == ["vid_untold"]
+    assert [told["id"] for _, told in world.events.sent] == ["vid_unpublished"]
 
 
 def test_checked_jobs_do_not_hide_an_unchecked_one(world: World, few: int) -> None:
     for each in range(10 * few):
-        world.timed_out(f"vid_both_{each}", 25 * HOUR + each * HOUR, looks=2)
-        world.timed_out(f"vid_first_{each}", 2 * HOUR, looks=1)
+        world.timed_out(f"vid_both_{each}", 25 * HOUR + each * HOUR, rechecks=2)
+        world.timed_out(f"vid_first_{each}", 2 * HOUR, rechecks=1)
     world.timed_out("vid_due", HOUR)
-    world.timed_out("vid_due_again", 30 * HOUR, looks=1)
+    world.timed_out("vid_due_again", 30 * HOUR, rechecks=1)
     assert world.sweep().resumed == 2
     assert sorted(world.looked_up()) == ["vid_due", "vid_due_again"]
 
@@ -212,12 +212,12 @@ def test_an_unreachable_modelgates_is_asked_once_a_sweep(
 ) -> None:
     for each in range(50):
         world.timed_out(f"vid_{each}")
-    world.untold("vid_untold")
+    world.unpublished("vid_unpublished")
     world.put("vid_still", Status.IN_PROGRESS)
     world.provider.answers = [error]
     assert world.sweep() == Swept(looked_at=3, resumed=1, settled=0, told=1, failed=1)
     assert len(world.provider.polled) == 1
-    assert {job.looks for job in world.store.jobs.values()} == {0}
+    assert {job.rechecks for job in world.store.jobs.values()} == {0}
     metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     assert [metric["SweepLooksStopped"] for metric in metrics if "SweepLooksStopped" in metric] == [[1.0]]
 
@@ -244,7 +244,7 @@ def test_a_forgotten_job_does_not_block_the_checks_of_others(world: World, statu
         world.timed_out(f"vid_{each}")
     world.provider.answers = [forgotten, forgotten, ProviderJob("job-1", "completed")]
     assert world.sweep() == Swept(looked_at=3, resumed=1, settled=0, told=0, failed=0)
-    assert [job.looks for job in world.store.jobs.values()] == [1, 1, 1]
+    assert [job.rechecks for job in world.store.jobs.values()] == [1, 1, 1]
 
 
 def test_a_check_is_not_lost_when_the_execution_cannot_start(world: World) -> None:
@@ -256,7 +256,7 @@ def test_a_check_is_not_lost_when_the_execution_cannot_start(world: World) -> No
     world.executions.down = False
     world.now += HOUR
     assert world.sweep().resumed == 1
-    assert (world.store.jobs["vid_1"].status, world.store.jobs["vid_1"].looks) == (Status.IN_PROGRESS, 1)
+    assert (world.store.jobs["vid_1"].status, world.store.jobs["vid_1"].rechecks) == (Status.IN_PROGRESS, 1)
 
 
 @pytest.mark.parametrize("error", [StorageFailed("throttled"), ZeroDivisionError("secret words")])
@@ -265,9 +265,9 @@ def test_a_job_that_cannot_be_read_stops_no_other(
 ) -> None:
     for each in range(3):
         world.put(f"vid_{each}", Status.IN_PROGRESS)
-        world.untold(f"vid_untold_{each}")
+        world.unpublished(f"vid_unpublished_{each}")
         world.timed_out(f"vid_timed_out_{each}")
-    world.store.broken = {"vid_1": error, "vid_untold_1": error, "vid_timed_out_1": error}
+    world.store.broken = {"vid_1": error, "vid_unpublished_1": error, "vid_timed_out_1": error}
     assert world.sweep() == Swept(looked_at=9, resumed=4, settled=0, told=2, failed=3)
     told = [vars(record) for record in caplog.records if record.message == "not repaired"]
     assert {record["job_id"] for record in told} == set(world.store.broken)
@@ -279,16 +279,17 @@ def test_a_job_that_cannot_be_read_stops_no_other(
 def test_a_partition_that_cannot_be_listed_stops_no_other(world: World, error: Exception) -> None:
     for each in range(40):
         world.put(f"vid_{each}", Status.IN_PROGRESS)
-        world.untold(f"vid_untold_{each}")
-    world.store.broken = {"in_progress#0": error, "untold#1": error, "timed_out#2": error}
+        world.unpublished(f"vid_unpublished_{each}")
+    world.store.broken = {"in_progress#0": error, "unpublished#1": error, "timed_out#2": error}
     hidden = {
         job.id
         for job in world.store.jobs.values()
-        if (untold_partition(job.id) if job.untold else status_partition(job.status, job.id)) in world.store.broken
+        if (unpublished_partition(job.id) if job.unpublished else status_partition(job.status, job.id))
+        in world.store.broken
     }
     swept = world.sweep()
     assert {
-        job.id for job in world.store.jobs.values() if job.untold or (not job.terminal and not job.resumes)
+        job.id for job in world.store.jobs.values() if job.unpublished or (not job.terminal and not job.resumes)
     } == hidden
     assert swept.failed == 4  # each partition once, timed_out#2 for both looks
 
@@ -307,7 +308,7 @@ def test_a_sweep_ends_in_time_with_something_done_of_each_kind(
     left = [FAR]
     step = 10.0
     for each in range(100):
-        world.untold(f"vid_untold_{each}")
+        world.unpublished(f"vid_unpublished_{each}")
         world.put(f"vid_{each}", Status.IN_PROGRESS)
         world.timed_out(f"vid_timed_out_{each}")
     found = world.store.find

@@ -1,4 +1,4 @@
-"""Bringing a finished video home: stream to S3, record, tell.
+"""Delivering a finished video: stream it to S3, complete the record, publish the event.
 
 Repeatable at every point: an object that is already whole is not downloaded again, a record that is complete is not
 written again, and an event that was not sent is sent.
@@ -9,8 +9,8 @@ from __future__ import annotations
 from aws_lambda_powertools.metrics import MetricUnit
 
 from stillmotion.errors import JobStateConflict, ProviderError, StillmotionError
-from stillmotion.generation.publish import Announcing
-from stillmotion.jobs.lifecycle import DELIVERABLE_STATES, Status
+from stillmotion.generation.publish import Publishing
+from stillmotion.jobs.lifecycle import BEGIN_DELIVERY, COMPLETE, Status
 from stillmotion.jobs.record import Job, StoredVideo, Usage, now
 from stillmotion.jobs.spend import correction
 from stillmotion.jobs.store import JobStore, get_job
@@ -23,7 +23,7 @@ from stillmotion.telemetry import count, logger
 
 
 class Delivery:
-    """The use case of delivering, over its ports."""
+    """The use case of delivering a video."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Delivery:
         self._store = store
         self._provider = provider
         self._videos = videos
-        self._announcing = Announcing(store, events, notes)
+        self._publishing = Publishing(store, events, notes)
 
     def deliver(self, job_id: str) -> Job:
         """Store every output of a completed job, complete the record, and send the event.
@@ -47,9 +47,9 @@ class Delivery:
         """
         job = get_job(self._store, job_id)
         if job.status is not Status.COMPLETED:
-            job = self._store.update(job.id, expected=DELIVERABLE_STATES, status=Status.DELIVERING)
+            job = self._store.update(job.id, BEGIN_DELIVERY)
             job = self._complete(job)
-        return self._announcing.announce(job)
+        return self._publishing.publish(job)
 
     def _complete(self, job: Job) -> Job:
         assert job.provider.job_id is not None  # a job is in progress only with a provider's id on record
@@ -59,8 +59,7 @@ class Delivery:
         try:
             job = self._store.update(
                 job.id,
-                expected={Status.DELIVERING},
-                status=Status.COMPLETED,
+                COMPLETE,
                 video=videos,
                 usage=Usage(cost_usd=cost),
                 completed_at=now(),

@@ -1,8 +1,6 @@
-"""What a caller may do with a job: stop waiting for it, go on where it stood, or settle one that nobody can tell."""
+"""What a caller may do with a job: cancel it, resume it, or resolve one whose submit outcome is unknown."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 from stillmotion.errors import (
     Fault,
@@ -13,19 +11,19 @@ from stillmotion.errors import (
 )
 from stillmotion.generation.record_failure import Failures
 from stillmotion.generation.resume import Executions, Resuming
-from stillmotion.jobs.lifecycle import Status
-from stillmotion.jobs.record import Job, ProviderState
+from stillmotion.jobs.lifecycle import ABANDON, END, Status
+from stillmotion.jobs.record import Job
 from stillmotion.jobs.spend import give_back
 from stillmotion.jobs.store import JobStore
 from stillmotion.modelgates.client import ModelGates
 from stillmotion.modelgates.job import Outcome
 from stillmotion.telemetry import logger
 
-STOPPABLE = frozenset({Status.QUEUED, Status.IN_PROGRESS})
+STOPPABLE = END[Status.CANCELLED].sources
 
 
 class Control:
-    """The use cases of cancelling, resuming and settling, over their ports."""
+    """The use cases of cancelling, resuming and settling a job."""
 
     def __init__(self, store: JobStore, failures: Failures, provider: ModelGates, executions: Executions) -> None:
         self._store = store
@@ -43,8 +41,8 @@ class Control:
         if job.status is not Status.CANCELLED:
             if job.status not in STOPPABLE:
                 raise JobStateConflict(_not_stoppable(job), retry_after=None if job.terminal else 5)
-            # What is said of the money holds for the state that was looked at, and for no other.
-            job = self._failures.record(job.id, _cancelled(job), {job.status})
+            # The error says what was charged, which is right for this state only.
+            job = self._failures.record(job.id, _cancelled(job), only=job.status)
             if job.status is not Status.CANCELLED:
                 raise JobStateConflict(_not_stoppable(job), retry_after=None if job.terminal else 5)
             logger.info("job cancelled", extra={"job_id": job.id})
@@ -52,10 +50,10 @@ class Control:
         return job
 
     def resume(self, job: Job) -> Job:
-        """Go on with a job that timed out, or whose delivery failed; ModelGates is paid nothing anew.
+        """Resume a job that timed out, or whose delivery failed; nothing is paid again.
 
         Raises:
-            JobStateConflict: there is nothing to resume, or somebody else was first.
+            JobStateConflict: there is nothing to resume, or another call was first.
             StorageFailed: the workflow could not be started; the job is as it was.
         """
         if not job.resumable:
@@ -65,14 +63,14 @@ class Control:
                 + ". Only a job that timed out, or whose delivery failed, can be resumed."
             )
         finished = job.last_said is Outcome.COMPLETED
-        return self._resuming.go_on(job, Outcome.COMPLETED if finished else Outcome.WAITING)
+        return self._resuming.resume_in_new_execution(job, Outcome.COMPLETED if finished else Outcome.WAITING)
 
     def adopt(self, job: Job, provider_job_id: str) -> Job:
-        """Settle a job whose submit got no answer: ModelGates did accept it, as this job, and the workflow goes on.
+        """Settle a job whose submit got no answer: ModelGates accepted it under this id, and its workflow continues.
 
         Raises:
             JobStateConflict: the job is not ``submit_unknown``.
-            InvalidRequest: ModelGates tells of no such job.
+            InvalidRequest: ModelGates gives no job for this id.
             ProviderUnavailable, StorageFailed: not this time.
         """
         _require_unknown(job)
@@ -84,16 +82,16 @@ class Control:
                 f"provider_job_id {detail}: {error.detail} Look the id up in the ModelGates account and send it again.",
                 faults=[Fault("#/provider_job_id", detail, given=provider_job_id)],
             ) from error
-        known = replace(ProviderState.of(found), job_id=provider_job_id)
-        return self._resuming.go_on(job, found.outcome, provider=known)
+        answer = job.with_answer(found, as_id=provider_job_id)
+        return self._resuming.resume_in_new_execution(job, found.outcome, answer=answer)
 
     def abandon(self, job: Job) -> Job:
-        """Settle a job whose submit got no answer: ModelGates does not have it. It ends as ``failed``, counts nothing
-        any more in the day's spending, and is told of anew.
+        """Settle a job whose submit got no answer: ModelGates does not have it. It ends as ``failed``, its estimate is
+        returned to the day's counter, and its event is published again.
 
         Raises:
             JobStateConflict: the job is not ``submit_unknown``.
-            StorageFailed: it could not be told of; the sweeper does that later.
+            StorageFailed: its event could not be published; the sweeper does that later.
         """
         _require_unknown(job)
         if job.provider.job_id is not None:
@@ -102,14 +100,13 @@ class Control:
             )
         given_up = self._store.update(
             job.id,
-            expected={Status.SUBMIT_UNKNOWN},
+            ABANDON,
             spend=give_back(job.reserved),
-            status=Status.FAILED,
             reserved=None,
-            announced_at=None,
+            published_at=None,
         )
         logger.info("job abandoned", extra={"job_id": job.id})
-        return self._failures.tell(given_up)
+        return self._failures.publish(given_up)
 
 
 def _require_unknown(job: Job) -> None:

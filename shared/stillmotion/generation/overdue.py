@@ -1,8 +1,8 @@
-"""Which jobs a sweep has to look at: those that nobody was told of, that stand still, or that timed out a while ago.
+"""Which jobs a sweep has to check: unpublished ones, ones that have not changed for long, and ones that timed out.
 
-An index knows a job's status and when it was made and ended; when it last changed, only its record knows. So an index
+An index has a job's status and when it was made and ended; when it last changed, only its record says. So an index
 gives candidates, oldest first, and the record says whether the job is due. Of timed-out jobs those that ended last come
-first: older ones are those that were looked at already.
+first: older ones have been rechecked already.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Protocol
 
-from stillmotion.jobs.index import Query, untold_partitions
+from stillmotion.jobs.index import Query, unpublished_partitions
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job, timestamp
 from stillmotion.jobs.store import JobStore
@@ -21,20 +21,20 @@ from stillmotion.jobs.store import JobStore
 STILL_SECONDS = 900.0
 """A job that has not changed for so long may have lost its execution."""
 
-SECOND_LOOKS = (timedelta(hours=1), timedelta(hours=24))
-LOOKED_FOR = timedelta(hours=96)
+RECHECKED_AFTER = (timedelta(hours=1), timedelta(hours=24))
+LAST_RECHECK = timedelta(hours=96)
 LONGEST_LIFE = timedelta(days=1)
-"""From a job's making to its timing out: 240 polls of 300 s at most, and what it waits before."""
+"""From the creation of a job to its time-out: 240 polls of 300 s at most, and what it waits before."""
 
-LOOK_PAUSE_SECONDS = 1800.0
-"""A look that came to nothing is not taken again so soon, so that the next sweep begins with other jobs."""
+RECHECK_PAUSE_SECONDS = 1800.0
+"""A recheck that got no answer is not repeated so soon, so that the next sweep begins with other jobs."""
 
 
 class Index(JobStore, Protocol):
-    """Job records that can also be listed by status, and by whether anybody was told of them."""
+    """Job records that can also be listed by status, and those that are unpublished."""
 
-    def untold(self, partition: str) -> Iterator[str]:
-        """The ids of one partition's jobs that have ended and nobody was told of, oldest first."""
+    def unpublished(self, partition: str) -> Iterator[str]:
+        """The ids of one partition's finished jobs whose event is not yet published, oldest first."""
 
     def entries(
         self, query: Query, partition: str, before: str | None, *, oldest_first: bool = False
@@ -58,47 +58,47 @@ class Due:
         self._store = store
         self._clock = clock
 
-    def untold(self) -> list[Candidates]:
-        """Jobs that have ended, that nobody was told of, and that nobody is about to tell of."""
+    def unpublished(self) -> list[Candidates]:
+        """Finished jobs whose event is not yet published, and that no process is about to publish."""
 
         def due(job: Job) -> bool:
-            return job.untold and self._still(job, STILL_SECONDS)
+            return job.unpublished and self._unchanged_for(job, STILL_SECONDS)
 
-        return [Candidates(self._store.untold(partition), due) for partition in untold_partitions()]
+        return [Candidates(self._store.unpublished(partition), due) for partition in unpublished_partitions()]
 
-    def standing_still(self) -> list[Candidates]:
+    def unchanged(self) -> list[Candidates]:
         """Jobs that have not ended and have not changed for long."""
         before = timestamp(self._clock() - timedelta(seconds=STILL_SECONDS))
         waiting = (Status.QUEUED, Status.SUBMITTING, Status.IN_PROGRESS, Status.DELIVERING)
         return [
-            Candidates(_ids(self._store.entries(query, partition, before, oldest_first=True)), self._stuck(query))
+            Candidates(_ids(self._store.entries(query, partition, before, oldest_first=True)), self._orphaned(query))
             for query in (Query(None, status) for status in waiting)
             for partition in query.partitions
         ]
 
     def timed_out(self) -> list[Candidates]:
-        """Jobs whose next look has come: each look has a time of its own, so that no backlog of one delays another."""
+        """Jobs whose next recheck is due: each has a time of its own, so that no backlog of one delays another."""
         now = self._clock()
         found: list[Candidates] = []
-        for after, until in pairwise((*SECOND_LOOKS, LOOKED_FOR)):
+        for after, until in pairwise((*RECHECKED_AFTER, LAST_RECHECK)):
             query = Query(None, Status.TIMED_OUT, created_after=timestamp(now - until - LONGEST_LIFE))
             first, last = timestamp(now - until), timestamp(now - after)
             for partition in query.partitions:
                 entries = self._store.entries(query, partition, last)
-                found.append(Candidates(_ids(_ended_between(entries, first, last)), self._to_be_looked_at))
+                found.append(Candidates(_ids(_ended_between(entries, first, last)), self._recheck_due))
         return found
 
-    def _stuck(self, query: Query) -> Callable[[Job], bool]:
-        return lambda job: job.status is query.status and self._still(job, STILL_SECONDS)
+    def _orphaned(self, query: Query) -> Callable[[Job], bool]:
+        return lambda job: job.status is query.status and self._unchanged_for(job, STILL_SECONDS)
 
-    def _to_be_looked_at(self, job: Job) -> bool:
+    def _recheck_due(self, job: Job) -> bool:
         if job.status is not Status.TIMED_OUT or job.provider.job_id is None or job.completed_at is None:
             return False
-        if job.looks >= len(SECOND_LOOKS) or not self._still(job, LOOK_PAUSE_SECONDS):
+        if job.rechecks >= len(RECHECKED_AFTER) or not self._unchanged_for(job, RECHECK_PAUSE_SECONDS):
             return False
-        return self._clock() >= datetime.fromisoformat(job.completed_at) + SECOND_LOOKS[job.looks]
+        return self._clock() >= datetime.fromisoformat(job.completed_at) + RECHECKED_AFTER[job.rechecks]
 
-    def _still(self, job: Job, seconds: float) -> bool:
+    def _unchanged_for(self, job: Job, seconds: float) -> bool:
         """Whether the record has not changed for so long."""
         return (self._clock() - datetime.fromisoformat(job.updated_at)).total_seconds() >= seconds
 

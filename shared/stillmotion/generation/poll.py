@@ -1,4 +1,4 @@
-"""Asking how a job is doing. A query: it costs nothing, changes nothing there, and never fails a paid job."""
+"""Asking ModelGates for a job's status. It costs nothing, changes nothing there, and never fails a paid job."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stillmotion.errors import JobStateConflict, ProviderThrottled
-from stillmotion.jobs.lifecycle import DELIVERABLE_STATES, Status
-from stillmotion.jobs.record import Job, Usage
+from stillmotion.jobs.lifecycle import NOTE_POLL, Status
+from stillmotion.jobs.record import Job
 from stillmotion.jobs.store import JobStore, get_job
 from stillmotion.modelgates.client import ModelGates
 from stillmotion.modelgates.job import Outcome
@@ -34,22 +34,22 @@ class Polled:
 
 
 class Polling:
-    """The use case of polling, over its ports."""
+    """The use case of polling a job."""
 
     def __init__(self, store: JobStore, provider: ModelGates) -> None:
         self._store = store
         self._provider = provider
 
     def poll(self, job_id: str, polls: int) -> Polled:
-        """Look the job up at ModelGates and put what it says on record; ``polls`` is the number of this poll.
+        """Ask ModelGates for the job and record the answer; ``polls`` is the number of this poll.
 
         Raises:
-            ProviderUnavailable, ProviderUnauthorized: no answer this time; says nothing about the job.
-            JobNotFound, StorageFailed: the record could not be had.
+            ProviderUnavailable, ProviderUnauthorized: no answer this time, which says nothing about the job.
+            JobNotFound, StorageFailed: the record could not be read or written.
         """
         job = get_job(self._store, job_id)
         if job.terminal:
-            return Polled(job, _settled(job))
+            return Polled(job, _outcome_of(job))
         if job.provider.job_id is None:
             raise JobStateConflict(f"Job '{job.id}' is {job.status} and has no id at ModelGates: nothing to poll.")
         try:
@@ -59,20 +59,19 @@ class Polling:
         try:
             job = self._store.update(
                 job.id,
-                expected=DELIVERABLE_STATES,
+                NOTE_POLL,
                 polls=polls,
-                provider=job.provider.after(answer),
-                usage=job.usage if answer.cost_usd is None else Usage(cost_usd=answer.cost_usd),
+                **job.with_answer(answer),
             )
-        except JobStateConflict:  # settled between the two: what the record says stands
-            settled = get_job(self._store, job.id)
-            return Polled(settled, _settled(settled))
+        except JobStateConflict:  # it ended between the two: the record counts
+            ended = get_job(self._store, job.id)
+            return Polled(ended, _outcome_of(ended))
         logger.info("polled", extra={"job_id": job.id, "provider_status": answer.status, "polls": polls})
         return Polled(job, answer.outcome)
 
 
-def _settled(job: Job) -> Outcome:
-    """A record that needs no more polling, as an outcome: it was settled by somebody else meanwhile."""
+def _outcome_of(job: Job) -> Outcome:
+    """The outcome that corresponds to a job's end, where another process has ended it meanwhile."""
     return {
         Status.COMPLETED: Outcome.COMPLETED,
         Status.CANCELLED: Outcome.CANCELLED,

@@ -1,8 +1,8 @@
-"""Telling of a job that has ended: at least once, after the object and the record, and again if telling failed."""
+"""Publishing the end of a job: at least once, after the video and the record are stored, and again where it failed."""
 
 from __future__ import annotations
 
-from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.lifecycle import PUBLISH, Status
 from stillmotion.jobs.record import Job, now
 from stillmotion.jobs.store import JobStore
 from stillmotion.storage.event_bus import COMPLETED, FAILED, EventSink
@@ -10,10 +10,10 @@ from stillmotion.storage.sidecars import Notes
 from stillmotion.telemetry import count
 
 
-class Announcing:
-    """The use case of telling, over its ports.
+class Publishing:
+    """The use case of publishing a job's end.
 
-    Until a job's end has been told, its record says so (:attr:`Job.untold`), and the sweeper finds it by that.
+    Until it is published, the record says so (:attr:`Job.unpublished`), and the sweeper finds it by that.
     """
 
     def __init__(self, store: JobStore, events: EventSink, notes: Notes | None = None) -> None:
@@ -21,14 +21,14 @@ class Announcing:
         self._events = events
         self._notes = notes
 
-    def announce(self, job: Job) -> Job:
-        """Write the job's note, send its event, and record that it was told; a job that needs none is left alone.
+    def publish(self, job: Job) -> Job:
+        """Write the job's sidecar, send its event, and record that; a job with nothing to publish stays as it is.
 
         Raises:
-            StorageFailed: something did not take it; nothing is recorded as told.
+            StorageFailed: the sidecar or the event was not taken; the job stays unpublished.
             JobStateConflict: the job was resumed meanwhile.
         """
-        if not job.untold:
+        if not job.unpublished:
             return job
         if job.status is Status.SUBMIT_UNKNOWN:
             count("SubmitOutcomesUnknown")
@@ -36,4 +36,4 @@ class Announcing:
         if self._notes is not None:
             (self._notes.completed if completed else self._notes.failed)(job)
         self._events.send(COMPLETED if completed else FAILED, job)
-        return self._store.update(job.id, expected={job.status}, announced_at=now())
+        return self._store.update(job.id, PUBLISH, only=job.status, published_at=now())

@@ -1,15 +1,15 @@
-"""Jobs that nobody is at: an execution ended without our code running, or was never started.
+"""Orphaned jobs: no running execution, because it ended without our code, or never started.
 
 What is done with a job depends on how far its record says it got:
 
     queued        nothing was paid: it is submitted now
-    submitting    nobody knows whether it was paid: submit_unknown, for a person to settle
+    submitting    it may have been paid: submit_unknown, for an operator to settle
     in_progress   paid: polled on
-    delivering    paid and finished: brought home
-    timed_out     looked up once more after 1 h and after 24 h, and brought home if it has finished
+    delivering    paid and finished: delivered
+    timed_out     asked for at ModelGates again after 1 h and after 24 h, and delivered if it has finished
 
-A job that has ended and nobody was told of, because the bus or the bucket did not take it, is told of. That comes
-first, since it needs nothing of ModelGates; looking at timed-out jobs comes last, since it needs nothing else.
+A finished job whose event is not yet published, because the bus or the bucket failed, has it published. That comes
+first, since it needs nothing of ModelGates; rechecking timed-out jobs comes last, since it needs nothing else.
 """
 
 from __future__ import annotations
@@ -22,32 +22,27 @@ from datetime import UTC, datetime
 from traceback import extract_tb
 
 from stillmotion.errors import (
-    DownloadFailed,
-    GenerationCancelled,
-    InternalError,
     JobStateConflict,
-    PollingTimedOut,
     ProviderError,
     ProviderUnavailable,
     StillmotionError,
     SubmitInProgress,
-    SubmitOutcomeUnknown,
 )
 from stillmotion.generation.overdue import Candidates, Due, Index
-from stillmotion.generation.record_failure import Failures
+from stillmotion.generation.record_failure import Failures, error_by_progress
 from stillmotion.generation.resume import Executions, Resuming
 from stillmotion.generation.submit import LEASE_SECONDS
-from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.lifecycle import NOTE_RECHECK, Status
 from stillmotion.jobs.record import Job
 from stillmotion.modelgates.client import ModelGates
 from stillmotion.modelgates.job import Outcome, ProviderJob
 from stillmotion.telemetry import count, logger
 
 MAX_DUE = 500
-"""Jobs of one index partition that one sweep deals with; those that somebody is at do not count."""
+"""Jobs of one index partition that one sweep deals with; those with a running execution do not count."""
 
 MARGIN_SECONDS = 30.0
-"""Nothing new is begun so shortly before the end of the time: what is under way may take that long."""
+"""No job is begun so shortly before the end of the time: one may take that long."""
 
 _FORGOTTEN = (404, 410)
 
@@ -64,7 +59,7 @@ class Swept:
 
 
 class Recovery:
-    """The use cases of settling and sweeping, over their ports."""
+    """The use cases of ending orphaned jobs and of sweeping."""
 
     def __init__(
         self,
@@ -82,10 +77,10 @@ class Recovery:
         self._due = Due(store, clock)
 
     def execution_ended(self, job_id: str, execution_arn: str, how: str) -> Job | None:
-        """Settle the record of a job whose execution ended as ``how`` (``ABORTED``, ``TIMED_OUT``, ``FAILED``).
+        """End the record of a job whose execution ended as ``how`` (``ABORTED``, ``TIMED_OUT``, ``FAILED``).
 
-        A job whose end nobody was told of is told of now. A record that has ended and was told of, or that another
-        execution works on, is left alone: the answer is ``None``.
+        A job that has ended has its event published now, where it was not. A record with nothing to do, or that
+        another execution works on, is left alone: the answer is ``None``.
 
         Raises:
             SubmitInProgress: a submit may be under way; ask again in two minutes.
@@ -95,23 +90,23 @@ class Recovery:
         if job is None or job.execution_arn != execution_arn:
             return None
         if job.terminal:
-            return self._failures.tell(job) if job.untold else None
+            return self._failures.publish(job) if job.unpublished else None
         if job.status is Status.SUBMITTING and job.age_seconds < LEASE_SECONDS:
-            raise SubmitInProgress(f"Job '{job.id}' may be being submitted at this moment. Look again soon.")
-        return self._settle(job, how)
+            raise SubmitInProgress(f"Job '{job.id}' may be being submitted at this moment. Try again soon.")
+        return self._end(job, f"The workflow of the job ended ({how}).", how)
 
     def sweep(self, seconds_left: Callable[[], float]) -> Swept:
-        """Find what stands still and repair or report it; nothing that fails for one job stops the rest.
+        """Find orphaned and unpublished jobs and repair them; a failure with one job does not stop the others.
 
         Args:
-            seconds_left: until the process ends. Each kind of work gets its share of them: what it leaves is the
-                next one's, and what it cannot do in time is the next sweep's.
+            seconds_left: until the process ends. Each kind of work gets its share of them: what it leaves goes to the
+                next one, and what it cannot do in time goes to the next sweep.
         """
         done: Counter[str] = Counter()
         work = (
-            (self._due.untold, self._tell),
-            (self._due.standing_still, self._repair),
-            (self._due.timed_out, self._look_again),
+            (self._due.unpublished, self._publish),
+            (self._due.unchanged, self._repair),
+            (self._due.timed_out, self._recheck),
         )
         in_time = True
         for at, (due, step) in enumerate(work):
@@ -134,7 +129,7 @@ class Recovery:
         done: Counter[str],
         in_time: Callable[[], bool],
     ) -> bool:
-        """Take a job of each partition in turn, until there are no more; ``False`` when the time was over before."""
+        """Take a job of each partition in turn, until there are no more; ``False`` when the time ran out before."""
         waiting = deque(partitions)
         while waiting:
             if not in_time():
@@ -165,13 +160,13 @@ class Recovery:
         """What became of a job; ``None`` where there was nothing to do.
 
         Raises:
-            _NoAnswer: the same would become of all others.
+            _NoAnswer: every other job would fail in the same way.
         """
         try:
             job = self._store.find(job_id)
             return step(job) if job is not None and due(job) else None
         except (JobStateConflict, SubmitInProgress):
-            return "nothing"  # it moved while it was looked at
+            return "nothing"  # it changed meanwhile
         except _NoAnswer:
             raise
         except Exception as error:
@@ -181,62 +176,65 @@ class Recovery:
         if job.execution_arn is not None and self._executions.running(job.execution_arn):
             return "running"
         if job.status is Status.SUBMITTING:
-            self._settle(job, "without a word")
+            self._end(job, "No execution of the job is running.", "FAILED")
             return "settled"
-        self._resuming.go_on(job, Outcome.COMPLETED if job.status is Status.DELIVERING else Outcome.WAITING)
+        finished = job.status is Status.DELIVERING
+        self._resuming.resume_in_new_execution(job, Outcome.COMPLETED if finished else Outcome.WAITING)
         return "resumed"
 
-    def _settle(self, job: Job, how: str) -> Job:
-        """End a job as it was looked at; one that moved since, because a function was still at it, is looked at again.
+    def _end(self, job: Job, what: str, workflow_ended: str) -> Job:
+        """End a job by what its record says; one that changed since, because a function still works on it, is left.
 
         Raises:
-            SubmitInProgress: it moved.
+            SubmitInProgress: it changed.
         """
-        job = self._failures.record(job.id, _ended_early(job, how), {job.status}, unchanged_since=job.updated_at)
+        error = error_by_progress(job.status, what, workflow_ended=workflow_ended)
+        job = self._failures.record(job.id, error, only=job.status, unchanged_since=job.updated_at)
         if not job.terminal:
-            raise SubmitInProgress(f"Job '{job.id}' moved on at this moment. Look again soon.")
+            raise SubmitInProgress(f"Job '{job.id}' moved on at this moment. Try again soon.")
         return job
 
-    def _look_again(self, job: Job) -> str:
-        looks = job.looks + 1
+    def _recheck(self, job: Job) -> str:
+        rechecks = job.rechecks + 1
         answer = self._ask(job)
         if answer is None or answer.outcome is Outcome.WAITING:
-            self._store.update(job.id, expected={Status.TIMED_OUT}, looks=looks)
+            self._store.update(job.id, NOTE_RECHECK, rechecks=rechecks)
             return "nothing"
-        # In one change, which is taken back where the execution cannot be started: then this look is still to come.
-        self._resuming.go_on(job, answer.outcome, provider=job.provider.after(answer), looks=looks)
+        # In one change, which is taken back where the execution cannot be started: then this recheck is still due.
+        changes = job.with_answer(answer)
+        self._resuming.resume_in_new_execution(job, answer.outcome, answer=changes, rechecks=rechecks)
         return "resumed"
 
     def _ask(self, job: Job) -> ProviderJob | None:
-        """What ModelGates says of a job, ``None`` where it knows of none.
+        """ModelGates' answer about a job, ``None`` where it does not know the job.
 
         Raises:
-            _NoAnswer: it answers nobody now, or not us.
+            _NoAnswer: it answers no query now, or refuses our key.
         """
         try:
             return self._provider.job(str(job.provider.job_id), job.provider.polling_url)
         except ProviderError as error:
             if isinstance(error, ProviderUnavailable) and error.answered in _FORGOTTEN:
                 return None
-            logger.error("no more looks now", extra={"job_id": job.id, "code": error.code, "reason": error.detail})
-            with suppress(StillmotionError):  # the record has changed: the next sweep begins with another job
-                self._store.update(job.id, expected={Status.TIMED_OUT}, looks=job.looks)
+            logger.error("rechecks stopped", extra={"job_id": job.id, "code": error.code, "reason": error.detail})
+            with suppress(StillmotionError):  # the record changes, so that the next sweep begins with another job
+                self._store.update(job.id, NOTE_RECHECK, rechecks=job.rechecks)
             raise _NoAnswer from error
 
-    def _tell(self, job: Job) -> str:
-        self._failures.tell(job)
+    def _publish(self, job: Job) -> str:
+        self._failures.publish(job)
         return "told"
 
 
 class _NoAnswer(Exception):
-    """ModelGates gives no answers at the moment."""
+    """ModelGates answers no queries at the moment."""
 
 
 def _failed(error: Exception, job_id: str | None = None) -> str:
-    """Write down why a job, or the rest of a partition, is left to the next sweep."""
+    """Log why a job, or the rest of a partition, is left to the next sweep."""
     if isinstance(error, StillmotionError):
         why = {"code": error.code, "reason": error.detail}
-    else:  # its words may hold anything
+    else:  # its text may hold anything
         place = extract_tb(error.__traceback__)[-1]
         why = {"code": type(error).__name__, "reason": f"unplanned, in {place.name}, {place.filename}:{place.lineno}"}
     logger.error("not repaired", extra={"job_id": job_id, **why})
@@ -245,24 +243,3 @@ def _failed(error: Exception, job_id: str | None = None) -> str:
 
 def _more_than(seconds: float, seconds_left: Callable[[], float]) -> Callable[[], bool]:
     return lambda: seconds_left() > seconds
-
-
-def _ended_early(job: Job, how: str) -> StillmotionError:
-    """Why a job has no video whose workflow ended ``how``, by how far it had got."""
-    if job.status is Status.QUEUED:
-        detail = f"The workflow of the job ended ({how}) before anything was submitted; nothing was charged."
-        return GenerationCancelled(detail) if how == "ABORTED" else InternalError(detail)
-    if job.status is Status.SUBMITTING:
-        return SubmitOutcomeUnknown(
-            f"The workflow of the job ended ({how}) while submitting, so ModelGates may have accepted it. It is not "
-            "sent again; look it up in the ModelGates account and settle the job by hand."
-        )
-    if job.status is Status.DELIVERING:
-        return DownloadFailed(
-            f"The workflow of the job ended ({how}) while its video was being stored. It is finished at ModelGates: "
-            "resume the job soon."
-        )
-    return PollingTimedOut(
-        f"The workflow of the job ended ({how}) before it was finished. ModelGates accepted it, and it may still "
-        "finish: do not submit it again, resume it."
-    )

@@ -1,8 +1,7 @@
-"""Ending a job without a video: on record and on the bus, once, whatever went wrong."""
+"""Ending a job without a video: once, in its record and with its event, whatever went wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -19,8 +18,8 @@ from stillmotion.errors import (
     SubmitInProgress,
     SubmitOutcomeUnknown,
 )
-from stillmotion.generation.publish import Announcing
-from stillmotion.jobs.lifecycle import OPEN, STATUS_OF_ERROR, Status
+from stillmotion.generation.publish import Publishing
+from stillmotion.jobs.lifecycle import END, STATUS_OF_ERROR, Status
 from stillmotion.jobs.record import Job, JobError, now
 from stillmotion.jobs.store import JobStore, get_job
 from stillmotion.modelgates.job import Outcome
@@ -28,66 +27,80 @@ from stillmotion.storage.event_bus import EventSink
 from stillmotion.storage.sidecars import Notes
 from stillmotion.telemetry import count, logger
 
+_TRIES = 10
+"""To end a job whose state changes each time between reading and writing its record."""
+
 
 class Failures:
-    """The use case of ending a job, over its ports."""
+    """The use case of ending a job."""
 
     def __init__(self, store: JobStore, events: EventSink, notes: Notes | None = None) -> None:
         self._store = store
-        self._announcing = Announcing(store, events, notes)
+        self._publishing = Publishing(store, events, notes)
 
     def record(
         self,
         job_id: str,
         error: StillmotionError,
-        expected: Collection[Status] = OPEN,
         *,
+        only: Status | None = None,
         unchanged_since: str | None = None,
     ) -> Job:
-        """End a job in one of the expected states with this error, and send the event; any other keeps its state.
+        """End a job with this error, or with what it means for a job that got so far, and publish its end. A job that
+        has ended before keeps its end.
 
         Args:
-            unchanged_since: end it only if its record is still of this time.
+            only: end it only if it is in this state.
+            unchanged_since: end it only if its record was last changed at this time.
 
         Raises:
             JobNotFound, StorageFailed: may be tried again.
         """
-        job = get_job(self._store, job_id)
-        if not job.terminal:
-            job = self._end(job, classify_by_progress(job, error), expected, unchanged_since)
-        return job if job.status is Status.COMPLETED else self.tell(job)
+        job = self._end(get_job(self._store, job_id), error, only, unchanged_since)
+        return job if job.status is Status.COMPLETED else self.publish(job)
 
-    def tell(self, job: Job) -> Job:
-        """Tell of a job that has ended, if nobody was told yet.
+    def publish(self, job: Job) -> Job:
+        """Publish the end of a job, if that is still to be done.
 
         Raises:
             StorageFailed: may be tried again.
         """
-        return self._announcing.announce(job)
+        return self._publishing.publish(job)
 
     def refuse(self, job: Job, error: StillmotionError) -> Job:
-        """Put a request on record that was refused before it became a job, and send the event.
+        """Put a request on record that was refused before it became a job, and publish that.
 
-        The record is written once, as ended: nobody who finds it may take it for a job that is still to be submitted.
+        The record is written once, as ended: no process may find it as a job that is still to be submitted.
         """
         job = replace(job, **_ending(error))
         if self._store.create(job):
             _count(job)
-        return self.tell(get_job(self._store, job.id))
+        return self.publish(get_job(self._store, job.id))
 
-    def _end(self, job: Job, error: StillmotionError, expected: Collection[Status], unchanged_since: str | None) -> Job:
-        try:
-            job = self._store.update(job.id, expected=expected, unchanged_since=unchanged_since, **_ending(error))
-        except JobStateConflict:
-            return get_job(self._store, job.id)
-        _count(job)
+    def _end(self, job: Job, error: StillmotionError, only: Status | None, unchanged_since: str | None) -> Job:
+        """End the job; what the error means is decided anew where its state changed before the record was written."""
+        for _ in range(_TRIES):
+            if job.terminal or only not in (None, job.status) or unchanged_since not in (None, job.updated_at):
+                return job
+            ending = _ending(classify_by_progress(job, error))
+            transition = END[ending.pop("status")]
+            try:
+                job = self._store.update(job.id, transition, only=job.status, unchanged_since=unchanged_since, **ending)
+            except JobStateConflict:
+                job = get_job(self._store, job.id)
+                continue
+            _count(job)
+            return job
         return job
 
 
+def _status_of(error: StillmotionError) -> Status:
+    return STATUS_OF_ERROR.get(error.code, Status.FAILED)
+
+
 def _ending(error: StillmotionError) -> dict[str, Any]:
-    """What a record says when its job has ended with this error."""
-    status = STATUS_OF_ERROR.get(error.code, Status.FAILED)
-    return {"status": status, "error": JobError.of(error), "completed_at": now()}
+    """The fields of a record whose job has ended with this error."""
+    return {"status": _status_of(error), "error": JobError.of(error), "completed_at": now()}
 
 
 def _count(job: Job) -> None:
@@ -124,21 +137,41 @@ def polling_timed_out(polls: int) -> PollingTimedOut:
 
 
 def classify_by_progress(job: Job, error: StillmotionError) -> StillmotionError:
-    """The error of a step that crashed without reporting one, by how far the job had got."""
-    if job.status is Status.SUBMITTING and isinstance(error, SubmitInProgress | StorageFailed):
-        error = InternalError(error.detail)  # it says nothing about what became of the paid call
+    """The error that a job ends with: the one that was reported, unless that does not say what became of the job."""
     if isinstance(error, SubmitOutcomeUnknown) and job.provider.job_id is not None:
-        return PollingTimedOut(
+        error = PollingTimedOut(
             f"ModelGates accepted the job as '{job.provider.job_id}', and the workflow broke off after that. It may "
             "finish: do not submit it again, resume it."
         )
-    if not isinstance(error, InternalError):
-        return error
-    if job.status is Status.SUBMITTING:
+    # While a job is being submitted, these say nothing about the paid call.
+    says_nothing = job.status is Status.SUBMITTING and isinstance(error, SubmitInProgress | StorageFailed)
+    if isinstance(error, InternalError) or says_nothing:
+        return error_by_progress(job.status, error.detail)
+    if job.status not in END[_status_of(error)].sources:
+        return error_by_progress(job.status, error.detail, workflow_ended="FAILED")
+    return error
+
+
+def error_by_progress(status: Status, what: str, *, workflow_ended: str | None = None) -> StillmotionError:
+    """The error of a job that broke off without an error of its own, by how far it had got.
+
+    Args:
+        what: what happened, as a sentence.
+        workflow_ended: how the execution ended (``ABORTED``, ``TIMED_OUT``, ``FAILED``); ``None`` where only one of
+            its steps crashed.
+    """
+    if status is Status.SUBMITTING:
         return SubmitOutcomeUnknown(
-            f"{error.detail} It died while submitting, so ModelGates may have accepted the job. It is not sent again; "
+            f"{what} This happened while submitting, so ModelGates may have accepted the job. It is not sent again; "
             "look it up in the ModelGates account and settle the job by hand."
         )
-    if job.status is Status.DELIVERING:
-        return DownloadFailed(f"{error.detail} The video is finished at ModelGates: resume the job soon.")
-    return error
+    if status is Status.DELIVERING:
+        return DownloadFailed(f"{what} The video is finished at ModelGates: resume the job soon.")
+    if workflow_ended is None:
+        return InternalError(what)
+    if status is Status.QUEUED:
+        ended = GenerationCancelled if workflow_ended == "ABORTED" else InternalError
+        return ended(f"{what} Nothing was submitted or charged.")
+    return PollingTimedOut(
+        f"{what} ModelGates accepted the job, and it may still finish: do not submit it again, resume it."
+    )

@@ -1,12 +1,13 @@
-"""Going on with a job where it stood, in a new execution. Nothing is paid for it anew."""
+"""Continuing a job in another execution. Nothing is paid for it again."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-from stillmotion.errors import StorageFailed
-from stillmotion.jobs.lifecycle import Status
-from stillmotion.jobs.record import Job, ProviderState
+from stillmotion.errors import JobStateConflict, StorageFailed, SubmitInProgress
+from stillmotion.jobs.lifecycle import RESUME, TAKE_OVER, UNDO_RESUME, resumption
+from stillmotion.jobs.record import Job
 from stillmotion.jobs.store import JobStore
 from stillmotion.modelgates.job import Outcome
 from stillmotion.telemetry import count, logger
@@ -19,21 +20,21 @@ class Executions(Protocol):
         """The ARN of the execution of this name."""
 
     def start(self, job: Job, name: str, outcome: Outcome) -> str:
-        """Start an execution that goes on with a job; one of this name that runs already is the one that was wanted.
+        """Start an execution that continues a job; one of this name that runs already counts as started.
 
         Raises:
             StorageFailed: Step Functions did not take it.
         """
 
     def stop(self, job: Job) -> None:
-        """End the job's execution; one that has ended is as wanted.
+        """End the job's execution; does nothing where it has ended.
 
         Raises:
             StorageFailed: Step Functions did not take it.
         """
 
     def running(self, arn: str) -> bool:
-        """Whether the execution is under way.
+        """Whether the execution is running.
 
         Raises:
             StorageFailed: Step Functions did not say.
@@ -47,45 +48,62 @@ class Resuming:
         self._store = store
         self._executions = executions
 
-    def go_on(
-        self, job: Job, outcome: Outcome, *, provider: ProviderState | None = None, looks: int | None = None
+    def resume_in_new_execution(
+        self, job: Job, outcome: Outcome, *, answer: Mapping[str, Any] | None = None, rechecks: int | None = None
     ) -> Job:
-        """Go on with a job from the state it is in; of two at once one wins.
+        """Continue a job from the state it is in; of two calls at once one wins.
 
         Args:
             outcome: what ModelGates last said, ``waiting`` where that is not known.
-            provider: the job at ModelGates, where it was not on record.
-            looks: how often it was looked at since it timed out, where that led here.
+            answer: what its answer changes in the record (:meth:`Job.with_answer`), where one led here.
+            rechecks: how often the job was rechecked since it timed out, where a recheck led here.
 
         Raises:
-            JobStateConflict: it is in that state no longer.
+            JobStateConflict: it is no longer in that state.
             StorageFailed: the execution could not be started; the job is as it was.
         """
         name = f"{job.id}-r{job.resumes + 1}"
         changes: dict[str, Any] = {
-            "status": Status.QUEUED if job.status is Status.QUEUED else Status.IN_PROGRESS,
             "resumes": job.resumes + 1,
             "execution_arn": self._executions.arn(name),
-            "provider": provider or job.provider,
-            "looks": job.looks if looks is None else looks,
+            "rechecks": job.rechecks if rechecks is None else rechecks,
+            **(answer or {}),
+            **(_NOT_ENDED if job.terminal else {}),
         }
-        ended: dict[str, Any] = {"error": None, "completed_at": None, "announced_at": None} if job.terminal else {}
-        resumed = self._store.update(job.id, expected={job.status}, **changes, **ended)
+        resumed = self._store.update(job.id, resumption(job.status), only=job.status, **changes)
         try:
             self._executions.start(resumed, name, outcome)
         except StorageFailed:
             self._undo(job, resumed)
             raise
-        logger.info("job goes on", extra={"job_id": job.id, "was": job.status, "resumes": resumed.resumes})
+        logger.info("job resumed", extra={"job_id": job.id, "was": job.status, "resumes": resumed.resumes})
         count("JobsResumed", model=job.model)
         return resumed
 
     def _undo(self, job: Job, resumed: Job) -> None:
-        was: dict[str, Any] = {
-            "status": job.status,
-            "provider": job.provider,
-            "execution_arn": job.execution_arn,
-            "looks": job.looks,
+        before: dict[str, Any] = {
+            name: getattr(job, name) for name in ("provider", "usage", "execution_arn", "rechecks")
         }
-        ended: dict[str, Any] = {"error": job.error, "completed_at": job.completed_at, "announced_at": job.announced_at}
-        self._store.update(job.id, expected={resumed.status}, **was, **ended)
+        if job.terminal:
+            before |= {name: getattr(job, name) for name in _NOT_ENDED}
+        self._store.update(job.id, UNDO_RESUME[job.status], only=resumed.status, **before)
+
+
+def take_over(store: JobStore, job: Job, execution_arn: str) -> Job:
+    """Make an execution the one that continues a job which another one has left. Nothing is paid for it.
+
+    Raises:
+        SubmitInProgress: the job changed at this moment.
+    """
+    if job.execution_arn == execution_arn:
+        return job
+    transition = RESUME if job.terminal else TAKE_OVER
+    changes: dict[str, Any] = {"execution_arn": execution_arn} | (_NOT_ENDED if job.terminal else {})
+    try:
+        return store.update(job.id, transition, only=job.status, **changes)
+    except JobStateConflict as error:
+        raise SubmitInProgress(f"Job '{job.id}' changed at this moment. Try again soon.") from error
+
+
+_NOT_ENDED: dict[str, Any] = {"error": None, "completed_at": None, "published_at": None}
+"""What a record loses that says how its job ended."""

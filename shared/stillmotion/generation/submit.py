@@ -34,8 +34,8 @@ from stillmotion.errors import (
     SubmitOutcomeUnknown,
 )
 from stillmotion.generation.limits import Limits
-from stillmotion.jobs.lifecycle import Status
-from stillmotion.jobs.record import Job, ProviderState, Usage, now, record_expiry
+from stillmotion.jobs.lifecycle import ACCEPT, CLAIM, NOTE_PAID, RELEASE, RETURN_RESERVATION, Status, Transition
+from stillmotion.jobs.record import Job, now, record_expiry
 from stillmotion.jobs.spend import CeilingReached, Reservation, give_back
 from stillmotion.jobs.store import JobStore, get_job
 from stillmotion.modelgates.client import ModelGates
@@ -151,22 +151,6 @@ class Submission:
         logger.info("job accepted", extra={"job_id": job_id, "model": job.model, "source": job.source})
         return Accepted(job)
 
-    def take_over(self, job: Job, execution_arn: str) -> Job:
-        """Make an execution the one that goes on with a job which another has left behind. Nothing is paid for it.
-
-        Raises:
-            SubmitInProgress: the job moved on at this moment.
-        """
-        if job.execution_arn == execution_arn:
-            return job
-        was: dict[str, Any] = {"status": Status.IN_PROGRESS, "error": None, "completed_at": None, "announced_at": None}
-        try:
-            return self._store.update(
-                job.id, expected={job.status}, execution_arn=execution_arn, **(was if job.terminal else {})
-            )
-        except JobStateConflict as error:
-            raise SubmitInProgress(f"Job '{job.id}' moved on at this moment. Look again soon.") from error
-
     def submit(self, job: Job) -> Job:
         """Make the paid call for a queued job; a job that was submitted before is answered as it is.
 
@@ -195,9 +179,7 @@ class Submission:
         reserved = None if spend is None else Reservation(day=spend.day, micro_usd=spend.micro_usd)
         claim = str(uuid4())
         try:
-            return self._store.update(
-                job.id, expected={Status.QUEUED}, spend=spend, status=Status.SUBMITTING, claim=claim, reserved=reserved
-            )
+            return self._store.update(job.id, CLAIM, spend=spend, claim=claim, reserved=reserved)
         except JobStateConflict:
             held = get_job(self._store, job.id)
             # Our own claim, written by a try whose answer was lost: nobody else will make the call.
@@ -206,16 +188,15 @@ class Submission:
             count("SpendLimitReached", model=job.model)
             raise self._limits.reached(price or Decimal(0), reached.spent, moment) from None
 
-    def _give_back(self, job: Job, status: Status) -> None:
-        """Take a claim back from a job that certainly was not accepted, and what it was counted with.
+    def _give_back(self, job: Job, transition: Transition) -> None:
+        """Return the estimate of a job that certainly was not accepted to its day's counter.
 
-        Where that fails, what ModelGates said is still the thing to tell.
+        Where that fails, the caller still gets ModelGates' error.
         """
-        spend = give_back(job.reserved)
         try:
-            self._store.update(job.id, expected={Status.SUBMITTING}, spend=spend, status=status, reserved=None)
+            self._store.update(job.id, transition, spend=give_back(job.reserved), reserved=None)
         except JobStateConflict:
-            return  # given back already, or ended by somebody else
+            return  # returned already, or ended by another process
         except StorageFailed as error:
             logger.error("claim not given back", extra={"job_id": job.id, "reason": error.detail})
 
@@ -223,13 +204,13 @@ class Submission:
         try:
             accepted = self._provider.submit(body)
         except NOT_ACCEPTED:
-            self._give_back(job, Status.QUEUED)
+            self._give_back(job, RELEASE)
             raise
         except SubmitOutcomeUnknown:
             raise
         except StillmotionError:  # refused for good; the caller ends the job
             if job.reserved is not None:
-                self._give_back(job, Status.SUBMITTING)
+                self._give_back(job, RETURN_RESERVATION)
             raise
         except Exception as error:  # nobody planned for it, so nobody knows how far the call got
             raise SubmitOutcomeUnknown(
@@ -253,19 +234,16 @@ class Submission:
             ) from error
 
     def _write(self, job: Job, accepted: ProviderJob) -> Job:
-        known: dict[str, Any] = {
-            "provider": ProviderState.of(accepted),
-            "usage": Usage(cost_usd=accepted.cost_usd),
-        }
+        known = job.with_answer(accepted)
         try:
-            return self._store.update(job.id, expected={Status.SUBMITTING}, status=Status.IN_PROGRESS, **known)
+            return self._store.update(job.id, ACCEPT, submitted_at=now(), **known)
         except (JobStateConflict, StorageFailed):
             held = get_job(self._store, job.id)
             if held.provider.job_id == accepted.id:
                 return held  # written by a try whose answer was lost
-            if held.terminal and held.provider.job_id is None:
-                # Somebody ended it during the call. It is paid: with the id on record it can be brought home.
-                self._store.update(job.id, expected={held.status}, **known)
+            if held.provider.job_id is None and held.status in NOTE_PAID.sources:
+                # Another process ended it during the call. It is paid: with the id on record it can be resumed.
+                self._store.update(job.id, NOTE_PAID, only=held.status, **known)
             raise
 
     def _announce(self, job: Job) -> None:

@@ -31,8 +31,8 @@ _POSITION = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z#vid_[0-9a-z]{26}
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to list. ``created_after`` is ISO-8601; ``owner`` is the caller, whose jobs and nobody's are listed. Of a
-    status, an operator's list has everybody's."""
+    """What to list: jobs of the ``owner`` (the caller) and jobs without an owner; for an ``operator`` all jobs of a
+    ``status``. ``created_after`` is ISO-8601."""
 
     owner: str | None
     status: Status | None = None
@@ -56,7 +56,7 @@ class Query:
 
     def admits(self, entry: Mapping[str, Any]) -> bool:
         """Whether an entry of these partitions may be shown to this caller and is of the model asked for."""
-        seen = self.operator or str(entry["listing"]).split("#")[0] in self._scopes
+        seen = self.operator or str(entry["owner_shard"]).split("#")[0] in self._scopes
         return seen and (self.model is None or entry.get("model") == self.model)
 
 
@@ -82,14 +82,19 @@ def status_partition(status: Status, job_id: str) -> str:
     return f"{status}#{_shard(job_id)}"
 
 
-def untold_partition(job_id: str) -> str:
-    """The partition of a job in the index of those that have ended and nobody was told of."""
-    return f"untold#{_shard(job_id)}"
+def unpublished_partition(job_id: str) -> str:
+    """The partition of a job in the index of finished jobs whose event is not yet published."""
+    return f"unpublished#{_shard(job_id)}"
 
 
-def untold_partitions() -> list[str]:
+def unpublished_partitions() -> list[str]:
     """All partitions of that index."""
-    return [f"untold#{shard}" for shard in range(SHARDS)]
+    return [f"unpublished#{shard}" for shard in range(SHARDS)]
+
+
+def day_partition(day: str, job_id: str) -> str:
+    """The partition of a job in the index by day; ``day`` is ``YYYY-MM-DD``."""
+    return f"{day}#{_shard(job_id)}"
 
 
 def _scope_of(owner: str | None) -> str:

@@ -1,6 +1,7 @@
-"""A job's states and the only ways from one to another. Stores refuse every other change of state.
+"""A job's states, and every kind of write to its record. Stores refuse any other.
 
-A terminal state is left in two cases only: the job is resumed, because a paid video can still be delivered; or an
+A use case names the transition that it makes, and spells neither the states it starts from nor the one it leads to. A
+terminal state is left in two cases only: the job is resumed, because a paid video can still be delivered; or an
 operator gives up a job whose submit outcome is unknown. docs/architecture.md shows the table as a diagram.
 """
 
@@ -50,50 +51,108 @@ DELIVERY_ERRORS = frozenset(
         *("ProviderThrottled", "ProviderUnauthorized", "ProviderUnavailable", "InternalError"),
     }
 )
-"""With an id at ModelGates on record: what went wrong after the job was paid, and says nothing against its video."""
+"""Of a job with an id at ModelGates: errors after the paid call that do not mean that there is no video."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One allowed change of state: ``by`` is the module of ``generation/`` that makes it."""
+    """One kind of write to a record. ``by`` is the module of ``generation/`` that makes it, and the only one; a
+    ``target`` of ``None`` keeps the state."""
 
-    source: Status
-    target: Status
     by: str
     when: str
+    sources: frozenset[Status]
+    target: Status | None = None
 
 
-def _transitions() -> tuple[Transition, ...]:
-    ended = sorted(TERMINAL - {Status.COMPLETED})
-    return (
-        Transition(Status.QUEUED, Status.SUBMITTING, "submit", "claimed"),
-        Transition(Status.SUBMITTING, Status.QUEUED, "submit", "not accepted"),
-        Transition(Status.SUBMITTING, Status.IN_PROGRESS, "submit", "accepted"),
-        Transition(Status.IN_PROGRESS, Status.DELIVERING, "deliver", "finished"),
-        Transition(Status.DELIVERING, Status.COMPLETED, "deliver", "stored"),
-        *(Transition(source, target, "record_failure", "ended") for source in sorted(OPEN) for target in ended),
-        Transition(Status.DELIVERING, Status.IN_PROGRESS, "resume", "its execution ended"),
-        *(Transition(source, Status.IN_PROGRESS, "resume", "resumed") for source in sorted(RESUMED_FROM)),
-        Transition(Status.SUBMIT_UNKNOWN, Status.FAILED, "operate", "given up"),
-    )
+def _from(*sources: Status) -> frozenset[Status]:
+    return frozenset(sources)
 
 
-TRANSITIONS = _transitions()
-_ALLOWED = frozenset((transition.source, transition.target) for transition in TRANSITIONS)
-# A resumption whose execution could not be started is taken back.
-_UNDONE = frozenset((Status.IN_PROGRESS, source) for source in (*RESUMED_FROM, Status.DELIVERING))
+CLAIM = Transition("submit", "claimed", _from(Status.QUEUED), Status.SUBMITTING)
+RELEASE = Transition("submit", "not accepted", _from(Status.SUBMITTING), Status.QUEUED)
+ACCEPT = Transition("submit", "accepted", _from(Status.SUBMITTING), Status.IN_PROGRESS)
+RETURN_RESERVATION = Transition("submit", "refused for good: its estimate is returned", _from(Status.SUBMITTING))
+
+NOTE_POLL = Transition("poll", "polled", DELIVERABLE_STATES)
+
+BEGIN_DELIVERY = Transition("deliver", "finished", DELIVERABLE_STATES, Status.DELIVERING)
+COMPLETE = Transition("deliver", "stored", _from(Status.DELIVERING), Status.COMPLETED)
+
+END: Mapping[Status, Transition] = {
+    target: Transition("record_failure", "ended", sources, target)
+    for target, sources in {
+        Status.FAILED: OPEN,
+        Status.CANCELLED: _from(Status.QUEUED, Status.IN_PROGRESS),
+        Status.EXPIRED: DELIVERABLE_STATES,
+        Status.TIMED_OUT: _from(Status.IN_PROGRESS),
+        Status.SUBMIT_UNKNOWN: _from(Status.SUBMITTING),
+    }.items()
+}
+"""The end without a video, by the status that its error stands for."""
+
+NOTE_PAID = Transition(
+    "submit",
+    "accepted, but ended during the call",
+    frozenset(target for target, end in END.items() if Status.SUBMITTING in end.sources),
+)
+PUBLISH = Transition("publish", "its event is published", TERMINAL)
+
+REQUEUE = Transition("resume", "its execution ended", _from(Status.QUEUED))
+RESTART = Transition("resume", "its execution ended", DELIVERABLE_STATES, Status.IN_PROGRESS)
+RESUME = Transition("resume", "resumed", RESUMED_FROM, Status.IN_PROGRESS)
+TAKE_OVER = Transition("resume", "taken over by another execution", OPEN)
+_NOT_STARTED = "its new execution did not start"
+UNDO_RESUME: Mapping[Status, Transition] = {
+    Status.QUEUED: Transition("resume", _NOT_STARTED, _from(Status.QUEUED)),
+    **{
+        before: Transition("resume", _NOT_STARTED, _from(Status.IN_PROGRESS), before)
+        for before in sorted(RESUMED_FROM | DELIVERABLE_STATES)
+    },
+}
+"""Takes a resumption back, by the status before it."""
+
+ABANDON = Transition("operate", "given up", _from(Status.SUBMIT_UNKNOWN), Status.FAILED)
+NOTE_RECHECK = Transition("reconcile", "rechecked at ModelGates", _from(Status.TIMED_OUT))
+
+TRANSITIONS = (
+    *(CLAIM, RELEASE, ACCEPT, RETURN_RESERVATION, NOTE_PAID, NOTE_POLL, BEGIN_DELIVERY, COMPLETE),
+    *END.values(),
+    *(PUBLISH, REQUEUE, RESTART, RESUME, TAKE_OVER),
+    *UNDO_RESUME.values(),
+    *(ABANDON, NOTE_RECHECK),
+)
 
 
 class ForbiddenTransition(Exception):
-    """Code asked for a change of state that the table does not have: a fault in the code, never of a caller."""
+    """Code asked for a write that the table does not have: a fault in the code, never of a caller."""
 
 
-def check_transition(expected: Collection[Status], target: Status) -> None:
-    """Refuse a change to ``target`` unless the table has it from every expected state.
+def resumption(status: Status) -> Transition:
+    """How a job in this state gets a new execution.
 
     Raises:
-        ForbiddenTransition: it does not.
+        ForbiddenTransition: it never does.
     """
+    for transition in (REQUEUE, RESTART, RESUME):
+        if status in transition.sources:
+            return transition
+    raise ForbiddenTransition(f"A job that is {status} is not resumed.")
+
+
+def check_transition(transition: Transition, expected: Collection[Status]) -> None:
+    """Refuse a write unless the table has it, for its maker and from every expected state.
+
+    Raises:
+        ForbiddenTransition: it does not, or no state is expected.
+    """
+    if transition not in TRANSITIONS:
+        raise ForbiddenTransition(f"{transition.by} has no transition '{transition.when}' like this one.")
+    if not expected:
+        raise ForbiddenTransition(f"'{transition.when}' ({transition.by}) names no state that it starts from.")
     for source in expected:
-        if source is not target and (source, target) not in _ALLOWED | _UNDONE:
-            raise ForbiddenTransition(f"A job that is {source} does not become {target}.")
+        if source not in transition.sources:
+            target = "stay so" if transition.target is None else f"become {transition.target}"
+            raise ForbiddenTransition(
+                f"A job that is {source} does not {target} by '{transition.when}' ({transition.by})."
+            )

@@ -31,22 +31,6 @@ class ProviderState(Document):
     polling_url: str | None = None
     error: str | None = None
 
-    @classmethod
-    def of(cls, answer: ProviderJob) -> ProviderState:
-        """What there is to keep of the first answer about a job."""
-        return cls(
-            job_id=answer.id,
-            generation_id=answer.generation_id,
-            status=answer.status,
-            polling_url=answer.polling_url,
-            error=answer.error,
-        )
-
-    def after(self, answer: ProviderJob) -> ProviderState:
-        """What is known after a later answer; what that does not say stays."""
-        told = {"status": answer.status, "generation_id": answer.generation_id, "error": answer.error}
-        return replace(self, **{name: value for name, value in told.items() if value is not None})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage(Document):
@@ -84,7 +68,8 @@ class JobError(Document):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Document):
-    """A job record. Times are ISO-8601 in UTC, ``expires_at`` unix seconds."""
+    """A job record. Times are ISO-8601 in UTC, ``expires_at`` unix seconds. ModelGates accepted the job at
+    ``submitted_at``, which is ``None`` where its answer was lost."""
 
     id: str
     status: Status
@@ -104,10 +89,11 @@ class Job(Document):
     execution_arn: str | None = None
     claim: str | None = None
     resumes: int = 0
-    looks: int = 0
-    announced_at: str | None = None
+    rechecks: int = 0
+    published_at: str | None = None
     created_at: str
     updated_at: str
+    submitted_at: str | None = None
     completed_at: str | None = None
     expires_at: int | None = None
 
@@ -116,24 +102,38 @@ class Job(Document):
         return self.status in TERMINAL
 
     @property
-    def untold(self) -> bool:
-        """Whether it has ended and nobody was told."""
-        return self.terminal and self.announced_at is None
+    def unpublished(self) -> bool:
+        """Whether it has ended and its event is not yet published."""
+        return self.terminal and self.published_at is None
 
     @property
     def last_said(self) -> Outcome:
-        """What ModelGates last said of it."""
+        """What ModelGates' last answer means."""
         return classify(self.provider.status or "")
 
     @property
     def resumable(self) -> bool:
-        """Whether a paid video may still be brought home: it is not known to be lost, and nobody is at it."""
+        """Whether a paid video may still be delivered: the job has ended, and the video is not known to be lost."""
         if self.provider.job_id is None:
             return False
         failed_delivery = self.status is Status.FAILED and self.error is not None and self.error.code in DELIVERY_ERRORS
-        # Its content was not there at one look, but ModelGates itself says that it has finished.
+        # Its content could not be found once, but ModelGates itself says that it has finished.
         missed = self.status is Status.EXPIRED and self.last_said is Outcome.COMPLETED
         return self.status in (Status.TIMED_OUT, Status.SUBMIT_UNKNOWN) or failed_delivery or missed
+
+    def with_answer(self, answer: ProviderJob, *, as_id: str | None = None) -> dict[str, Any]:
+        """The fields that an answer of ModelGates changes; what it does not say stays.
+
+        Args:
+            as_id: ModelGates' id of the job, where the answer is about another one than the record knows so far.
+        """
+        known = self.provider
+        if as_id is not None or known.job_id is None:
+            known = ProviderState(job_id=as_id or answer.id, polling_url=answer.polling_url)
+        said = {"status": answer.status, "generation_id": answer.generation_id, "error": answer.error}
+        provider = replace(known, **{name: value for name, value in said.items() if value is not None})
+        usage = self.usage if answer.cost_usd is None else Usage(cost_usd=answer.cost_usd)
+        return {"provider": provider, "usage": usage}
 
     @property
     def age_seconds(self) -> float:
@@ -156,7 +156,7 @@ def timestamp(moment: datetime) -> str:
 
 
 def record_expiry() -> int:
-    """When a record made now may be forgotten, in unix seconds."""
+    """When a record made now may be deleted, in unix seconds."""
     return int(time.time()) + RECORD_DAYS * 86400
 
 

@@ -1,15 +1,14 @@
 """The table of jobs: the source of truth for what was submitted and how far it got.
 
-Every change is conditional on the status it starts from, so two of anything at once cannot both win, and a
-terminal record is never overwritten by something that comes late.
+Every write is a transition of :mod:`stillmotion.jobs.lifecycle`, under a condition on the status that it starts from.
+So of two writers at once only one wins, and a record that has ended is not overwritten by a late one.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -21,24 +20,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from stillmotion.aws_errors import code_of
 from stillmotion.errors import JobNotFound, JobStateConflict, StorageFailed
-from stillmotion.jobs.fields import to_json
-from stillmotion.jobs.index import (
-    Query,
-    owner_partition,
-    position_of,
-    status_partition,
-    untold_partition,
-)
-from stillmotion.jobs.lifecycle import TERMINAL, Status, check_transition
+from stillmotion.jobs.index import Query
+from stillmotion.jobs.items import fits_key, index_changes, new_item, read_entry, read_job, stored
+from stillmotion.jobs.lifecycle import Status, Transition, check_transition
 from stillmotion.jobs.record import Job, now
 from stillmotion.jobs.spend import CeilingReached, Spend
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
-
-
-MAX_KEY_BYTES = 2048
-"""Of a partition key (*Amazon DynamoDB constraints*)."""
 
 
 ENTRIES_PER_READ = 50
@@ -57,19 +46,24 @@ class JobStore(Protocol):
     def update(
         self,
         job_id: str,
+        transition: Transition,
         *,
-        expected: Collection[Status],
+        only: Status | None = None,
         unchanged_since: str | None = None,
         spend: Spend | None = None,
         **changes: Any,
     ) -> Job:
-        """Change fields of a record that is in one of the expected states and return the new record.
+        """Make a transition of the table, change fields with it, and return the new record.
 
         A field that is changed to ``None`` is removed. A ``spend`` changes its day's counter in the same transaction.
+
+        Args:
+            only: of the states that the transition starts from, the one that the record has to be in.
 
         Raises:
             JobStateConflict: it is in another state, or its ``updated_at`` is not ``unchanged_since``; nothing is
                 changed.
+            ForbiddenTransition: the table does not have it.
             CeilingReached: the day's counter leaves no room; nothing is changed.
         """
 
@@ -83,8 +77,8 @@ def get_job(store: JobStore, job_id: str) -> Job:
 
 
 def get_owned_job(store: JobStore, job_id: str, caller: str | None, *, operator: bool = False) -> Job:
-    """The record if the caller may see it: it made the job, or nobody in particular did, or it is an operator.
-    Else :class:`JobNotFound`."""
+    """The record if the caller may see it: the job is its own, or has no owner, or it is an operator. Else
+    :class:`JobNotFound`."""
     job = get_job(store, job_id)
     if not operator and job.owner is not None and job.owner != caller:
         raise _not_found(job_id)
@@ -105,7 +99,7 @@ class DynamoJobStore:
     def create(self, job: Job) -> bool:
         with _storage("write"):
             try:
-                self._table.put_item(Item=_item(job), ConditionExpression="attribute_not_exists(id)")
+                self._table.put_item(Item=new_item(job), ConditionExpression="attribute_not_exists(id)")
             except ClientError as error:
                 if _conditional(error):
                     return False
@@ -113,26 +107,29 @@ class DynamoJobStore:
         return True
 
     def find(self, job_id: str) -> Job | None:
-        if not 0 < len(job_id.encode(errors="replace")) <= MAX_KEY_BYTES:
+        if not fits_key(job_id):
             return None
         with _storage("read"):
             item = self._table.get_item(Key={"id": job_id}, ConsistentRead=True).get("Item")
-        return None if item is None else _job(item)
+        return None if item is None else read_job(item)
 
     def update(
         self,
         job_id: str,
+        transition: Transition,
         *,
-        expected: Collection[Status],
+        only: Status | None = None,
         unchanged_since: str | None = None,
         spend: Spend | None = None,
         **changes: Any,
     ) -> Job:
-        if "status" in changes:
-            check_transition(expected, changes["status"])
-        changes |= {"updated_at": now()} | _indexed(job_id, changes)
+        expected = transition.sources if only is None else {only}
+        check_transition(transition, expected)
+        if transition.target is not None:
+            changes["status"] = transition.target
+        changes |= {"updated_at": now()} | index_changes(job_id, transition, changes)
         removed = [field for field, value in changes.items() if value is None]
-        fields = _stored({field: value for field, value in changes.items() if value is not None})
+        fields = stored({field: value for field, value in changes.items() if value is not None})
         names = {f"#{field}": field for field in (*fields, *removed, "status")}
         values = {f":{field}": value for field, value in fields.items()}
         states = {f":from{at}": str(status) for at, status in enumerate(expected)}
@@ -155,7 +152,7 @@ class DynamoJobStore:
                 if _conditional(error):
                     raise self._conflict(job_id, expected) from None
                 raise
-        return _job(answer["Attributes"])
+        return read_job(answer["Attributes"])
 
     def _update_with(self, spend: Spend, job_id: str, change: dict[str, Any], expected: Collection[Status]) -> Job:
         """The record's change and the counter's in one transaction."""
@@ -198,7 +195,7 @@ class DynamoJobStore:
                     return found
                 time.sleep(pause)
                 answer = self._table.meta.client.batch_get_item(RequestItems=wanted)
-                found |= {str(item["id"]): _job(item) for item in answer["Responses"].get(name, ())}
+                found |= {str(item["id"]): read_job(item) for item in answer["Responses"].get(name, ())}
                 wanted = dict(answer.get("UnprocessedKeys", {}))
         raise StorageFailed("DynamoDB did not read all job records at once (throttled). Try again.")
 
@@ -206,7 +203,7 @@ class DynamoJobStore:
         self, query: Query, partition: str, before: str | None, *, oldest_first: bool = False
     ) -> Iterator[dict[str, Any]]:
         """The entries of one index partition, newest first, strictly before a position; read page by page."""
-        index, key = ("by_owner", "listing") if query.status is None else ("by_status", "status_shard")
+        index, key = ("by_owner", "owner_shard") if query.status is None else ("by_status", "status_shard")
         # A position begins with its time, so a time alone compares as the first position of its millisecond.
         low, high = query.created_after or "0", before or "9"
         if low > high:
@@ -218,11 +215,11 @@ class DynamoJobStore:
         }
         for item in self._query(arguments):
             if item["position"] != before:
-                yield _entry(item)
+                yield read_entry(item)
 
-    def untold(self, partition: str) -> Iterator[str]:
-        """The ids of one partition's jobs that have ended and nobody was told of, oldest first; read page by page."""
-        arguments = {"IndexName": "by_untold", "KeyConditionExpression": Key("untold_shard").eq(partition)}
+    def unpublished(self, partition: str) -> Iterator[str]:
+        """The ids of a partition's finished jobs whose event is not yet published, oldest first; read page by page."""
+        arguments = {"IndexName": "by_unpublished", "KeyConditionExpression": Key("unpublished_shard").eq(partition)}
         return (str(item["id"]) for item in self._query(arguments))
 
     def _query(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -238,7 +235,7 @@ class DynamoJobStore:
     def _conflict(self, job_id: str, expected: Collection[Status]) -> JobStateConflict:
         job = self.find(job_id)
         state = "gone" if job is None else job.status
-        return JobStateConflict(f"Job '{job_id}' is {state}, not {' or '.join(expected)}: something else was first.")
+        return JobStateConflict(f"Job '{job_id}' is {state}, not {' or '.join(expected)}: another process was first.")
 
 
 @contextmanager
@@ -253,32 +250,6 @@ def _storage(action: str) -> Iterator[None]:
 
 def _conditional(error: ClientError) -> bool:
     return code_of(error) == "ConditionalCheckFailedException"
-
-
-_AS_TEXT = frozenset({"request", "error"})
-"""Fields kept as JSON text: callers' numbers and strings may be anything JSON allows, DynamoDB's may not."""
-
-
-def _item(job: Job) -> dict[str, Any]:
-    """The record, and what its indexes sort it by."""
-    return _stored(job.as_json()) | {
-        "model": job.model,
-        "listing": owner_partition(job.owner, job.id),
-        "status_shard": status_partition(job.status, job.id),
-        "position": position_of(job.created_at, job.id),
-        **({"untold_shard": untold_partition(job.id)} if job.untold else {}),
-    }
-
-
-def _indexed(job_id: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """What the indexes make of a change. Only jobs that have ended and were not told of are in the one of those."""
-    indexed: dict[str, Any] = {}
-    if "status" in changes:
-        indexed["status_shard"] = status_partition(changes["status"], job_id)
-        indexed["untold_shard"] = untold_partition(job_id) if changes["status"] in TERMINAL else None
-    if changes.get("announced_at") is not None:
-        indexed["untold_shard"] = None
-    return indexed
 
 
 def _counting(spend: Spend) -> dict[str, Any]:
@@ -299,27 +270,3 @@ def _counting(spend: Spend) -> dict[str, Any]:
 def _expression(changed: Collection[str], removed: Collection[str]) -> str:
     expression = "SET " + ", ".join(f"#{field} = :{field}" for field in changed)
     return expression + (" REMOVE " + ", ".join(f"#{field}" for field in removed) if removed else "")
-
-
-def _stored(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Field values as DynamoDB takes them: no floats, and the caller's own documents as text."""
-    plain = {name: to_json(value) for name, value in fields.items()}
-    texts = {name: json.dumps(plain.pop(name)) for name in _AS_TEXT & plain.keys()}
-    numbers: dict[str, Any] = json.loads(json.dumps(plain), parse_float=Decimal)
-    return numbers | texts
-
-
-def _job(item: Mapping[str, Any]) -> Job:
-    return Job.parse(_entry(item))
-
-
-def _entry(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: json.loads(value) if name in _AS_TEXT else _plain(value) for name, value in item.items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, list) else value
