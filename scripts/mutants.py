@@ -29,7 +29,7 @@ MUTANTS = (
     Mutant(
         "a read time-out of the paid call counts as not accepted",
         "modelgates/client.py",
-        'unknown(f"the answer was lost ({type(error).__name__})")',
+        'raise_outcome_unknown(f"the answer was lost ({type(error).__name__})")',
         'raise ProviderUnavailable("no answer") from None',
         "submit and accept_then_lose_reset",
     ),
@@ -49,7 +49,7 @@ MUTANTS = (
         "a record found in submitting is submitted again",
         "generation/submit.py",
         "            _refuse_to_repeat(job)\n",
-        "            return self._pay(job, self._images.sendable(parse_request(job.request)).body())\n",
+        "            return self._pay(job, self._images.with_fetchable_urls(parse_request(job.request)).body())\n",
         "SubmitTaskFunction",
     ),
     Mutant(

@@ -19,5 +19,5 @@ wiring.prepare(wiring.delivery, DeliverSettings)
 @entry_point
 @video_tasks.task
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Bring the video home: ``{"id": …}``; answers the workflow's result."""
+    """Store the video of a finished job: ``{"id": …}``; answers the workflow's output."""
     return workflow_output(wiring.delivery(load(DeliverSettings, os.environ)).deliver(event["id"]))

@@ -1,4 +1,4 @@
-"""SubmitApi, behind ``POST /videos``, and SubmitTask, the workflow's Submit state: one job of work, two doors."""
+"""SubmitApi, behind ``POST /videos``, and SubmitTask, the workflow's Submit state: one use case, two entry points."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stillmotion import wiring
 from stillmotion.api.resolver import IDEMPOTENCY_KEY, answer, check_body_size, current_caller, documented, new_api
 from stillmotion.api.views import DryRun, JobView, show_dry_run
 from stillmotion.batches.item import Standing, standing
-from stillmotion.generation.create import FrontDoor
+from stillmotion.generation.create import CreateVideo
 from stillmotion.generation.resume import take_over
 from stillmotion.generation.submit import NOT_ACCEPTED, Origin
 from stillmotion.jobs.public import http_view
@@ -50,17 +50,17 @@ def create_video(
     owner = current_caller(app)
     job_id = new_job_id() if idempotency_key is None else derived_job_id("http", owner or "", idempotency_key)
     arn, machine = settings.state_machine_arn, wiring.state_machine()
-    door = FrontDoor(
+    create = CreateVideo(
         submission,
         wiring.failures(settings),
         lambda job, wait_seconds: video_tasks.start(machine, arn, job, wait_seconds=wait_seconds),
     )
     origin = Origin({"type": "http"}, owner, video_tasks.execution_arn(arn, job_id))
-    taken = door.take(request, job_id, origin, app.lambda_context.get_remaining_time_in_millis() / 1000)
-    headers = {"Location": f"/videos/{taken.job.id}"}
-    if taken.replayed:
-        return answer(200, http_view(taken.job), headers | {"Idempotent-Replayed": "true"})
-    return answer(202, http_view(taken.job), headers)
+    created = create.handle(request, job_id, origin, app.lambda_context.get_remaining_time_in_millis() / 1000)
+    headers = {"Location": f"/videos/{created.job.id}"}
+    if created.replayed:
+        return answer(200, http_view(created.job), headers | {"Idempotent-Replayed": "true"})
+    return answer(202, http_view(created.job), headers)
 
 
 @entry_point

@@ -182,7 +182,8 @@ class MemoryVideos:
 
 
 class EasyImages:
-    """Images that are all usable; ``refuses`` is raised by ``check``, ``unsendable`` by ``sendable``."""
+    """Images that are all usable; ``refuses`` is raised by ``check``, ``unsendable`` by
+    ``with_fetchable_urls``."""
 
     def __init__(self) -> None:
         self.refuses: Exception | None = None
@@ -193,10 +194,10 @@ class EasyImages:
             raise self.refuses
         return []
 
-    def settle(self, request: VideoRequest, job_id: str) -> VideoRequest:
+    def upload_inline_media(self, request: VideoRequest, job_id: str) -> VideoRequest:
         return request
 
-    def sendable(self, request: VideoRequest) -> VideoRequest:
+    def with_fetchable_urls(self, request: VideoRequest) -> VideoRequest:
         if self.unsendable is not None:
             raise self.unsendable
         return request

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stillmotion.api.resolver import IDEMPOTENCY_KEY, answer, caller, is_operator, new_api
 from stillmotion.errors import ERRORS, Fault, JobNotFound, ProviderThrottled, StillmotionError, SubmitOutcomeUnknown
-from stillmotion.generation.create import NotTaken
+from stillmotion.generation.create import EndedAtOnce
 from stillmotion.requests.video_request import VideoRequest
 from tests.support.events import sample
 
@@ -82,7 +82,7 @@ def test_every_error_is_answered_as_a_problem_document(kind: type[StillmotionErr
 
 
 def test_an_error_of_a_job_that_is_on_record_names_the_job() -> None:
-    error = NotTaken("vid_1", SubmitOutcomeUnknown("lost"))
+    error = EndedAtOnce("vid_1", SubmitOutcomeUnknown("lost"))
     assert assert_problem(call(raising(error)), 502, "SubmitOutcomeUnknown")["instance"] == "/videos/vid_1"
 
 

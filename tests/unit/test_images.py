@@ -74,7 +74,11 @@ def data_url(body: bytes, content_type: str = "image/png") -> str:
 
 def test_a_request_without_images_is_checked_without_calls() -> None:
     prepared(None).check(request())
-    assert prepared(None).settle(request(), "vid_1") == prepared(None).sendable(request()) == request()
+    assert (
+        prepared(None).upload_inline_media(request(), "vid_1")
+        == prepared(None).with_fetchable_urls(request())
+        == request()
+    )
 
 
 @pytest.mark.parametrize(
@@ -163,14 +167,14 @@ def test_an_object_is_known_by_its_bytes_whatever_it_was_stored_as(s3: Any) -> N
     ):
         url = put(s3, "a", head, stored)
         prepared(s3).check(request(url))
-        link = prepared(s3).sendable(request(url)).frame_images[0].image_url.url
+        link = prepared(s3).with_fetchable_urls(request(url)).frame_images[0].image_url.url
         assert parse_qs(urlsplit(link).query)["response-content-type"] == [known]
 
 
 def test_a_presigned_link_delivers_the_private_object_with_its_real_type(s3: Any) -> None:
     url = put(s3, "drop/a b+c.png", content_type="binary/octet-stream").replace("s3:", "S3:")
     given = request(url, "https://pictures.example/b.png")
-    sent = prepared(s3, link_seconds=600).sendable(given)
+    sent = prepared(s3, link_seconds=600).with_fetchable_urls(given)
     link, other = (frame.image_url.url for frame in sent.frame_images)
     got = requests.get(link, timeout=5)
     assert (got.status_code, got.headers["content-type"], got.content) == (200, "image/png", PNG)
@@ -181,7 +185,7 @@ def test_a_presigned_link_delivers_the_private_object_with_its_real_type(s3: Any
 
 def test_an_object_goes_inline_where_modelgates_cannot_reach_the_bucket(s3: Any) -> None:
     url = put(s3, content_type="binary/octet-stream")
-    sent = prepared(s3, inline=True).sendable(request(url))
+    sent = prepared(s3, inline=True).with_fetchable_urls(request(url))
     assert sent.frame_images[0].image_url.url == data_url(PNG)
 
 
@@ -203,7 +207,7 @@ def test_an_object_that_is_no_image_is_refused_before_and_while_submitting(s3: A
     put(s3, "text", b"hello", "text/plain")
     assert why in refused(prepared(s3), url)
     with pytest.raises(ImageNotUsable, match="nothing was submitted"):
-        prepared(s3).sendable(request(url))
+        prepared(s3).with_fetchable_urls(request(url))
 
 
 def test_an_object_that_is_too_large_is_refused(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,11 +232,11 @@ def test_s3_being_away_is_not_the_fault_of_the_caller(s3: Any, calls: int, inlin
     given = request(put(s3))
     fail(s3, after=calls)
     with pytest.raises(StorageFailed, match="Try again"):
-        prepared(s3, inline=inline).sendable(given)
+        prepared(s3, inline=inline).with_fetchable_urls(given)
     with pytest.raises(StorageFailed, match="Try again"):
         prepared(s3, inline=inline).check(given)
     with pytest.raises(StorageFailed, match="nothing was submitted"):
-        prepared(s3).settle(request(data_url(PNG)), "vid_1")
+        prepared(s3).upload_inline_media(request(data_url(PNG)), "vid_1")
 
 
 def test_image_data_is_moved_into_the_bucket_and_leaves_the_request(s3: Any) -> None:
@@ -241,14 +245,14 @@ def test_image_data_is_moved_into_the_bucket_and_leaves_the_request(s3: Any) -> 
         input_references=[{"type": "audio_url", "audio_url": {"url": data_url(b"ID3...", "audio/mpeg")}}],
     )
     prepared(s3).check(given)
-    settled = prepared(s3).settle(given, "vid_1")
+    settled = prepared(s3).upload_inline_media(given, "vid_1")
     assert [url for _, url in settled.media()] == [
         "s3://pictures/uploads/vid_1/frame_images-0.png",
         "s3://pictures/uploads/vid_1/input_references-0.mp3",
     ]
     stored = s3.get_object(Bucket="pictures", Key="uploads/vid_1/frame_images-0.png")
     assert (stored["ContentType"], stored["Body"].read()) == ("image/png", PNG)
-    assert prepared(s3).settle(settled, "vid_1") == settled
+    assert prepared(s3).upload_inline_media(settled, "vid_1") == settled
 
 
 @pytest.mark.parametrize(

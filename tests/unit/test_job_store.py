@@ -323,6 +323,18 @@ def test_a_job_is_in_the_index_by_day_from_its_paid_call_on(table: Any) -> None:
     assert (entry["usage"]["cost_usd"], entry["reserved"]["micro_usd"]) == (Decimal("0.1"), 250_000)
 
 
+def test_a_callers_own_list_knows_what_each_job_cost_and_on_which_day(table: Any) -> None:
+    store = DynamoJobStore(table)
+    store.create(a_job(Status.QUEUED, id="vid_own", owner="arn:alice", estimated_cost_usd=0.25))
+    store.update("vid_own", CLAIM, reserved=Reservation(day="2026-02-28", micro_usd=250_000))
+    entry = entries_of(table, "by_owner", "owner_shard")["vid_own"]
+    assert (entry["day_shard"], entry["estimated_cost_usd"]) == (
+        day_partition("2026-02-28", "vid_own"),
+        Decimal("0.25"),
+    )
+    assert entry["reserved"] == {"day": "2026-02-28", "micro_usd": 250_000}
+
+
 def test_a_job_without_a_reservation_is_counted_on_the_day_of_its_claim(table: Any) -> None:
     store = DynamoJobStore(table)
     store.create(a_job(Status.QUEUED, id="vid_today"))

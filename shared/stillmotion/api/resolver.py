@@ -22,7 +22,7 @@ from pydantic import BaseModel
 
 from stillmotion.api.views import Problem
 from stillmotion.errors import BodyTooLarge, InternalError, StillmotionError
-from stillmotion.generation.create import NotTaken
+from stillmotion.generation.create import EndedAtOnce
 from stillmotion.jobs.record import Job
 from stillmotion.jobs.store import JobStore, get_owned_job
 from stillmotion.problems import CONTENT_TYPE, TYPE_PREFIX, problem
@@ -65,7 +65,7 @@ def new_api(body: type[BaseModel] = VideoRequest) -> APIGatewayRestResolver:
     app.exception_handler(Exception)(_unplanned)
     app.exception_handler(ServiceError)(lambda error: _answer_status(error.status_code, str(error.msg)))
     app.exception_handler(StillmotionError)(answer_problem)
-    app.exception_handler(NotTaken)(lambda failed: answer_problem(failed.error, job_id=failed.job_id))
+    app.exception_handler(EndedAtOnce)(lambda failed: answer_problem(failed.error, job_id=failed.job_id))
     app.exception_handler([RequestValidationError, RequestUnsupportedContentType])(refuse_body)
     return app
 

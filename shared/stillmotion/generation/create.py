@@ -1,4 +1,5 @@
-"""A request from a caller who waits for the answer: taken on, submitted at once where possible, then handed over."""
+"""A request from a caller who waits for the answer: recorded, submitted at once where possible, then handed over to
+the workflow."""
 
 from __future__ import annotations
 
@@ -19,14 +20,14 @@ SUBMIT_SECONDS = 18.0
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """The job that stands for a request; ``replayed`` when an earlier request made it."""
+class Created:
+    """The job of a request; ``replayed`` when an earlier request made it."""
 
     job: Job
     replayed: bool
 
 
-class NotTaken(Exception):
+class EndedAtOnce(Exception):
     """The job is on record, and ended at once; ``error`` says why."""
 
     def __init__(self, job_id: str, error: StillmotionError) -> None:
@@ -35,12 +36,12 @@ class NotTaken(Exception):
         self.error = error
 
 
-class FrontDoor:
+class CreateVideo:
     """The use case behind ``POST /videos``.
 
     Args:
-        start: starts the execution that goes on with a job, the submit that is still due not before so many seconds;
-            idempotent by the job's id.
+        start: starts the execution that continues a job, which submits it (where that is still to be done) after so
+            many seconds; idempotent by the job's id.
     """
 
     def __init__(self, submission: Submission, failures: Failures, start: Callable[[Job, int], str]) -> None:
@@ -48,44 +49,44 @@ class FrontDoor:
         self._failures = failures
         self._start = start
 
-    def take(self, request: VideoRequest, job_id: str, origin: Origin, seconds_left: float) -> Taken:
+    def handle(self, request: VideoRequest, job_id: str, origin: Origin, seconds_left: float) -> Created:
         """Answer with a job for this request.
 
         A throttled or unreachable provider is no failure: the job is ``queued`` and the workflow submits it.
 
         Raises:
             StillmotionError: the request was refused, nothing is on record.
-            NotTaken: the job ended at once, as the error says.
+            EndedAtOnce: the job ended at once, as the error says.
         """
         accepted = self._submission.accept(request, job_id, origin)
         job = accepted.job
         if accepted.replayed:
-            if _stands_still(job):
+            if _looks_abandoned(job):
                 self._hand_over(job)
-            return Taken(job, replayed=True)
+            return Created(job, replayed=True)
         wait_seconds = 0
         if seconds_left >= SUBMIT_SECONDS:
             job, wait_seconds = self._submit(job)
         self._hand_over(job, wait_seconds)
-        return Taken(job, replayed=False)
+        return Created(job, replayed=False)
 
     def _submit(self, job: Job) -> tuple[Job, int]:
         """The job, and in how many seconds it may be submitted if it was not."""
         try:
             return self._submission.submit(job), 0
         except (*NOT_ACCEPTED, SubmitInProgress, StorageFailed) as error:
-            # The workflow goes on by what the record says, also where the record could not be changed just now.
+            # The workflow continues by what the record says, also where the record could not be changed just now.
             logger.info("queued", extra={"job_id": job.id, "code": error.code})
             return job, submit_again_after(error, 1) if isinstance(error, NOT_ACCEPTED) else 0
         except StillmotionError as error:
             self._end(job, error)
-            raise NotTaken(job.id, error) from error
+            raise EndedAtOnce(job.id, error) from error
 
     def _end(self, job: Job, error: StillmotionError) -> None:
         try:
             self._failures.record(job.id, error)
         except StorageFailed as failed:
-            # The caller hears how the job ended, not "try again": that could pay twice. The workflow makes up the rest.
+            # The answer says how the job ended, not "try again": that could pay twice. The workflow does the rest.
             logger.error("end not recorded", extra={"job_id": job.id, "code": error.code, "reason": failed.detail})
             self._hand_over(job)
 
@@ -98,7 +99,7 @@ class FrontDoor:
             count("ExecutionsNotStarted")
 
 
-def _stands_still(job: Job) -> bool:
-    """Whether a job may have lost its execution: nothing has moved for longer than a hand-over takes."""
+def _looks_abandoned(job: Job) -> bool:
+    """Whether a job may have no execution: it is at its beginning, and unchanged for longer than a hand-over takes."""
     early = job.status in (Status.QUEUED, Status.SUBMITTING, Status.IN_PROGRESS)
     return early and job.polls == 0 and job.age_seconds > LEASE_SECONDS

@@ -77,7 +77,7 @@ class Control:
         try:
             found = self._provider.job(provider_job_id)
         except ProviderUnavailable as error:
-            detail = "is no job that ModelGates tells of right now"
+            detail = "is not a job that ModelGates knows, or it does not answer"
             raise InvalidRequest(
                 f"provider_job_id {detail}: {error.detail} Look the id up in the ModelGates account and send it again.",
                 faults=[Fault("#/provider_job_id", detail, given=provider_job_id)],
@@ -127,4 +127,4 @@ def _not_stoppable(job: Job) -> str:
     if job.terminal:
         return f"Job '{job.id}' has ended as {job.status}. There is nothing to stop."
     doing = "being submitted" if job.status is Status.SUBMITTING else "finished, and its video is being stored"
-    return f"Job '{job.id}' is {doing} at this moment. Look again in a few seconds."
+    return f"Job '{job.id}' is {doing} at this moment. Try again in a few seconds."

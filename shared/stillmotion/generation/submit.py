@@ -1,4 +1,4 @@
-"""Taking a request on, and submitting it at most once.
+"""Recording a request, and submitting it at most once.
 
 The record is written, under a condition, before the paid call and completed after it:
 
@@ -7,8 +7,8 @@ The record is written, under a condition, before the paid call and completed aft
        └──────────────────┘
                           └─ anything else ends the job; a lost answer as submit_unknown
 
-Whoever finds a record in ``submitting`` cannot know whether the call was made, and so never makes it again: while
-the claim is younger than any function may run, somebody is at it; after that, the outcome is unknown.
+A function that finds a record in ``submitting`` cannot know whether the call was made, and so never makes it again.
+While the claim is younger than any function may run, another one may be making it; after that, the outcome is unknown.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ NOT_ACCEPTED = (ProviderThrottled, ProviderUnavailable)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asked for a job and through which door."""
+    """Who asked for a job, and through which entry point."""
 
     source: Mapping[str, Any]
     owner: str | None = None
@@ -80,7 +80,7 @@ class Examined:
 
 
 class Submission:
-    """The use case of submitting, over its ports."""
+    """The use cases of recording and submitting a request."""
 
     def __init__(
         self,
@@ -126,12 +126,12 @@ class Submission:
         if earlier is not None:
             return _replay(earlier, fingerprint)
         examined = self.examine(request)
-        settled = self._images.settle(request, job_id)
+        recorded = self._images.upload_inline_media(request, job_id)
         moment = now()
         job = Job(
             id=job_id,
             status=Status.QUEUED,
-            request=settled.as_given(),
+            request=recorded.as_given(),
             request_hash=fingerprint,
             source=dict(origin.source),
             owner=origin.owner,
@@ -145,7 +145,7 @@ class Submission:
         )
         if not self._store.create(job):
             held = get_job(self._store, job_id)
-            # The very same record is our own, written by a try whose answer was lost.
+            # An equal record is our own, written by a try whose answer was lost.
             if held != job:
                 return _replay(held, fingerprint)
         logger.info("job accepted", extra={"job_id": job_id, "model": job.model, "source": job.source})
@@ -156,13 +156,13 @@ class Submission:
 
         Raises:
             ProviderThrottled, ProviderUnavailable: certainly not accepted; the job is ``queued`` again.
-            SubmitInProgress: another call is at it.
+            SubmitInProgress: another call is submitting it.
             SubmitOutcomeUnknown: it may have been accepted; the caller records that.
             SpendLimitReached: the day's limit leaves no room; final, and nothing was sent.
             ProviderRejected, ProviderUnauthorized, ProviderOutOfCredits, ImageNotUsable: final; the caller records it.
         """
         if job.status is Status.QUEUED:
-            body = self._images.sendable(parse_request(job.request)).body()
+            body = self._images.with_fetchable_urls(parse_request(job.request)).body()
             claimed = self._claim(job)
             if claimed is not None:
                 return self._pay(claimed, body)
@@ -172,7 +172,7 @@ class Submission:
         return job
 
     def _claim(self, job: Job) -> Job | None:
-        """The job, claimed and counted, if this call of all that try is the one to make the paid call."""
+        """The job, claimed and counted, if of all calls at once this is the one to make the paid call."""
         price = None if job.estimated_cost_usd is None else Decimal(str(job.estimated_cost_usd))
         moment = datetime.now(UTC)
         spend = self._limits.reserve(price, moment)
@@ -182,7 +182,7 @@ class Submission:
             return self._store.update(job.id, CLAIM, spend=spend, claim=claim, reserved=reserved)
         except JobStateConflict:
             held = get_job(self._store, job.id)
-            # Our own claim, written by a try whose answer was lost: nobody else will make the call.
+            # Our own claim, written by a try whose answer was lost: no other process will make the call.
             return held if (held.status, held.claim) == (Status.SUBMITTING, claim) else None
         except CeilingReached as reached:
             count("SpendLimitReached", model=job.model)
@@ -212,16 +212,16 @@ class Submission:
             if job.reserved is not None:
                 self._give_back(job, RETURN_RESERVATION)
             raise
-        except Exception as error:  # nobody planned for it, so nobody knows how far the call got
+        except Exception as error:  # not planned for, so how far the call got is not known
             raise SubmitOutcomeUnknown(
-                f"Submitting job '{job.id}' died of {type(error).__name__}, so ModelGates may have accepted it. It is "
-                "not sent again; look it up in the ModelGates account and settle the job by hand."
+                f"Submitting job '{job.id}' failed with {type(error).__name__}, so ModelGates may have accepted it. It "
+                "is not sent again; look it up in the ModelGates account and settle the job by hand."
             ) from error
-        # The id is worth money: it is in the log before anything else can go wrong.
+        # The id is worth money: it is logged before anything else can go wrong.
         logger.info("provider accepted", extra={"job_id": job.id, "provider_job_id": accepted.id})
         count("PaidSubmits", model=job.model)
         submitted = self._record(job, accepted)
-        self._announce(submitted)
+        self._publish(submitted)
         return submitted
 
     def _record(self, job: Job, accepted: ProviderJob) -> Job:
@@ -246,18 +246,18 @@ class Submission:
                 self._store.update(job.id, NOTE_PAID, only=held.status, **known)
             raise
 
-    def _announce(self, job: Job) -> None:
+    def _publish(self, job: Job) -> None:
         try:
             self._events.send(SUBMITTED, job)
-        except StorageFailed as error:  # a paid job is not given up for want of a notice
+        except StorageFailed as error:  # a paid job does not fail because an event was not sent
             logger.warning("event not sent", extra={"job_id": job.id, "event": SUBMITTED, "reason": error.detail})
 
 
 def _refuse_to_repeat(job: Job) -> NoReturn:
     if job.status is Status.QUEUED or job.age_seconds < LEASE_SECONDS:
-        raise SubmitInProgress(f"Job '{job.id}' is being submitted by somebody else at this moment. Look again soon.")
+        raise SubmitInProgress(f"Job '{job.id}' is being submitted by another process at this moment. Try again soon.")
     raise SubmitOutcomeUnknown(
-        f"An earlier attempt to submit job '{job.id}' died on the way, so it may have been accepted. It is not sent "
+        f"An earlier attempt to submit job '{job.id}' broke off, so it may have been accepted. It is not sent "
         "again; look it up in the ModelGates account and settle the job by hand."
     )
 

@@ -1,8 +1,8 @@
 """Lists of jobs, newest first, in pages that neither skip nor repeat while new jobs arrive.
 
-A page ends at a position in time, and the next goes on strictly before it. The page token holds that position and a
-fingerprint of the query it belongs to: it carries no authority, since what may be read is worked out anew from the
-caller and the query of each call, and a token of another query is refused.
+A page ends at a position in time, and the next one begins strictly before it. The page token holds that position and a
+fingerprint of its query. It gives no rights: what may be read follows from the caller and the query of each call, and a
+token of another query is refused.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def position_of(created_at: str, job_id: str) -> str:
 
 
 def list_jobs(read: Reader, query: Query, limit: int, token: str | None) -> Page:
-    """One page. It may be shorter than ``limit`` and still have a next one, where few of many jobs fit.
+    """One page. It may be shorter than ``limit`` and still have a next one, where few of many jobs match.
 
     Raises:
         InvalidRequest: the token is not one of this query's.

@@ -1,7 +1,7 @@
 """What is spent, day by day: counted with the paid call, given back where nothing was accepted, corrected after it.
 
-A day's counter is one item in the table of days. It is changed in the same transaction as the job's record, so a crash
-between the two is impossible and concurrent submits cannot slip past a limit together:
+A day's counter is one item in the table of days. It is changed in the same transaction as the job's record, so no crash
+comes between the two, and submits at once cannot exceed a limit together:
 
     claim       queued → submitting      + estimate, only while the sum stays within the day's limit
     give back   not accepted             - estimate
@@ -23,7 +23,7 @@ MICRO = Decimal(1_000_000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation(Document):
-    """What a job is counted with, and on which day (``YYYY-MM-DD``, UTC)."""
+    """The estimate that a job is counted with, and on which day (``YYYY-MM-DD``, UTC)."""
 
     day: str
     micro_usd: int
@@ -39,7 +39,7 @@ class Spend:
 
 
 class CeilingReached(Exception):
-    """A day's counter leaves no room; ``spent`` is what it stands at, in micro-USD."""
+    """A day's counter leaves no room; ``spent`` is its value in micro-USD."""
 
     def __init__(self, spent: int) -> None:
         super().__init__(f"{spent} micro-USD spent")

@@ -156,7 +156,7 @@ class DynamoJobStore:
 
     def _update_with(self, spend: Spend, job_id: str, change: dict[str, Any], expected: Collection[Status]) -> Job:
         """The record's change and the counter's in one transaction."""
-        assert self._days is not None  # whoever limits spending gives the table of days
+        assert self._days is not None  # a stack with a limit has the table of days
         counter = {"TableName": self._days.name, **_counting(spend)}
         items: list[Any] = [{"Update": counter}, {"Update": {"TableName": self._table.name, **change}}]
         token = str(uuid4())  # a retry of a lost answer is the same transaction
@@ -253,7 +253,7 @@ def _conditional(error: ClientError) -> bool:
 
 
 def _counting(spend: Spend) -> dict[str, Any]:
-    """The change of a day's counter, which disappears by itself after a year."""
+    """The change of a day's counter, which expires after a year."""
     gone = int(datetime.fromisoformat(spend.day).timestamp()) + 366 * 86400
     change: dict[str, Any] = {
         "Key": {"day": spend.day},
@@ -261,7 +261,7 @@ def _counting(spend: Spend) -> dict[str, Any]:
         "ExpressionAttributeValues": {":amount": spend.micro_usd, ":gone": gone},
     }
     if spend.ceiling is not None:
-        # A day without an item stands at nothing, and a ceiling below nothing was refused before.
+        # A day without an item counts nothing, and a ceiling below nothing was refused before.
         change["ConditionExpression"] = "attribute_not_exists(micro_usd) OR micro_usd <= :ceiling"
         change["ExpressionAttributeValues"][":ceiling"] = spend.ceiling
     return change

@@ -27,7 +27,7 @@ from stillmotion.errors import (
     StillmotionError,
 )
 from stillmotion.modelgates.job import ProviderJob, read_job
-from stillmotion.modelgates.responses import decoded, retry_after, submitted, unknown
+from stillmotion.modelgates.responses import decoded, raise_outcome_unknown, retry_after, submitted
 from stillmotion.modelgates.wording import words_of_answer
 from stillmotion.outbound.addresses import ForbiddenAddress, origin
 from stillmotion.outbound.download import Download
@@ -206,7 +206,7 @@ class ModelGates:
                     connection.request("POST", path, body=payload, headers=headers, preload_content=False)
                 answer = connection.getresponse()
             except (HTTPError, HTTPException, OSError, ValueError) as error:
-                unknown(f"the answer was lost ({type(error).__name__})")
+                raise_outcome_unknown(f"the answer was lost ({type(error).__name__})")
             return answer.status, answer.headers, _read_leniently(answer)
         finally:
             connection.close()

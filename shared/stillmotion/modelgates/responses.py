@@ -37,7 +37,11 @@ def submitted(status: int, headers: Mapping[str, str], raw: bytes) -> ProviderJo
     data = decoded(raw)
     if 200 <= status < 300:
         job = read_accepted(data)
-        return job if job is not None else unknown(f"HTTP {status} without a job in it", words_of_answer(data))
+        return (
+            job
+            if job is not None
+            else raise_outcome_unknown(f"HTTP {status} without a job in it", words_of_answer(data))
+        )
     said = words_of_answer(data)
     wait = retry_after(headers)
     if status == 429:
@@ -64,10 +68,10 @@ def submitted(status: int, headers: Mapping[str, str], raw: bytes) -> ProviderJo
             "This is final: change the request; nothing was submitted.",
             provider_message=said,
         )
-    unknown(f"HTTP {status}", said)
+    raise_outcome_unknown(f"HTTP {status}", said)
 
 
-def unknown(what: str, said: str | None = None) -> NoReturn:
+def raise_outcome_unknown(what: str, said: str | None = None) -> NoReturn:
     """The request was sent, and what became of it cannot be known."""
     raise SubmitOutcomeUnknown(
         f"ModelGates may or may not have accepted the job: {what}. It is not sent again, so that it is never paid "

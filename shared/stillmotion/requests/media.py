@@ -118,7 +118,7 @@ class Images:
         frames = [(one.pointer, dimensions(head)) for one, head in looked if one.is_frame and isinstance(head, bytes)]
         return list(shape_warnings(request, frames))
 
-    def settle(self, request: VideoRequest, job_id: str) -> VideoRequest:
+    def upload_inline_media(self, request: VideoRequest, job_id: str) -> VideoRequest:
         """The request with every ``data:`` address moved into the input bucket; checked before with :meth:`check`."""
         moved = {}
         for one in _media(request):
@@ -130,7 +130,7 @@ class Images:
                 moved[one.pointer] = f"s3://{self._input_bucket}/{key}"
         return request.with_media(moved) if moved else request
 
-    def sendable(self, request: VideoRequest) -> VideoRequest:
+    def with_fetchable_urls(self, request: VideoRequest) -> VideoRequest:
         """The request as ModelGates can use it: ``s3://`` addresses as presigned links or inline. Never recorded."""
         links = {}
         for one in _media(request):
