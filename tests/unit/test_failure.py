@@ -8,16 +8,23 @@ from stillmotion.errors import (
     ERRORS,
     DownloadFailed,
     Fault,
+    GenerationCancelled,
     GenerationFailed,
     InternalError,
     JobNotFound,
+    PollingTimedOut,
     StillmotionError,
     StorageFailed,
     SubmitOutcomeUnknown,
 )
-from stillmotion.generation.record_failure import generation_error, polling_timed_out
-from stillmotion.jobs.lifecycle import STATUS_OF_ERROR, TERMINAL, Status
-from stillmotion.jobs.record import JobError
+from stillmotion.generation.record_failure import (
+    classify_by_progress,
+    error_by_progress,
+    generation_error,
+    polling_timed_out,
+)
+from stillmotion.jobs.lifecycle import CLAIM, END, STATUS_OF_ERROR, TERMINAL, Status
+from stillmotion.jobs.record import JobError, ProviderState
 from stillmotion.modelgates.job import Outcome
 from tests.support.fakes import Bench, Died, a_job
 
@@ -158,6 +165,73 @@ def test_a_step_that_died_without_a_word_means_what_the_record_says(
     assert job.error is not None
     assert job.error.code == kind.__name__
     assert "Runtime.ExitError" in job.error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "reported", "kind", "end"),
+    [
+        (Status.QUEUED, "PollingTimedOut", InternalError, Status.FAILED),
+        (Status.QUEUED, "GenerationExpired", InternalError, Status.FAILED),
+        (Status.QUEUED, "SubmitOutcomeUnknown", InternalError, Status.FAILED),
+        (Status.SUBMITTING, "GenerationCancelled", SubmitOutcomeUnknown, Status.SUBMIT_UNKNOWN),
+        (Status.SUBMITTING, "PollingTimedOut", SubmitOutcomeUnknown, Status.SUBMIT_UNKNOWN),
+        (Status.SUBMITTING, "StorageFailed", SubmitOutcomeUnknown, Status.SUBMIT_UNKNOWN),
+        (Status.IN_PROGRESS, "SubmitOutcomeUnknown", PollingTimedOut, Status.TIMED_OUT),
+        (Status.DELIVERING, "PollingTimedOut", DownloadFailed, Status.FAILED),
+        (Status.DELIVERING, "GenerationCancelled", DownloadFailed, Status.FAILED),
+    ],
+)
+def test_an_error_that_does_not_fit_the_progress_is_replaced(
+    status: Status, reported: str, kind: type[StillmotionError], end: Status
+) -> None:
+    job = make(status).failures.record("vid_1", ERRORS[reported]("what happened."))
+    assert job.error is not None
+    assert (job.status, job.error.code) == (end, kind.__name__)
+
+
+@pytest.mark.parametrize("status", OPEN)
+@pytest.mark.parametrize("code", sorted(ERRORS))
+@pytest.mark.parametrize("with_id", [False, True])
+def test_every_error_ends_a_job_from_every_open_state_as_the_table_allows(
+    status: Status, code: str, with_id: bool
+) -> None:
+    bench = Bench()
+    state = ProviderState(job_id="job-1") if with_id else ProviderState()
+    bench.store.put(a_job(status, provider=state))
+    job = bench.failures.record("vid_1", ERRORS[code]("what happened."))
+    assert job.status in {target for target, end in END.items() if status in end.sources}
+    assert bench.events.names == ["Failed"]
+
+
+def test_a_claim_between_reading_and_writing_makes_the_outcome_unknown() -> None:
+    bench = make(Status.QUEUED)
+
+    def claimed_meanwhile(job_id: str, changes: dict[str, object]) -> None:
+        bench.store.before_update = None
+        bench.store.update(job_id, CLAIM)
+
+    bench.store.before_update = claimed_meanwhile
+    job = bench.failures.record("vid_1", InternalError("A step ended with Sandbox.Timedout."))
+    assert job.status is Status.SUBMIT_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("status", "how", "kind"),
+    [
+        (Status.QUEUED, "ABORTED", GenerationCancelled),
+        (Status.QUEUED, "FAILED", InternalError),
+        (Status.SUBMITTING, "ABORTED", SubmitOutcomeUnknown),
+        (Status.IN_PROGRESS, "TIMED_OUT", PollingTimedOut),
+        (Status.DELIVERING, "FAILED", DownloadFailed),
+    ],
+)
+def test_a_workflow_that_ended_early_means_what_the_progress_says(
+    status: Status, how: str, kind: type[StillmotionError]
+) -> None:
+    error = error_by_progress(status, "It ended.", workflow_ended=how)
+    assert type(error) is kind
+    assert error.detail.startswith("It ended.")
+    assert classify_by_progress(a_job(status), error).detail.startswith("It ended.")
 
 
 @pytest.mark.parametrize(

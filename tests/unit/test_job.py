@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from stillmotion.jobs.fields import MalformedRecord
 from stillmotion.jobs.lifecycle import STATUS_OF_ERROR, TERMINAL, Status
 from stillmotion.jobs.public import http_view, workflow_output
 from stillmotion.jobs.record import Job, ProviderState, Usage, derived_job_id, new_job_id, now, record_expiry
+from stillmotion.modelgates.job import ProviderJob
 from tests.support.fakes import a_job, a_request
 
 ID = re.compile(r"vid_[0-9a-hjkmnp-tv-z]{26}")
@@ -130,6 +131,29 @@ def test_a_record_as_json_leaves_out_what_is_unknown_and_keeps_callers_nulls() -
     assert (stored["usage"], stored["provider"], stored["video"], stored["polls"]) == ({}, {}, [], 0)
     assert not stored.keys() & {"owner", "error", "reserved", "completed_at", "estimated_cost_usd"}
     assert Job.parse(json.loads(json.dumps(stored))) == job
+
+
+def test_a_first_answer_gives_the_job_its_id_and_address() -> None:
+    answer = ProviderJob("job-7", "pending", "gen-1", "/poll/7", "said so", cost_usd=0.5)
+    state = ProviderState(
+        job_id="job-7", generation_id="gen-1", status="pending", polling_url="/poll/7", error="said so"
+    )
+    assert a_job(Status.SUBMITTING).with_answer(answer) == {"provider": state, "usage": Usage(cost_usd=0.5)}
+
+
+def test_a_later_answer_keeps_the_id_the_address_and_what_it_does_not_say() -> None:
+    known = ProviderState(job_id="job-7", generation_id="gen-1", status="pending", polling_url="/poll/7", error="e")
+    job = a_job(provider=known, usage=Usage(cost_usd=0.5))
+    later = job.with_answer(ProviderJob("job-8", "completed", polling_url="/poll/8"))
+    assert later == {"provider": replace(known, status="completed"), "usage": Usage(cost_usd=0.5)}
+
+
+def test_an_answer_about_another_job_replaces_what_was_known() -> None:
+    known = ProviderState(job_id="job-7", generation_id="gen-1", status="pending", polling_url="/poll/7", error="e")
+    found = ProviderJob("job-9", "completed", polling_url="/poll/9", cost_usd=0.25)
+    changes = a_job(Status.SUBMIT_UNKNOWN, provider=known).with_answer(found, as_id="job-8")
+    assert changes["provider"] == ProviderState(job_id="job-8", status="completed", polling_url="/poll/9")
+    assert changes["usage"] == Usage(cost_usd=0.25)
 
 
 def test_a_record_cannot_be_changed_in_place() -> None:
