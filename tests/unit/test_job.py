@@ -123,7 +123,7 @@ def test_a_record_without_a_required_field_is_refused(name: str) -> None:
         Job.parse(stored)
 
 
-def test_a_record_as_json_leaves_out_what_is_unknown_and_keeps_callers_nulls() -> None:
+def test_a_record_as_json_has_no_unknown_fields_and_keeps_callers_nulls() -> None:
     job = a_job(Status.QUEUED, request={"model": "m", "trace": {"a": None, "b": [None]}})
     stored = job.as_json()
     assert stored["status"] == "queued"

@@ -364,7 +364,7 @@ def test_a_refused_request_with_an_unusable_model_is_recorded_all_the_same(table
     assert job.id not in entries_of(table, "by_model", "model_key")
 
 
-def test_a_job_leaves_the_index_of_unpublished_ones_when_its_event_is_published(table: Any) -> None:
+def test_a_published_job_leaves_the_index_of_unpublished_ones(table: Any) -> None:
     store = DynamoJobStore(table)
     store.create(a_job(Status.IN_PROGRESS, id="vid_told"))
     assert "vid_told" not in entries_of(table, "by_unpublished", "unpublished_shard")

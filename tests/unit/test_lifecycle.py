@@ -52,7 +52,7 @@ def makers_of(module: str) -> set[str]:
     return found
 
 
-def test_every_transition_is_listed_once_and_made_by_a_module_of_generation() -> None:
+def test_every_transition_is_listed_once_and_has_a_known_maker() -> None:
     rows = [(source, step.target, step.by, step.when) for step in TRANSITIONS for source in step.sources]
     assert len(set(rows)) == len(rows)
     for step in TRANSITIONS:

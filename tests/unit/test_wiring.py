@@ -13,7 +13,7 @@ import pytest
 
 from stillmotion import wiring
 from stillmotion.settings import UploadSettings
-from tests.template import ROOT
+from tests.support.template import ROOT
 
 pytestmark = pytest.mark.usefixtures("account")
 
