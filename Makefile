@@ -16,7 +16,9 @@ LAST_IMAGE ?=
 PROMPT ?=
 MODEL ?=
 DURATION ?=
-export IMAGE LAST_IMAGE PROMPT MODEL DURATION
+# A model list for the simulator of `make run` and `make local`; without one it offers the recorded list.
+CATALOGUE ?=
+export IMAGE LAST_IMAGE PROMPT MODEL DURATION CATALOGUE
 
 # More for the underlying tool: make test ARGS="-k webhook", make deploy ARGS="--guided".
 ARGS ?=
@@ -42,11 +44,11 @@ setup: $(READY) ## Make .venv with Python 3.13 and everything the other commands
 	@echo "$(VENV) is ready."
 
 .PHONY: run
-run: $(READY) ## Turn a picture into a clip on a local cloud: IMAGE= LAST_IMAGE= PROMPT= MODEL= DURATION=
+run: $(READY) ## Turn a picture into a clip on a local cloud: IMAGE= LAST_IMAGE= PROMPT= MODEL= DURATION= CATALOGUE=
 	@exec python -m local.run
 
 .PHONY: local
-local: $(READY) ## Start the local cloud and leave it running
+local: $(READY) ## Start the local cloud and leave it running: CATALOGUE=
 	@exec python -m local.serve start
 
 .PHONY: local-stop

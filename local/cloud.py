@@ -11,6 +11,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -33,7 +34,8 @@ class LocalCloud:
     """A context manager: everything runs inside, nothing is left of it outside.
 
     `purpose` names its folder below .local/clouds, where the logs stay. With an `api_key` the real ModelGates is used
-    instead of the simulator, which otherwise gets a key of its own. `say` hears one line for each step.
+    instead of the simulator, which otherwise gets a key of its own and offers the models of `catalogue`, a file (None:
+    the recorded list), with `test_models` also made-up ones. `say` hears one line for each step.
     """
 
     def __init__(
@@ -42,12 +44,21 @@ class LocalCloud:
         *,
         api_key: str | None = None,
         seconds_to_ready: float = 2,
+        catalogue: Path | None = None,
+        test_models: bool = False,
         say: Say = lambda _: None,
     ) -> None:
         self.folder = CLOUDS / f"{purpose}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         self._simulated = api_key is None
         self.api_key = api_key or f"local-{secrets.token_hex(16)}"
-        self._seconds_to_ready = seconds_to_ready
+        self._launch_simulator = partial(
+            servers.simulator,
+            self.folder,
+            self.api_key,
+            seconds_to_ready,
+            catalogue=catalogue,
+            test_models=test_models,
+        )
         self._say = say
         self._servers: list[Server] = []
         self._running: tuple[Stack, EventLog] | None = None
@@ -101,7 +112,7 @@ class LocalCloud:
         self._say("starting MiniStack" + (" and the ModelGates simulator" if self._simulated else ""))
         self._servers.append(servers.ministack(self.folder))
         if self._simulated:
-            self._servers.append(servers.simulator(self.folder, self.api_key, self._seconds_to_ready))
+            self._servers.append(self._launch_simulator())
         self._say("building the functions (kept until they change)")
         template = build()
         for server in self._servers:

@@ -18,7 +18,7 @@ _NETWORK = (
 _SYSTEM = ("LANG", "LC_ALL", "TZ", "STILLMOTION_HELD_IN")
 _SECRET = ("MODELGATES_API_KEY",)
 # What `make run` takes; without meaning, or with another one, for the tools it starts.
-_OURS = ("IMAGE", "LAST_IMAGE", "PROMPT", "MODEL", "DURATION", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+_OURS = ("IMAGE", "LAST_IMAGE", "PROMPT", "MODEL", "DURATION", "CATALOGUE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 
 
 def _base() -> dict[str, str]:

@@ -1,17 +1,19 @@
 """`make run`: a picture becomes a clip, on a local cloud that lives only as long as that takes.
 
-Takes IMAGE, LAST_IMAGE, PROMPT, MODEL and DURATION from the environment. With MODELGATES_API_KEY set the real service
-is used. The last line on standard output is JSON: {"id", "status", "output_path", "bytes"}.
+Takes IMAGE, LAST_IMAGE, PROMPT, MODEL, DURATION and CATALOGUE from the environment. With MODELGATES_API_KEY set the
+real service is used. The last line on standard output is JSON: {"id", "status", "output_path", "bytes"}.
 """
 
 import json
 import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from local.catalogue import chosen_catalogue
 from local.clip import psnr, read_clip
 from local.cloud import LocalCloud
 from local.paths import ROOT, SAMPLE
@@ -143,14 +145,21 @@ def main() -> int:
     end_on_sigterm()
     try:
         order = Order.from_environment(dict(os.environ))
+        catalogue = chosen_catalogue()
         api_key = os.environ.get("MODELGATES_API_KEY") or None
+        if api_key and catalogue:
+            raise BadInput(
+                f"CATALOGUE={catalogue} is for the simulator, MODELGATES_API_KEY for the real ModelGates. "
+                "Give one of them."
+            )
         if api_key:
             terminal.say(
                 "MODELGATES_API_KEY is set: this uses the real ModelGates and spends credits of that key. "
                 "Without it a simulator is used, which costs nothing.",
                 "bold yellow",
             )
-        with LocalCloud("run", api_key=api_key, say=lambda text: terminal.say(text, "dim")) as cloud:
+        say = partial(terminal.say, style="dim")
+        with LocalCloud("run", api_key=api_key, catalogue=catalogue, say=say) as cloud:
             return make_clip(cloud.stack, order, Path(os.path.relpath(ROOT / "out")))
     except CommandError as error:
         terminal.failure(error)

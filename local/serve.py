@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
+from local.catalogue import chosen_catalogue
 from local.cloud import LocalCloud
 from local.events import kept_log
 from local.paths import HELD, ROOT, STACK_FILE
@@ -46,6 +47,7 @@ def start() -> int:
         _say_already_running()
         return 0
     end_on_sigterm()
+    chosen_catalogue()
     STACK_FILE.unlink(missing_ok=True)
     LOG.write_text("")
     with LOG.open("a") as log:
@@ -73,7 +75,7 @@ def supervise() -> int:
         STACK_FILE.unlink(missing_ok=True)
         try:
             with (
-                LocalCloud("local", say=lambda text: print(text, flush=True)) as cloud,
+                LocalCloud("local", catalogue=chosen_catalogue(), say=lambda text: print(text, flush=True)) as cloud,
                 kept_log(cloud.stack) as stack,
             ):
                 _write(lock, [os.getpid(), *cloud.process_groups])

@@ -66,13 +66,17 @@ def ministack(folder: Path) -> Server:
     return Server(launch, "/_ministack/ready")
 
 
-def simulator(folder: Path, api_key: str, seconds_to_ready: float) -> Server:
-    """ModelGates for this cloud."""
+def simulator(
+    folder: Path, api_key: str, seconds_to_ready: float, *, catalogue: Path | None = None, test_models: bool = False
+) -> Server:
+    """ModelGates for this cloud, with the recorded models or those of a file, and made-up ones where tests ask."""
 
     def launch(port: int) -> Child:
         command = [
             *[sys.executable, "-m", "local.simulator", "--port", str(port)],
             *["--api-key", api_key, "--seconds-to-ready", str(seconds_to_ready)],
+            *(["--catalogue", str(catalogue.resolve())] if catalogue else []),
+            *(["--test-models"] if test_models else []),
         ]
         return Child("The simulator", command, environment.simulator(folder), ROOT, folder / "simulator.log")
 

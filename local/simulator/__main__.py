@@ -6,9 +6,12 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
+from local.simulator.catalogue import RECORDED, Catalogue, CatalogueError
 from local.simulator.core import Core
+from local.simulator.made_up_models import offered
 from local.simulator.server import Server
 from local.simulator.settings import Settings, UnknownSettingError, changed
 
@@ -19,6 +22,14 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.simulator", description="ModelGates on this machine.")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one (default %(default)s)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    parser.add_argument(
+        "--catalogue",
+        type=Path,
+        default=RECORDED,
+        metavar="FILE",
+        help="models to offer: a JSON file as GET /api/v1/videos/models answers (default: the recorded list)",
+    )
+    parser.add_argument("--test-models", action="store_true", help="offer made-up models as well, for tests")
     parser.add_argument("--api-key", help="key to accept (default: $MODELGATES_API_KEY, else mg-local-key)")
     parser.add_argument("--seconds-to-ready", type=float, help="seconds from submit to the finished clip")
     parser.add_argument("--seconds-pending", type=float, help="seconds that a job stays pending")
@@ -47,8 +58,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return changed(Settings(), changes)
 
 
-async def _serve(settings: Settings, host: str, port: int) -> None:
-    server = Server(Core(settings))
+async def _run(settings: Settings, models: Catalogue, host: str, port: int) -> None:
+    server = Server(Core(settings, models))
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -64,8 +75,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run until SIGINT or SIGTERM; return the exit status."""
     arguments = _arguments(argv)
     try:
-        asyncio.run(_serve(_settings(arguments), arguments.host, arguments.port))
-    except (UnknownSettingError, OSError) as error:
+        settings = _settings(arguments)
+        models = offered(arguments.catalogue, test_models=arguments.test_models)
+        asyncio.run(_run(settings, models, arguments.host, arguments.port))
+    except (CatalogueError, UnknownSettingError, OSError) as error:
         print(f"simulator: {error}", file=sys.stderr)
         return 1
     return 0

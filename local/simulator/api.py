@@ -8,7 +8,6 @@ from typing import Any
 from aiohttp import web
 
 from local.simulator.answers import Answer, file_answer, json_answer, padded, redirect_answer, text_answer
-from local.simulator.catalogue import MODELS
 from local.simulator.core import Core
 from local.simulator.errors import ApiError, bad_parameter
 from local.simulator.jobs import Job
@@ -27,18 +26,23 @@ class Api:
 
     async def models(self, request: web.Request) -> Answer:
         """GET /api/v1/videos/models: no key needed."""
-        return json_answer(200, {"data": [model.as_json() for model in MODELS]})
+        return json_answer(200, {"data": self._core.catalogue.as_json()})
+
+    async def key(self, request: web.Request) -> Answer:
+        """GET /api/v1/key: 200 with the limit, what is left of it and what was used, or 401."""
+        self._check_key(request)
+        return json_answer(200, {"data": self._core.key()})
 
     async def submit(self, request: web.Request) -> Answer:
-        """POST /api/v1/videos: 202 and the job, or 400, 401, 402, 403, 404, 413."""
+        """POST /api/v1/videos: 202 and the job, or 400, 401, 402, 403, 404, 413, 500 for what has no price."""
         self._check_key(request)
         body = _parsed(await _read_body(request))
         settings = self._core.settings
-        plan = check_request(body, strict=settings.strict_fields)
+        plan = check_request(body, self._core.catalogue, strict=settings.strict_fields)
         self._check_previous(plan)
         self._check_moderation(plan)
-        self._core.charge(plan)
-        job = self._core.book.open(plan, body, settings, f"{request.scheme}://{request.host}")
+        cost = self._core.charge(plan)
+        job = self._core.book.open(plan, body, settings, f"{request.scheme}://{request.host}", cost)
         if settings.complete_on_submit:
             await self._core.book.settle(job)
         return json_answer(settings.submit_status, self._shown(job))

@@ -1,187 +1,162 @@
-"""The models that the simulator offers.
+"""The models that the simulator offers: a list as `GET /api/v1/videos/models` answers it, and what is read from it.
 
-Where the public documents state a capability, it is here; where they do not, the field is null, as the real list
-has it: *not stated*, never *none*. The `simulator/…` models are made up, for the cases that no listed one shows.
+Without a choice it is the recorded list beside this module. Null, or a missing field, means *not stated*, never *none*.
 """
 
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-CREATED = 1_760_000_000
-RESOLUTIONS = ("360p", "480p", "720p", "768p", "1080p", "1K", "2K", "4K")
-ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9", "9:21")
-FRAME_TYPES = ("first_frame", "last_frame")
-# Pixels of the shorter side.
-LINES = {"360p": 360, "480p": 480, "720p": 720, "768p": 768, "1080p": 1080, "1K": 1024, "2K": 1440, "4K": 2160}
+RECORDED = Path(__file__).parent / "recorded_models.json"
+FIELDS = (
+    "id",
+    "canonical_slug",
+    "name",
+    "created",
+    "description",
+    "hugging_face_id",
+    "supported_resolutions",
+    "supported_aspect_ratios",
+    "supported_sizes",
+    "supported_durations",
+    "supported_frame_images",
+    "generate_audio",
+    "seed",
+    "upscale_factor",
+    "creativity",
+    "pricing_skus",
+    "allowed_passthrough_parameters",
+)
+
+
+class CatalogueError(Exception):
+    """A model list cannot be offered; the message names the file, the model and the field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model: the fields of the API's VideoModel, and whether it animates an image without a prompt."""
+    """One model as the simulator reads it: None is *not stated*. `offered` is the VideoModel object that it shows."""
 
     id: str
-    name: str
-    pricing_skus: dict[str, str]
-    description: str = ""
-    hugging_face_id: str | None = None
-    supported_resolutions: tuple[str, ...] | None = None
-    supported_aspect_ratios: tuple[str, ...] | None = None
-    supported_sizes: tuple[str, ...] | None = None
-    supported_durations: tuple[int, ...] | None = None
-    supported_frame_images: tuple[str, ...] | None = None
-    generate_audio: bool | None = None
+    offered: Mapping[str, Any]
+    prices: Mapping[str, Any]
+    resolutions: tuple[str, ...] | None = None
+    ratios: tuple[str, ...] | None = None
+    sizes: tuple[str, ...] | None = None
+    durations: tuple[int, ...] | None = None
+    frame_types: tuple[str, ...] | None = None
+    sound: bool | None = None
     seed: bool | None = None
-    upscale_factor: dict[str, float] | None = None
+    upscale_factor: Mapping[str, float] | None = None
     creativity: tuple[int, ...] | None = None
-    allowed_passthrough_parameters: tuple[str, ...] = ()
+    passed_through: tuple[str, ...] = ()
     prompt_optional: bool = False
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the VideoModel object, every field present."""
-        return {
-            "id": self.id,
-            "canonical_slug": f"{self.id}-20260115",
-            "name": self.name,
-            "created": CREATED,
-            "description": self.description,
-            "hugging_face_id": self.hugging_face_id,
-            "supported_resolutions": _listed(self.supported_resolutions),
-            "supported_aspect_ratios": _listed(self.supported_aspect_ratios),
-            "supported_sizes": _listed(self.supported_sizes),
-            "supported_durations": _listed(self.supported_durations),
-            "supported_frame_images": _listed(self.supported_frame_images),
-            "generate_audio": self.generate_audio,
-            "seed": self.seed,
-            "upscale_factor": self.upscale_factor,
-            "creativity": _listed(self.creativity),
-            "pricing_skus": dict(self.pricing_skus),
-            "allowed_passthrough_parameters": list(self.allowed_passthrough_parameters),
-        }
 
-    def cost(self, seconds: int, resolution: str) -> Decimal:
-        """Return the price in USD: the rate of this resolution where there is one, else the general rate."""
-        general = self.pricing_skus["per-video-second"]
-        rate = self.pricing_skus.get(f"per-video-second-{resolution.lower()}", general)
-        return Decimal(rate) * seconds
+class Catalogue:
+    """The models on offer, in the order of the list."""
+
+    def __init__(self, models: Iterable[Model]) -> None:
+        self.models = tuple(models)
+        self._by_name = {str(model.offered["canonical_slug"]): model for model in self.models}
+        self._by_name |= {model.id: model for model in self.models}
+
+    def find(self, name: str) -> Model | None:
+        """Return the model with this id or canonical slug, or None."""
+        return self._by_name.get(name)
+
+    def as_json(self) -> list[Mapping[str, Any]]:
+        """Return the VideoModel objects, every field present."""
+        return [model.offered for model in self.models]
 
 
-def _listed(values: tuple[Any, ...] | None) -> list[Any] | None:
-    return None if values is None else list(values)
+def read_catalogue(path: Path = RECORDED) -> list[Model]:
+    """Read the models of a JSON file `{"data": [VideoModel, …]}`; raises CatalogueError."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise CatalogueError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise CatalogueError(f"{path} is not JSON: {error}.") from error
+    entries = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(entries, list) or not entries:
+        raise CatalogueError(
+            f'{path} is no model list: {{"data": [VideoModel, …]}} is wanted, as GET /api/v1/videos/models answers it.'
+        )
+    models: dict[str, Model] = {}
+    for position, entry in enumerate(entries):
+        try:
+            model = read_model(entry)
+        except CatalogueError as error:
+            raise CatalogueError(f"{path}, data[{position}]: {error}") from error
+        if model.id in models:
+            raise CatalogueError(f"{path}, data[{position}]: {model.id} is listed twice.")
+        models[model.id] = model
+    return list(models.values())
 
 
-MODELS = (
-    Model(
-        id="google/veo-3.1-lite",
-        name="Google: Veo 3.1 Lite",
-        description="Short clips from text or from a first and a last frame.",
-        pricing_skus={"per-video-second": "0.03", "per-video-second-1080p": "0.05"},
-        supported_resolutions=("720p", "1080p"),
-        supported_aspect_ratios=("16:9", "9:16"),
-        supported_durations=(4, 6, 8),
-        supported_frame_images=FRAME_TYPES,
-        seed=True,
-        allowed_passthrough_parameters=("negativePrompt", "personGeneration"),
-    ),
-    Model(
-        id="google/veo-3.1",
-        name="Google: Veo 3.1",
-        description="Clips with sound.",
-        pricing_skus={"per-video-second": "0.40", "per-video-second-4k": "0.60"},
-        supported_resolutions=("720p", "1080p", "4K"),
-        supported_aspect_ratios=("16:9", "9:16"),
-        supported_durations=(4, 6, 8),
-        supported_frame_images=FRAME_TYPES,
-        generate_audio=True,
-        seed=True,
-        allowed_passthrough_parameters=("negativePrompt", "personGeneration"),
-    ),
-    Model(
-        id="google/veo-3.1-fast",
-        name="Google: Veo 3.1 Fast",
-        description="Clips with sound, sooner.",
-        pricing_skus={"per-video-second": "0.15"},
-        generate_audio=True,
-    ),
-    Model(
-        id="alibaba/wan-2.7",
-        name="Alibaba: Wan 2.7",
-        description="First and last frame, up to 1080p.",
-        pricing_skus={"per-video-second": "0.04"},
-        supported_resolutions=("720p", "1080p"),
-        supported_frame_images=FRAME_TYPES,
-        allowed_passthrough_parameters=("negative_prompt",),
-    ),
-    Model(
-        id="kwaivgi/kling-v3.0-std",
-        name="Kling: v3.0 Standard",
-        pricing_skus={"per-video-second": "0.08"},
-        supported_aspect_ratios=("16:9", "9:16", "1:1"),
-        supported_durations=(5, 10),
-        supported_frame_images=FRAME_TYPES,
-        generate_audio=False,
-        seed=False,
-    ),
-    Model(
-        id="minimax/hailuo-2.3",
-        name="MiniMax: Hailuo 2.3",
-        description="Animates one image, with or without a prompt.",
-        pricing_skus={"per-video-second": "0.05"},
-        supported_resolutions=("768p", "1080p"),
-        supported_durations=(6, 10),
-        supported_frame_images=("first_frame",),
-        generate_audio=False,
-        prompt_optional=True,
-    ),
-    Model(
-        id="bytedance/seedance-2.0",
-        name="ByteDance: Seedance 2.0",
-        pricing_skus={"per-video-second": "0.06", "per-video-second-1080p": "0.14"},
-        supported_resolutions=("480p", "720p", "1080p"),
-        supported_aspect_ratios=("16:9", "9:16", "1:1", "4:3", "3:4", "21:9", "9:21"),
-        supported_durations=tuple(range(4, 13)),
-        generate_audio=True,
-        seed=True,
-    ),
-    Model(
-        id="openai/sora-2-pro",
-        name="OpenAI: Sora 2 Pro",
-        pricing_skus={"per-video-second": "0.30"},
-        supported_sizes=("1280x720", "720x1280", "1792x1024", "1024x1792"),
-        supported_durations=(4, 8, 12),
-        supported_frame_images=("first_frame",),
-        generate_audio=True,
-    ),
-    Model(
-        id="simulator/text-only",
-        name="Simulator: text only",
-        description="Takes no frame images at all.",
-        pricing_skus={"per-video-second": "0.01"},
-        supported_resolutions=("360p", "720p"),
-        supported_aspect_ratios=ASPECT_RATIOS,
-        supported_durations=(1, 2, 4),
-        supported_frame_images=(),
-        generate_audio=False,
-        seed=True,
-    ),
-    Model(
-        id="simulator/upscaler",
-        name="Simulator: upscaler",
-        description="Animates and enlarges one image.",
-        pricing_skus={"per-video-second": "0.02"},
-        supported_durations=(1, 2),
-        supported_frame_images=("first_frame",),
-        upscale_factor={"min": 1, "max": 4},
-        creativity=(0, 1, 2, 3),
-        prompt_optional=True,
-    ),
-)
-BY_ID = {model.id: model for model in MODELS}
+def read_model(entry: object, *, prompt_optional: bool = False) -> Model:
+    """Read one VideoModel object; raises CatalogueError naming the field that cannot be used.
+
+    Prices are kept as they are: a price that cannot be read concerns only the requests that it would be charged for.
+    """
+    if not isinstance(entry, dict):
+        raise CatalogueError(f"a model must be an object, not {json.dumps(entry)[:80]}.")
+    if not isinstance(entry.get("id"), str) or not entry["id"]:
+        raise CatalogueError("'id' must be a string that is not empty.")
+    prices = entry.get("pricing_skus")
+    if prices is not None and not isinstance(prices, dict):
+        raise _unusable(entry, "pricing_skus", "an object of names and prices, or null")
+    filled = {**dict.fromkeys(FIELDS), "canonical_slug": entry["id"], **entry}
+    filled["pricing_skus"] = prices or {}
+    passed_through = _several(entry, "allowed_passthrough_parameters", str) or ()
+    filled["allowed_passthrough_parameters"] = list(passed_through)
+    return Model(
+        id=entry["id"],
+        offered=filled,
+        prices=prices or {},
+        resolutions=_several(entry, "supported_resolutions", str),
+        ratios=_several(entry, "supported_aspect_ratios", str),
+        sizes=_several(entry, "supported_sizes", str),
+        durations=_several(entry, "supported_durations", int),
+        frame_types=_several(entry, "supported_frame_images", str),
+        sound=_flag(entry, "generate_audio"),
+        seed=_flag(entry, "seed"),
+        upscale_factor=_limits(entry),
+        creativity=_several(entry, "creativity", int),
+        passed_through=passed_through,
+        prompt_optional=prompt_optional,
+    )
 
 
-def frame_size(resolution: str, aspect_ratio: str) -> tuple[int, int]:
-    """Return width and height in pixels, both even: the resolution is the shorter side."""
-    across, down = (int(part) for part in aspect_ratio.split(":"))
-    short = LINES[resolution]
-    long = round(short * max(across, down) / min(across, down) / 2) * 2
-    return (long, short) if across >= down else (short, long)
+def _several[T](entry: Mapping[str, Any], name: str, kind: type[T]) -> tuple[T, ...] | None:
+    values = entry.get(name)
+    if values is None:
+        return None
+    if not isinstance(values, list) or not all(isinstance(v, kind) and not isinstance(v, bool) for v in values):
+        raise _unusable(entry, name, f"a list of {'strings' if kind is str else 'whole numbers'}, or null")
+    return tuple(values)
+
+
+def _flag(entry: Mapping[str, Any], name: str) -> bool | None:
+    value = entry.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise _unusable(entry, name, "true, false or null")
+    return value
+
+
+def _limits(entry: Mapping[str, Any]) -> Mapping[str, float] | None:
+    limits = entry.get("upscale_factor")
+    if limits is None:
+        return None
+    ends = {end: limits.get(end) for end in ("min", "max")} if isinstance(limits, dict) else {}
+    numbers = {end: n for end, n in ends.items() if isinstance(n, (int, float)) and not isinstance(n, bool)}
+    if len(numbers) != 2:
+        raise _unusable(entry, "upscale_factor", 'an object {"min": number, "max": number}, or null')
+    return numbers
+
+
+def _unusable(entry: Mapping[str, Any], name: str, wanted: str) -> CatalogueError:
+    return CatalogueError(f"{entry['id']}: '{name}' must be {wanted}, not {json.dumps(entry[name])[:80]}.")

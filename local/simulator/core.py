@@ -4,11 +4,13 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from aiohttp import web
 
 from local.simulator.addresses import Outbound
+from local.simulator.catalogue import Catalogue, read_catalogue
 from local.simulator.clock import Clock
 from local.simulator.errors import ApiError
 from local.simulator.faults import Faults
@@ -23,10 +25,11 @@ LOGGED_REQUESTS = 5000
 
 
 class Core:
-    """Settings, clock, faults, jobs, and the log of requests."""
+    """Settings, models, clock, faults, jobs, and the log of requests."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, catalogue: Catalogue | None = None) -> None:
         self.settings = settings
+        self.catalogue = catalogue or Catalogue(read_catalogue())
         self._first_settings = settings
         self.clock = Clock()
         self.faults = Faults()
@@ -42,17 +45,31 @@ class Core:
         self.settings = changed(self.settings, changes)
         return self.settings
 
-    def charge(self, plan: Plan) -> None:
-        """Take the price of a clip from the credits; raises ApiError 402 where they do not reach."""
-        credits_usd = self.settings.credits_usd
-        if credits_usd is None:
-            return
-        cost = float(plan.cost)
-        if credits_usd < cost:
-            raise ApiError(
-                402, f"Insufficient credits: this video costs {cost:.2f} USD and {credits_usd:.2f} USD are left"
-            )
-        self.settings = replace(self.settings, credits_usd=round(credits_usd - cost, 6))
+    def charge(self, plan: Plan) -> Decimal:
+        """Take the price of a clip from the credits and return it (USD); raises ApiError 402 where they do not reach.
+
+        All sums are decimals: floats would drift from the prices of the list.
+        """
+        cost = plan.cost + Decimal(str(self.settings.surcharge_usd))
+        if self.settings.credits_usd is not None:
+            left = Decimal(str(self.settings.credits_usd))
+            if left < cost:
+                raise ApiError(
+                    402, f"Insufficient credits: this video costs {cost:.2f} USD and {left:.2f} USD are left"
+                )
+            self.settings = replace(self.settings, credits_usd=float(left - cost))
+        return cost
+
+    def key(self) -> dict[str, Any]:
+        """Return what the key may spend and has spent since the last reset (USD; null: there is no limit)."""
+        used, left = self.book.charged_usd(), self.settings.credits_usd
+        return {
+            "label": "local",
+            "limit": None if left is None else float(Decimal(str(left)) + used),
+            "limit_remaining": left,
+            "usage": float(used),
+            "expires_at": self.settings.key_expires_at,
+        }
 
     def note(self, request: web.Request, place: str) -> None:
         """Write a request into the log: never the key, only whether there was one."""

@@ -50,6 +50,8 @@ async def apply(fault: Fault, request: web.Request, handler: Handler) -> web.Str
             return await _lose(request, await handler(request), value)
         case "job":
             return await send(request, _overridden(await handler(request), value))
+        case "wrapped":
+            return await send(request, _wrapped(await handler(request), value))
     return await send(request, _canned(fault))
 
 
@@ -68,7 +70,26 @@ def _canned(fault: Fault) -> Answer:
             return Answer(200, {"Content-Type": "video/mp4" if binary else "application/json"})
         case "redirect":
             return redirect_answer(fault.status, fault.value)
+        case "refusal":
+            return json_answer(fault.status, _refusal(fault.wording, fault.status, fault.value), fault.headers)
     return _status(fault)
+
+
+def _refusal(wording: str, status: int, words: str) -> dict[str, Any]:
+    """Make the body of a refusal that says its words in one of the places where they have been seen."""
+    match wording:
+        case "message":
+            return {"message": words}
+        case "detail":
+            return {"detail": words}
+        case "detail_list":
+            return {"detail": [{"loc": ["body", "prompt"], "msg": words, "type": "value_error"}]}
+        case "metadata_raw":
+            return error_document(status, "Provider returned error", {"raw": words, "provider_name": "Simulator"})
+        case "moderation":
+            flagged = {"reasons": [words], "flagged_input": "the prompt", "provider_name": "Simulator"}
+            return error_document(status, "The request was flagged by moderation", flagged)
+    return error_document(status, words)
 
 
 def _status(fault: Fault) -> Answer:
@@ -127,6 +148,16 @@ async def _lose(request: web.Request, accepted: Answer, how: str | int) -> web.S
 
 
 def _overridden(answer: Answer, overrides: dict[str, Any]) -> Answer:
-    if answer.status != 200:
+    if not 200 <= answer.status < 300:
         return answer
     return Answer(answer.status, answer.headers, Blob(json.dumps({**as_object(answer), **overrides}).encode()))
+
+
+def _wrapped(answer: Answer, keys: str) -> Answer:
+    """Put the JSON of an answer that succeeded under keys, outermost first; `[]` stands for a list."""
+    if not 200 <= answer.status < 300:
+        return answer
+    value: Any = as_object(answer)
+    for key in reversed(keys.split(".")):
+        value = [value] if key == "[]" else {key: value}
+    return Answer(answer.status, answer.headers, Blob(json.dumps(value).encode()))

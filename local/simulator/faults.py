@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-PLACES = ("submit", "poll", "content", "storage", "models", "image")
+PLACES = ("submit", "poll", "content", "storage", "models", "key", "image")
 EFFECTS = (
     "status",
     "hang",
@@ -21,11 +21,16 @@ EFFECTS = (
     "empty",
     "slow",
     "job",
+    "wrapped",
+    "refusal",
 )
 FLAGS = ("reset", "garbage", "html", "wrong_type", "empty")
+# How a refusal says its words: the documented error, one of its fields, or as a proxy in between puts it.
+WORDINGS = ("error", "metadata_raw", "moderation", "message", "detail", "detail_list")
 LOSSES = ("reset", "hang", "unreadable", 500, 502, 504)
-OPTIONS = ("on", "times", "after", "match", "rate", "headers", "body")
+OPTIONS = ("on", "times", "after", "match", "rate", "headers", "body", "wording")
 FOR_EVER = 3600.0
+DEFAULT_STATUSES = {"redirect": 302, "refusal": 400}
 
 
 class BadFaultError(ValueError):
@@ -50,6 +55,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = None
     rate: float = 1.0
+    wording: str = "error"
     seen: int = 0
     hits: int = 0
 
@@ -123,7 +129,7 @@ def parse(number: int, spec: object) -> Fault:
     if on not in PLACES:
         raise BadFaultError(f"'on' must be one of {', '.join(PLACES)}")
     _check_place(on, effect)
-    status = spec.get("status", 302 if effect == "redirect" else 200)
+    status = spec.get("status", DEFAULT_STATUSES.get(effect, 200))
     return Fault(
         id=number,
         on=on,
@@ -136,21 +142,23 @@ def parse(number: int, spec: object) -> Fault:
         headers={str(name): str(value) for name, value in (spec.get("headers") or {}).items()},
         body=spec.get("body"),
         rate=_rate(spec.get("rate", 1)),
+        wording=_wording(spec, effect),
     )
 
 
 def _effect(spec: Mapping[str, Any]) -> str:
     effects = [name for name in EFFECTS if name in spec]
-    if len(effects) == 2 and set(effects) == {"redirect", "status"}:
-        return "redirect"
+    with_status = [name for name in effects if name in DEFAULT_STATUSES]
+    if len(effects) == 2 and "status" in effects and with_status:
+        return with_status[0]
     if len(effects) != 1:
         raise BadFaultError(f"a fault needs exactly one of {', '.join(EFFECTS)}; there are {len(effects)}")
     return effects[0]
 
 
 def _check_place(on: str, effect: str) -> None:
-    if effect == "job" and on != "poll":
-        raise BadFaultError("'job' is for polls only")
+    if effect in ("job", "wrapped") and on not in ("submit", "poll"):
+        raise BadFaultError(f"'{effect}' is for submits and polls only")
     if effect == "accept_then_lose" and on != "submit":
         raise BadFaultError("'accept_then_lose' is for submits only")
 
@@ -162,6 +170,13 @@ def _count(spec: Mapping[str, Any], name: str, default: int) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise BadFaultError(f"'{name}' must be a whole number of 0 or more")
     return value
+
+
+def _wording(spec: Mapping[str, Any], effect: str) -> str:
+    if "wording" in spec and effect != "refusal":
+        raise BadFaultError("'wording' is for refusals only")
+    wording = spec.get("wording", "error")
+    return str(_checked(wording in WORDINGS, "wording", f"one of {', '.join(WORDINGS)}", wording))
 
 
 def _rate(value: Any) -> float:
@@ -177,8 +192,9 @@ def _value(effect: str, value: Any) -> Any:
     if effect == "accept_then_lose":
         loss = "reset" if value is True else value
         return _checked(loss in LOSSES, effect, f"one of {', '.join(map(str, LOSSES))}", loss)
-    if effect == "redirect":
-        return _checked(isinstance(value, str) and value != "", effect, "an address", value)
+    if effect in ("redirect", "refusal", "wrapped"):
+        wanted = {"redirect": "an address", "refusal": "the words", "wrapped": "keys such as data, data.job or data.[]"}
+        return _checked(isinstance(value, str) and value != "", effect, wanted[effect], value)
     if effect == "job":
         return _checked(isinstance(value, dict), effect, "an object", value)
     if effect == "hang" and (value is None or value is True):

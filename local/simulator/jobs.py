@@ -4,7 +4,8 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 from local.simulator.clock import Clock
@@ -23,11 +24,12 @@ DATA_URL_SHOWN = 48
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a job ended: its terminal status, when (unix seconds), its error or its outputs."""
+    """How a job ended: its terminal status, when (unix seconds), its error in any shape of JSON, or its outputs."""
 
     status: str
     at: float
-    error: str | None = None
+    error: Any = None
+    failure_reason: Any = None
     clips: tuple[bytes, ...] = ()
 
 
@@ -42,7 +44,7 @@ class Job:
     settings: Settings
     base_url: str
     submitted_at: float
-    charged_usd: float
+    charged_usd: Decimal
     polls: int = 0
     ending: Ending | None = None
     release: asyncio.Event = field(default_factory=asyncio.Event)
@@ -79,7 +81,7 @@ class Job:
             "id": self.id,
             "model": self.plan.model,
             "request": _shortened(self.request),
-            "charged_usd": self.charged_usd,
+            "charged_usd": float(self.charged_usd),
             "status": self.status(now),
             "error": self.ending.error if self.ending else None,
             "polls": self.polls,
@@ -108,17 +110,17 @@ class JobBook:
         self._jobs: dict[str, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def open(self, plan: Plan, request: dict[str, Any], settings: Settings, base_url: str) -> Job:
-        """Accept a submit: the job is written down and begins at once."""
+    def open(self, plan: Plan, request: dict[str, Any], settings: Settings, base_url: str, charged_usd: Decimal) -> Job:
+        """Accept a submit: the job is written down with what it costs (USD) and begins at once."""
         job = Job(
-            id=f"vgen-{secrets.token_hex(10)}",
+            id=str(secrets.randbelow(10**12) + 10**12) if settings.integer_ids else f"vgen-{secrets.token_hex(10)}",
             generation_id=f"gen-{secrets.token_hex(12)}",
             plan=plan,
             request=request,
             settings=settings,
             base_url=base_url,
             submitted_at=self._clock.now(),
-            charged_usd=round(float(plan.cost), 6),
+            charged_usd=charged_usd,
         )
         self._jobs[job.id] = job
         for work in (self._live(job), self._release_in_time(job)):
@@ -160,8 +162,12 @@ class JobBook:
         return {
             "jobs": jobs,
             "total": len(jobs),
-            "charged_usd": round(sum(job.charged_usd for job in self._jobs.values()), 6),
+            "charged_usd": float(self.charged_usd()),
         }
+
+    def charged_usd(self) -> Decimal:
+        """Return what all jobs cost together, in USD."""
+        return sum((job.charged_usd for job in self._jobs.values()), Decimal(0))
 
     def clear(self) -> None:
         """Forget all jobs and stop their work."""
@@ -178,21 +184,23 @@ class JobBook:
             job.release.set()
 
     async def _live(self, job: Job) -> None:
-        status, error, clips = await self._outcome(job)
+        outcome = await self._outcome(job)
         await job.release.wait()
-        job.ending = Ending(status, self._clock.now(), error, clips)
+        job.ending = replace(outcome, at=self._clock.now())
         job.finished.set()
         await self._on_end(job)
 
-    async def _outcome(self, job: Job) -> tuple[str, str | None, tuple[bytes, ...]]:
+    async def _outcome(self, job: Job) -> Ending:
+        """Return how the job ends; when is not known yet."""
         fate = job.settings.fail_with
         if fate is not None:
-            return fate["status"], fate.get("error", DEFAULT_FAILURE), ()
+            error = fate.get("error", None if "failure_reason" in fate else DEFAULT_FAILURE)
+            return Ending(fate["status"], 0, error, fate.get("failure_reason"))
         try:
-            return "completed", None, tuple(await self._studio.make(job.plan, job.settings))
+            return Ending("completed", 0, clips=tuple(await self._studio.make(job.plan, job.settings)))
         except ImageUnusableError as problem:
-            return "failed", str(problem), ()
+            return Ending("failed", 0, str(problem))
         # Whatever breaks while a clip is made must end the job, as it would at a provider, not leave it hanging.
         except Exception as problem:
             LOG.exception("job %s could not be rendered", job.id)
-            return "failed", f"The provider failed to generate the video ({type(problem).__name__}).", ()
+            return Ending("failed", 0, f"The provider failed to generate the video ({type(problem).__name__}).")

@@ -27,6 +27,7 @@ def build_app(core: Core) -> web.Application:
     api, control = Api(core), Control(core)
     routes = app.router
     routes.add_get("/api/v1/videos/models", _place(core, "models", api.models), allow_head=False)
+    routes.add_get("/api/v1/key", _place(core, "key", api.key), allow_head=False)
     routes.add_post("/api/v1/videos", _place(core, "submit", api.submit))
     routes.add_get("/api/v1/videos/{id}", _place(core, "poll", api.poll), allow_head=False)
     routes.add_get("/api/v1/videos/{id}/content", _place(core, "content", api.content), allow_head=False)

@@ -1,10 +1,11 @@
 """What can be set about the simulator, and how a change is checked."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-ENDINGS = ("failed", "cancelled", "expired")
+ENDINGS = ("failed", "cancelled", "expired", "dead")
+STATUSES = ("pending", "in_progress", "completed", *ENDINGS)
 
 
 class UnknownSettingError(ValueError):
@@ -30,13 +31,20 @@ class Settings:
     # Outcome
     outputs: int = 1
     output_ttl_seconds: float = 86_400.0
-    fail_with: dict[str, str] | None = None
+    fail_with: dict[str, Any] | None = None
+    # What is left of the key's credits, less with each submit; None: there is no limit.
     credits_usd: float | None = None
+    key_expires_at: str | None = None
+    # Charged on top of each clip's price, as by a service whose prices are no longer those of its list.
+    surcharge_usd: float = 0.0
     moderation_word: str | None = "forbidden-word"
     clip: str = "full"
     pad_to_bytes: int | None = None
     # Shape of answers
     submit_status: int = 202
+    # The word shown for a status, as in {"completed": "done"}.
+    status_words: dict[str, str] = field(default_factory=dict)
+    integer_ids: bool = False
     relative_polling_url: bool = False
     unsigned_urls: bool = True
     signed_urls: bool = True
@@ -79,10 +87,13 @@ def _is_text(value: Any) -> bool:
 def _is_ending(value: Any) -> bool:
     return (
         isinstance(value, dict)
-        and set(value) <= {"status", "error"}
+        and set(value) <= {"status", "error", "failure_reason"}
         and value.get("status") in ENDINGS
-        and isinstance(value.get("error", ""), str)
     )
+
+
+def _is_vocabulary(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) <= set(STATUSES) and all(map(_is_text, value.values()))
 
 
 def _optional(rule: Rule) -> Rule:
@@ -99,20 +110,24 @@ COUNT: Rule = (_is_count, "a whole number of 1 or more")
 TEXT: Rule = (_is_text, "a string that is not empty")
 FLAG: Rule = ((lambda value: isinstance(value, bool)), "true or false")
 
+FATE = f'an object {{"status": "{"|".join(ENDINGS)}", "error": …, "failure_reason": …}}'
+
 SPECIAL: dict[str, Rule] = {
     "polls_to_ready": _optional(COUNT),
-    "fail_with": _optional((_is_ending, 'an object {"status": "failed|cancelled|expired", "error": "..."}')),
+    "fail_with": _optional((_is_ending, FATE)),
     "credits_usd": _optional(NUMBER),
+    "key_expires_at": _optional(TEXT),
     "moderation_word": _optional(TEXT),
     "clip": _one_of("full", "tiny"),
     "pad_to_bytes": _optional(COUNT),
     "submit_status": _one_of(200, 202),
+    "status_words": (_is_vocabulary, f'an object such as {{"completed": "done"}} for any of {", ".join(STATUSES)}'),
     "http_images": _one_of("loopback", "any", "never"),
     "signing_secret": _optional(TEXT),
 }
 BY_TYPE: dict[object, Rule] = {float: NUMBER, int: COUNT, str: TEXT, bool: FLAG}
 RULES: dict[str, Rule] = {
-    field.name: SPECIAL[field.name] if field.name in SPECIAL else BY_TYPE[field.type] for field in fields(Settings)
+    known.name: SPECIAL[known.name] if known.name in SPECIAL else BY_TYPE[known.type] for known in fields(Settings)
 }
 
 

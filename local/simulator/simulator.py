@@ -3,10 +3,13 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from local.simulator.catalogue import RECORDED
 from local.simulator.core import Core
+from local.simulator.made_up_models import offered
 from local.simulator.server import Server
 from local.simulator.settings import Settings, changed
 
@@ -17,10 +20,20 @@ class Simulator:
     """A ModelGates that runs in a thread of this process while the `with` block lasts.
 
     `settings` are those of `Settings`; port 0 takes a free port. `url` is its base address without a slash at the end.
+    It offers the models of `catalogue`, a file, with `test_models` also the made-up ones. Raises CatalogueError.
     """
 
-    def __init__(self, port: int = 0, host: str = "127.0.0.1", **settings: Any) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        *,
+        catalogue: Path = RECORDED,
+        test_models: bool = False,
+        **settings: Any,
+    ) -> None:
         self.url = ""
+        self._catalogue = offered(catalogue, test_models=test_models)
         self._host, self._port = host, port
         self._settings = changed(Settings(), settings)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -103,7 +116,7 @@ class Simulator:
         self._ask(lambda core: core.reset(settings=True))
 
     async def _start(self) -> None:
-        self._core = Core(self._settings)
+        self._core = Core(self._settings, self._catalogue)
         self._server = Server(self._core)
         await self._server.start(self._host, self._port)
         self.url = self._server.url

@@ -1,16 +1,15 @@
-"""Checking the body of a submit against the API and the model: what comes out can be made."""
+"""Checking the body of a submit against the API and the model: what comes out can be made and has a price."""
 
-import re
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
-from local.simulator.addresses import is_callback_allowed, is_image_address
-from local.simulator.catalogue import ASPECT_RATIOS, BY_ID, FRAME_TYPES, LINES, RESOLUTIONS, Model, frame_size
+from local.simulator.catalogue import Catalogue, Model
+from local.simulator.charges import Made, NoPriceError, charge
 from local.simulator.errors import ApiError, bad_parameter
-
-type Body = Mapping[str, Any]
+from local.simulator.extras import check_extras, read_callback_url
+from local.simulator.fields import Body, flag, listed, text, whole
+from local.simulator.media import References, read_frames, read_references
+from local.simulator.shapes import Shape, made_shape, own_tiers, sides
 
 FIELDS = {
     "model",
@@ -32,16 +31,19 @@ FIELDS = {
     "upscale_factor",
     "creativity",
 }
-REFERENCE_TYPES = ("image_url", "audio_url", "video_url")
+# What the API knows; a model may list others.
+RESOLUTIONS = ("360p", "480p", "720p", "768p", "1080p", "1K", "2K", "4K")
+ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9", "9:21")
 DEFAULT_SECONDS = 4
 LONGEST_SECONDS = 60
-LARGEST_SIDE = 4096
-SESSION_ID_LENGTH = 256
+LARGEST_SIDE = 8192
+# Videos that go in are not fetched; each counts as this long.
+VIDEO_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A checked request: what to render, what it costs and whom to tell."""
+    """A checked request: what to render, what it costs (USD) and whom to tell."""
 
     model: str
     prompt: str
@@ -58,241 +60,128 @@ class Plan:
     previous_job_id: str | None = None
 
 
-def check_request(body: object, *, strict: bool) -> Plan:
+def check_request(body: object, catalogue: Catalogue, *, strict: bool) -> Plan:
     """Check a submit body and return the plan of the clip.
 
-    Raises ApiError: 404 for a model that does not exist, 400 naming the parameter for everything else.
+    Raises ApiError: 404 for a model that is not offered, 400 naming the parameter, 500 for what has no price.
     """
     if not isinstance(body, dict):
         raise ApiError(400, "The body must be a JSON object")
-    model = _model(body)
+    model = _model(body, catalogue)
     if strict and (unknown := sorted(set(body) - FIELDS)):
         raise bad_parameter(unknown[0], "there is no such parameter")
-    seconds = _duration(body, model)
-    resolution, width, height = _frame(body, model)
-    frames = _frame_images(body, model)
-    _check_extras(body, model)
+    seconds, shape, sound = _duration(body, model), _shape(body, model), _sound(body, model)
+    frames, references = read_frames(body, model), read_references(body)
+    check_extras(body, model)
+    made = _made(body, seconds, shape, sound, frames, references)
     return Plan(
         model=model.id,
         prompt=_prompt(body, model),
         seconds=seconds,
-        width=width,
-        height=height,
-        audio=_audio(body, model),
+        # The video format needs even dimensions.
+        width=shape.width & ~1,
+        height=shape.height & ~1,
+        audio=sound,
         seed=_seed(body, model),
-        cost=model.cost(seconds, resolution),
+        cost=_cost(model, made),
         first=frames.get("first_frame"),
         last=frames.get("last_frame"),
-        references=_references(body),
-        callback_url=_callback_url(body),
-        previous_job_id=_text(body, "previous_job_id"),
+        references=references.images,
+        callback_url=read_callback_url(body),
+        previous_job_id=text(body, "previous_job_id"),
     )
 
 
-def _model(body: Body) -> Model:
-    slug = _text(body, "model")
+def _made(body: Body, seconds: int, shape: Shape, sound: bool, frames: dict[str, str], references: References) -> Made:
+    continues = "previous_job_id" in body
+    without_frames = "reference" if references.total else "text_to_video"
+    return Made(
+        mode="image_to_video" if frames else without_frames,
+        tier=shape.tier,
+        width=shape.width,
+        height=shape.height,
+        seconds=seconds,
+        sound=sound,
+        frames=len(frames),
+        references=len(references.images),
+        video_seconds=VIDEO_SECONDS * (references.videos + continues),
+        continues=continues,
+        creativity=whole(body, "creativity") or 0,
+    )
+
+
+def _cost(model: Model, made: Made) -> Decimal:
+    try:
+        return charge(model.prices, made, own_tiers(model))
+    except NoPriceError as error:
+        raise ApiError(500, f"{model.id} cannot be charged: {error}", {"model_slug": model.id}) from error
+
+
+def _model(body: Body, catalogue: Catalogue) -> Model:
+    slug = text(body, "model")
     if slug is None:
         raise bad_parameter("model", "is required")
-    if slug not in BY_ID:
+    model = catalogue.find(slug)
+    if model is None:
         raise ApiError(404, f"No such model: {slug}", {"parameter": "model"})
-    return BY_ID[slug]
-
-
-def _text(body: Body, name: str) -> str | None:
-    if name not in body:
-        return None
-    value = body[name]
-    if not isinstance(value, str) or not value:
-        raise bad_parameter(name, "must be a string that is not empty")
-    return value
-
-
-def _whole(body: Body, name: str) -> int | None:
-    if name not in body:
-        return None
-    value = body[name]
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise bad_parameter(name, "must be an integer")
-    return value
-
-
-def _choice(body: Body, name: str, known: Collection[str], supported: Collection[str] | None) -> str | None:
-    value = _text(body, name)
-    if value is None:
-        return None
-    if known and value not in known:
-        raise bad_parameter(name, f"must be one of {', '.join(known)}", supported=list(known))
-    if supported is not None and value not in supported:
-        raise bad_parameter(name, f"{value} is not supported by this model", supported=list(supported))
-    return value
+    return model
 
 
 def _prompt(body: Body, model: Model) -> str:
-    prompt = _text(body, "prompt")
+    prompt = text(body, "prompt")
     if prompt is None and not (model.prompt_optional and body.get("frame_images")):
         raise bad_parameter("prompt", "is required")
     return prompt or ""
 
 
 def _duration(body: Body, model: Model) -> int:
-    supported = model.supported_durations
-    seconds = _whole(body, "duration")
+    supported = model.durations
+    seconds = whole(body, "duration")
     if seconds is None:
         return supported[0] if supported else DEFAULT_SECONDS
     if supported is not None and seconds not in supported:
         raise bad_parameter("duration", f"{seconds} is not supported by this model", supported=list(supported))
-    if not 1 <= seconds <= LONGEST_SECONDS:
+    if supported is None and not 1 <= seconds <= LONGEST_SECONDS:
         raise bad_parameter("duration", f"must be between 1 and {LONGEST_SECONDS} seconds")
     return seconds
 
 
-def _frame(body: Body, model: Model) -> tuple[str, int, int]:
-    """Return the resolution that sets the price, width and height."""
-    size = _choice(body, "size", (), model.supported_sizes)
-    resolution = _choice(body, "resolution", RESOLUTIONS, model.supported_resolutions)
-    ratio = _choice(body, "aspect_ratio", ASPECT_RATIOS, model.supported_aspect_ratios)
+def _shape(body: Body, model: Model) -> Shape:
+    size = listed(body, "size", model.sizes)
+    resolution = listed(body, "resolution", model.resolutions)
+    ratio = listed(body, "aspect_ratio", model.ratios)
     if size is not None:
         if resolution or ratio:
             raise bad_parameter("size", "cannot be given together with resolution or aspect_ratio")
-        width, height = _size(size)
-        return _nearest_resolution(width, height), width, height
-    resolution = resolution or _default("720p", model.supported_resolutions)
-    ratio = ratio or _default("16:9", model.supported_aspect_ratios)
-    return resolution, *frame_size(resolution, ratio)
+        _check_size(size)
+    if model.resolutions is None and resolution is not None and resolution.lower() not in own_tiers(model):
+        _check_known("resolution", resolution, RESOLUTIONS)
+    if model.ratios is None and ratio is not None:
+        _check_known("aspect_ratio", ratio, ASPECT_RATIOS)
+    return made_shape(model, size, resolution, ratio)
 
 
-def _default(usual: str, supported: tuple[str, ...] | None) -> str:
-    return usual if not supported or usual in supported else supported[0]
+def _check_known(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise bad_parameter(name, f"must be one of {', '.join(known)}", supported=list(known))
 
 
-def _size(size: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-9]\d{1,4})x([1-9]\d{1,4})", size)
-    if match is None:
+def _check_size(size: str) -> None:
+    both = sides(size)
+    if both is None:
         raise bad_parameter("size", "must look like 1280x720")
-    width, height = int(match[1]), int(match[2])
-    if max(width, height) > LARGEST_SIDE:
+    if max(both) > LARGEST_SIDE:
         raise bad_parameter("size", f"no side may be longer than {LARGEST_SIDE} pixels")
-    # The video format needs even dimensions.
-    return width & ~1, height & ~1
 
 
-def _nearest_resolution(width: int, height: int) -> str:
-    short = min(width, height)
-    return min(LINES, key=lambda name: abs(LINES[name] - short))
-
-
-def _audio(body: Body, model: Model) -> bool:
-    wanted = body.get("generate_audio", False)
-    if not isinstance(wanted, bool):
-        raise bad_parameter("generate_audio", "must be true or false")
-    if wanted and model.generate_audio is False:
+def _sound(body: Body, model: Model) -> bool:
+    """Tell whether the clip has sound: as asked for, else wherever the model makes it."""
+    wanted = flag(body, "generate_audio")
+    if wanted and model.sound is False:
         raise bad_parameter("generate_audio", "this model makes no sound")
-    return wanted and bool(model.generate_audio)
+    return bool(model.sound) if wanted is None else wanted
 
 
 def _seed(body: Body, model: Model) -> int:
-    seed = _whole(body, "seed")
+    seed = whole(body, "seed")
     return seed if seed is not None and model.seed else 0
-
-
-def _items(body: Body, name: str) -> list[tuple[str, dict[str, Any]]]:
-    """Return the objects of a list parameter, each with the name by which an error would call it."""
-    value = body.get(name, [])
-    if not isinstance(value, list):
-        raise bad_parameter(name, "must be a list")
-    for position, item in enumerate(value):
-        if not isinstance(item, dict):
-            raise bad_parameter(f"{name}[{position}]", "must be an object")
-    return [(f"{name}[{position}]", item) for position, item in enumerate(value)]
-
-
-def _address(where: str, item: dict[str, Any], kind: str) -> str:
-    holder = item.get(kind)
-    if not isinstance(holder, dict) or not isinstance(holder.get("url"), str):
-        raise bad_parameter(f"{where}.{kind}.url", "must be a string")
-    url: str = holder["url"]
-    if not is_image_address(url):
-        raise bad_parameter(f"{where}.{kind}.url", "must be an https:// address or a data:image/…;base64, URL")
-    return url
-
-
-def _frame_images(body: Body, model: Model) -> dict[str, str]:
-    frames: dict[str, str] = {}
-    for where, item in _items(body, "frame_images"):
-        if item.get("type") != "image_url":
-            raise bad_parameter(f"{where}.type", "must be image_url", supported=["image_url"])
-        frame_type = item.get("frame_type")
-        if frame_type not in FRAME_TYPES:
-            raise bad_parameter(f"{where}.frame_type", "must be first_frame or last_frame", supported=[*FRAME_TYPES])
-        supported = model.supported_frame_images
-        if supported is not None and frame_type not in supported:
-            raise bad_parameter(
-                f"{where}.frame_type", f"{frame_type} is not supported by this model", supported=[*supported]
-            )
-        if frame_type in frames:
-            raise bad_parameter(f"{where}.frame_type", f"there is more than one {frame_type}")
-        frames[frame_type] = _address(where, item, "image_url")
-    return frames
-
-
-def _references(body: Body) -> tuple[str, ...]:
-    images: list[str] = []
-    for where, item in _items(body, "input_references"):
-        kind = item.get("type")
-        if kind not in REFERENCE_TYPES:
-            raise bad_parameter(f"{where}.type", f"must be one of {', '.join(REFERENCE_TYPES)}")
-        if kind == "image_url":
-            images.append(_address(where, item, kind))
-        elif not isinstance(item.get(kind), dict) or not isinstance(item[kind].get("url"), str):
-            raise bad_parameter(f"{where}.{kind}.url", "must be a string")
-    return tuple(images)
-
-
-def _callback_url(body: Body) -> str | None:
-    url = _text(body, "callback_url")
-    if url is not None and not is_callback_allowed(url):
-        raise bad_parameter("callback_url", "must be an https:// address")
-    return url
-
-
-def _check_extras(body: Body, model: Model) -> None:
-    session_id = _text(body, "session_id")
-    if session_id is not None and len(session_id) > SESSION_ID_LENGTH:
-        raise bad_parameter("session_id", f"must not be longer than {SESSION_ID_LENGTH} characters")
-    _text(body, "user")
-    if not isinstance(body.get("trace", {}), dict):
-        raise bad_parameter("trace", "must be an object")
-    _check_upscaling(body, model)
-    _check_provider(body, model)
-
-
-def _check_upscaling(body: Body, model: Model) -> None:
-    if "upscale_factor" in body:
-        factor, limits = body["upscale_factor"], model.upscale_factor
-        if limits is None:
-            raise bad_parameter("upscale_factor", "this model does not upscale")
-        if not isinstance(factor, (int, float)) or isinstance(factor, bool):
-            raise bad_parameter("upscale_factor", "must be a number")
-        if not limits["min"] <= factor <= limits["max"]:
-            raise bad_parameter("upscale_factor", f"must be between {limits['min']} and {limits['max']}")
-    creativity = _whole(body, "creativity")
-    if creativity is not None and creativity not in (model.creativity or ()):
-        raise bad_parameter("creativity", "is not supported by this model", supported=[*(model.creativity or ())])
-
-
-def _check_provider(body: Body, model: Model) -> None:
-    provider = body.get("provider", {})
-    options = provider.get("options", {}) if isinstance(provider, dict) else None
-    if not isinstance(options, dict):
-        raise bad_parameter("provider.options", "must be an object")
-    for slug, choice in options.items():
-        parameters = choice.get("parameters", {}) if isinstance(choice, dict) else None
-        if not isinstance(parameters, dict):
-            raise bad_parameter(f"provider.options.{slug}.parameters", "must be an object")
-        for key in parameters:
-            if key not in model.allowed_passthrough_parameters:
-                raise bad_parameter(
-                    f"provider.options.{slug}.parameters.{key}",
-                    "may not be passed through to this model",
-                    supported=list(model.allowed_passthrough_parameters),
-                )

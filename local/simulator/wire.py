@@ -34,17 +34,20 @@ class Signer:
 def job_json(job: Job, settings: Settings, signer: Signer, now: float) -> dict[str, Any]:
     """Return a job as the API shows it at a time (unix seconds): fields appear as they become known."""
     path = f"/api/v1/videos/{job.id}"
+    status = job.status(now)
     shown: dict[str, Any] = {
-        "id": job.id,
+        "id": _shown_id(job),
         "polling_url": path if settings.relative_polling_url else job.base_url + path,
-        "status": job.status(now),
+        "status": settings.status_words.get(status, status),
     }
-    if shown["status"] != "pending":
+    if status != "pending":
         shown["generation_id"] = job.generation_id
     if job.ending is None:
         return shown
     if job.ending.error is not None:
         shown["error"] = job.ending.error
+    if job.ending.failure_reason is not None:
+        shown["failure_reason"] = job.ending.failure_reason
     if job.ending.status == "completed":
         if settings.unsigned_urls:
             shown["unsigned_urls"] = content_addresses(job)
@@ -61,9 +64,13 @@ def content_addresses(job: Job) -> list[str]:
     return [f"{job.base_url}/api/v1/videos/{job.id}/content?index={index}" for index in range(outputs)]
 
 
+def _shown_id(job: Job) -> str | int:
+    return int(job.id) if job.settings.integer_ids else job.id
+
+
 def _usage(job: Job) -> dict[str, Any]:
     completed = job.ending is not None and job.ending.status == "completed"
-    return {"cost": job.charged_usd if completed else None, "is_byok": False}
+    return {"cost": float(job.charged_usd) if completed else None, "is_byok": False}
 
 
 def webhook_json(job: Job) -> dict[str, Any]:
@@ -71,10 +78,11 @@ def webhook_json(job: Job) -> dict[str, Any]:
     if job.ending is None:
         raise ValueError("only a job that has ended is told about")
     return {
-        "type": f"video.generation.{job.ending.status}",
+        # There is no event of its own for a dead job.
+        "type": f"video.generation.{'failed' if job.ending.status == 'dead' else job.ending.status}",
         "created_at": datetime.fromtimestamp(job.ending.at, UTC).isoformat().replace("+00:00", "Z"),
         "data": {
-            "id": job.id,
+            "id": _shown_id(job),
             "status": job.ending.status,
             "generation_id": job.generation_id,
             "model": job.plan.model,

@@ -21,7 +21,7 @@ REST_SECONDS = 60
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[LocalCloud]:
     """The local cloud of this session."""
-    with LocalCloud("e2e", seconds_to_ready=1) as running:
+    with LocalCloud("e2e", seconds_to_ready=1, test_models=True) as running:
         yield running
 
 

@@ -10,7 +10,7 @@ from tests.unit.simulator.support import Client
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    with Simulator(seconds_to_ready=0, clip="tiny") as running:
+    with Simulator(seconds_to_ready=0, clip="tiny", test_models=True) as running:
         yield running
 
 

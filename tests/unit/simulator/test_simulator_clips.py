@@ -11,18 +11,19 @@ import pytest
 from PIL import Image
 
 from local.simulator import FPS, Simulator, fit
-from local.simulator.catalogue import ASPECT_RATIOS, RESOLUTIONS, frame_size
+from local.simulator.shapes import frame_size
+from local.simulator.validation import ASPECT_RATIOS, RESOLUTIONS
 from tests.unit.simulator.support import Client, frame
 
 SAMPLE = Path(__file__).parents[3] / "local" / "assets" / "sample.jpg"
 GOOD_PSNR = 35.0
 # States no durations, so one second will do.
-SHORT = "google/veo-3.1-fast"
+SHORT = "simulator/states-nothing"
 
 
 @pytest.fixture
 def sim():
-    with Simulator(seconds_to_ready=0) as running:
+    with Simulator(seconds_to_ready=0, test_models=True) as running:
         yield running
 
 
@@ -110,7 +111,7 @@ def test_clip_without_pictures_comes_from_prompt_and_seed(sim: Simulator, client
 def test_rendering_is_the_same_in_another_simulator(client: Client) -> None:
     request = {"model": "simulator/text-only", "duration": 1, "resolution": "360p"}
     clip, _ = rendered(client, **request)
-    with Simulator(seconds_to_ready=0) as other:
+    with Simulator(seconds_to_ready=0, test_models=True) as other:
         assert rendered(Client(other), **request)[0] == clip
 
 
@@ -138,11 +139,11 @@ def test_every_frame_size_is_even() -> None:
 
 def test_tiny_clips_are_small_and_shared(sim: Simulator, client: Client) -> None:
     sim.settings(clip="tiny")
-    clip, frames = rendered(client, prompt="one")
+    clip, frames = rendered(client, prompt="one", duration=4, generate_audio=False)
     assert len(frames) == 4 * FPS
     assert (frames[0].width, frames[0].height) == (114, 64)
     assert len(clip) < 60_000
-    rendered(client, prompt="two")
+    rendered(client, prompt="two", duration=4, generate_audio=False)
     assert sim.renders() == 1
 
 

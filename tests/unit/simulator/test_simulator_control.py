@@ -55,7 +55,7 @@ def test_control_refuses_what_is_no_json(client: Client) -> None:
 def test_ledger_shows_what_was_paid_without_the_pictures(sim: Simulator, client: Client) -> None:
     job = client.accepted(duration=6, frame_images=[frame("data:image/png;base64," + "A" * 5000)])
     entry = client.call("GET", "/_simulator/jobs").json()["jobs"][0]
-    assert (entry["id"], entry["model"], entry["charged_usd"]) == (job["id"], "google/veo-3.1-lite", 0.18)
+    assert (entry["id"], entry["model"], entry["charged_usd"]) == (job["id"], "google/veo-3.1-lite", 0.3)
     assert entry["request"]["duration"] == 6
     assert len(entry["request"]["frame_images"][0]["image_url"]["url"]) < 100
     assert entry["submitted_at"] > 1_700_000_000

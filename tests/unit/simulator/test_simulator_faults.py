@@ -144,7 +144,7 @@ def test_submit_can_be_accepted_and_lost(sim: Simulator, client: Client) -> None
     with pytest.raises(ValueError):
         unreadable.json()
     assert len(sim.jobs()) == 3
-    assert sim.charged_usd() == 0.36
+    assert sim.charged_usd() == 1.2
 
 
 def test_a_refusal_is_not_lost(sim: Simulator, client: Client) -> None:

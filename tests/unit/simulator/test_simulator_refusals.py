@@ -41,15 +41,16 @@ def test_the_key_can_be_set(sim: Simulator, client: Client) -> None:
         ("duration", {"duration": 5}),
         ("duration", {"duration": "4"}),
         ("duration", {"duration": True}),
-        ("duration", {"model": "alibaba/wan-2.7", "duration": 0}),
-        ("duration", {"model": "alibaba/wan-2.7", "duration": 61}),
+        ("duration", {"model": "simulator/states-nothing", "duration": 0}),
+        ("duration", {"model": "simulator/states-nothing", "duration": 61}),
         ("resolution", {"resolution": "4K"}),
-        ("resolution", {"model": "google/veo-3.1-fast", "resolution": "721p"}),
+        ("resolution", {"model": "simulator/states-nothing", "resolution": "721p"}),
         ("aspect_ratio", {"aspect_ratio": "1:1"}),
-        ("aspect_ratio", {"model": "google/veo-3.1-fast", "aspect_ratio": "5:4"}),
-        ("size", {"model": "openai/sora-2-pro", "size": "640x360"}),
-        ("size", {"size": "wide"}),
-        ("size", {"size": "9000x9000"}),
+        ("aspect_ratio", {"model": "simulator/states-nothing", "aspect_ratio": "5:4"}),
+        ("size", {"model": "simulator/sizes-only", "size": "640x360"}),
+        ("size", {"size": "640x360"}),
+        ("size", {"model": "simulator/states-nothing", "size": "wide"}),
+        ("size", {"model": "simulator/states-nothing", "size": "9000x9000"}),
         ("size", {"size": "1280x720", "resolution": "720p"}),
         ("generate_audio", {"generate_audio": "yes"}),
         ("generate_audio", {"model": "minimax/hailuo-2.3", "generate_audio": True}),
@@ -111,7 +112,7 @@ def test_model_is_required_and_must_exist(client: Client) -> None:
 def test_what_the_models_allow_is_accepted(client: Client) -> None:
     upscale = {"model": "simulator/upscaler", "prompt": "x", "upscale_factor": 2.5, "creativity": 3}
     assert client.call("POST", "/api/v1/videos", upscale).status == 202
-    image_alone = {"model": "minimax/hailuo-2.3", "frame_images": [frame(IMAGE)]}
+    image_alone = {"model": "simulator/image-alone", "frame_images": [frame(IMAGE)]}
     assert client.call("POST", "/api/v1/videos", image_alone).status == 202
     passed = {"google": {"parameters": {"negativePrompt": "rain"}}}
     everything = {"session_id": "s", "user": "u", "trace": {"a": 1}, "seed": 3, "provider": {"options": passed}}
@@ -140,7 +141,7 @@ def test_content_of_an_unfinished_job_is_a_conflict(sim: Simulator, client: Clie
 
 
 def test_credits_run_out(sim: Simulator, client: Client) -> None:
-    sim.settings(credits_usd=0.25)
+    sim.settings(credits_usd=0.41)
     assert [client.submit(duration=4).status for _ in range(3)] == [202, 202, 402]
     assert sim.settings()["credits_usd"] == 0.01
     assert len(sim.jobs()) == 2
