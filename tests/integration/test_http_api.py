@@ -71,12 +71,12 @@ def test_a_dry_run_prices_and_spends_nothing(stack: Cloud, simulator: Simulator)
     assert told == {
         "dry_run": True,
         "model": "google/veo-3.1-lite",
-        "estimated_cost_usd": pytest.approx(0.2),
+        "estimated_cost_usd": pytest.approx(0.32),
         "price": {
-            "at_most_usd": "0.20",
+            "at_most_usd": "0.32",
             "at_least_usd": "0.20",
-            "basis": ["per-video-second-1080p"],
-            "open": [],
+            "basis": ["duration_seconds_with_audio"],
+            "open": ["sound is on by default with this model: 0.32 USD; without sound 0.20 USD"],
             "reason": None,
         },
         "warnings": [],

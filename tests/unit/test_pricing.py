@@ -190,3 +190,44 @@ def test_an_open_ratio_counts_as_the_dearest_that_the_model_states() -> None:
 def test_tokens_without_stated_durations_have_no_price() -> None:
     listed = model({"video_tokens": "0.000007"}, supported_durations=None)
     assert price(listed, Ask(5, "720p", "16:9")).at_most is None
+
+
+def test_a_stated_tier_without_a_rate_leaves_the_price_unknown() -> None:
+    listed = model({"duration_seconds_720p": "0.1"})
+    assert price(listed, Ask(4, "720p")).at_most == Decimal("0.4")
+    assert price(listed, Ask(4, size="1280x720")).at_most == Decimal("0.4")
+    for asked in (Ask(4), Ask(4, "1080p"), Ask(4, size="1920x1080")):
+        found = price(listed, asked)
+        assert (found.at_most, found.reason) == (None, "its price list has no rate for 1080p without sound")
+
+
+@pytest.mark.parametrize(("makes_sound", "usd"), [(True, "0.8"), (False, None), (None, None)])
+def test_only_sound_that_can_happen_needs_a_rate(makes_sound: bool | None, usd: str | None) -> None:
+    listed = model({"duration_seconds_with_audio": "0.2"}, generate_audio=makes_sound)
+    assert price(listed, Ask(4)).at_most == (Decimal(usd) if usd else None)
+
+
+def test_a_point_that_does_not_change_the_price_is_not_named() -> None:
+    assert price(RECORDED["kling-v3.0-std"], Ask(3, audio=False, frames=1)).open_points == ()
+    assert price(RECORDED["wan-2.7"], Ask(4, frames=1)).open_points == ()
+    assert price(RECORDED["seedance-2.0"], Ask(5, "720p")).open_points == ("size",)
+    assert price(RECORDED["seedance-1-5-pro"], Ask(5, "720p", "16:9")).open_points == ("sound",)
+
+
+def test_a_model_that_states_no_tiers_may_make_one_that_no_price_names() -> None:
+    listed = model({"duration_seconds": "0.3", "duration_seconds_1080p": "0.1"}, supported_resolutions=None)
+    assert price(listed, Ask(4)).at_most == Decimal("1.2")
+    assert price(listed, Ask(4)).at_least == Decimal("0.4")
+    sizes = model({"duration_seconds_720p": "0.3"}, supported_resolutions=None, supported_sizes=["1280x720"])
+    assert price(sizes, Ask(4)).at_most == Decimal("1.2")
+
+
+@pytest.mark.parametrize(("asked", "priced"), [("2K", "1440p"), ("1440p", "2k"), ("4K", "2160p"), ("1K", "1024p")])
+def test_two_names_of_a_tier_are_the_same_tier(asked: str, priced: str) -> None:
+    listed = model({"duration_seconds": "0.1", f"duration_seconds_{priced}": "0.5"}, supported_resolutions=[asked])
+    assert price(listed, Ask(4, asked)).at_most == 2
+
+
+def test_pixels_of_a_size_that_is_not_listed_are_even_and_whole() -> None:
+    listed = model({"video_tokens": "0.00001"}, supported_resolutions=["480p"])
+    assert price(listed, Ask(4, "480p", "16:9")).at_most == Decimal("0.3843")  # 854x480

@@ -30,6 +30,7 @@ class Unit(StrEnum):
     MEGAPIXEL_SECOND = "megapixel second"
 
 
+_SAME_TIER = {"1k": "1024p", "1440p": "2k", "2160p": "4k"}
 _TIER = r"(?:_(?P<tier>\d{3,4}p|[1248]k))?"
 _SOUND = r"(?:_(?P<sound>with_audio|without_audio|audio))?"
 _NAMES: tuple[tuple[Unit, Decimal, re.Pattern[str]], ...] = tuple(
@@ -101,6 +102,6 @@ def parse(name: str, text: str) -> Sku | None:
 
 
 def tier_name(resolution: str) -> str:
-    """The tier of a resolution: lower case, and ``1k`` is ``1024p``."""
+    """The tier of a resolution: lower case, of two names for the same side always the same one (``1k``: ``1024p``)."""
     tier = resolution.strip().lower()
-    return "1024p" if tier == "1k" else tier
+    return _SAME_TIER.get(tier, tier)

@@ -9,56 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import product
 
 from stillmotion.modelgates.models import VideoModel
-from stillmotion.modelgates.price_names import Sku, Unit, parse, tier_name
-from stillmotion.modelgates.tiers import dimensions, pixels_of, tier_of
-from stillmotion.requests.video_request import VideoRequest
+from stillmotion.modelgates.price_names import Sku, Unit, parse
+from stillmotion.modelgates.price_readings import Ask, Reading, readings
+
+__all__ = ["MODES", "Ask", "Price", "price"]
 
 FRAMES_PER_SECOND = 24
 PIXELS_PER_TOKEN = 1024
 """A second of video has width × height × 24 / 1024 tokens (assumed; the service does not state it)."""
 
 MODES = ("text_to_video", "image_to_video", "reference")
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What of a request decides its price. ``None`` is left open."""
-
-    duration: int | None = None
-    resolution: str | None = None
-    aspect_ratio: str | None = None
-    size: str | None = None
-    audio: bool | None = None
-    frames: int = 0
-    references: int = 0
-    other_references: int = 0
-    video_input: bool = False
-    continues: bool = False
-
-    @classmethod
-    def of(cls, request: VideoRequest) -> Ask:
-        kinds = [reference.type for reference in request.input_references or ()]
-        return cls(
-            request.duration,
-            request.resolution,
-            request.aspect_ratio,
-            request.size,
-            request.generate_audio,
-            frames=len(request.frame_images or ()),
-            references=kinds.count("image_url"),
-            other_references=len(kinds) - kinds.count("image_url"),
-            video_input="video_url" in kinds or request.previous_job_id is not None,
-            continues=request.previous_job_id is not None,
-        )
-
-    @property
-    def mode(self) -> str:
-        if self.frames:
-            return "image_to_video"
-        return "reference" if self.references or self.other_references else "text_to_video"
+_POINTS = (
+    ("duration", "seconds", ("tier", "sound", "pixels")),
+    # The pixels of a clip follow from its tier, so of these the fewest and the most are compared.
+    ("resolution", "tier", ("seconds", "sound")),
+    ("sound", "sound", ("seconds", "tier", "pixels")),
+    ("size", "pixels", ("seconds", "tier", "sound")),
+)
+"""The open points, the field of a reading that holds each, and the fields that are alike when it is compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +61,13 @@ class _NoRate(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """One value for each open point; ``pixels`` is set where tokens are counted."""
-
-    seconds: int | None
-    tier: str | None
-    sound: bool
-    pixels: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Total:
     """The price of one reading in USD, and the names of the price list that make it."""
 
     usd: Decimal
     names: tuple[str, ...]
-    reading: _Reading
+    reading: Reading
+    mode: str
 
 
 def price(model: VideoModel, ask: Ask) -> Price:
@@ -117,72 +78,50 @@ def price(model: VideoModel, ask: Ask) -> Price:
     try:
         if any(sku.unit is Unit.MEGAPIXEL_SECOND for sku in skus):
             raise _Unpriceable("it is priced by the megapixels of a video whose size is not known here")
-        totals = list(_totals(model, skus, ask, [ask.mode]))
-        other_modes = [] if totals else [mode for mode in MODES if mode != ask.mode]
-        totals = totals or list(_totals(model, skus, ask, other_modes))
-        if not totals:
-            raise _Unpriceable("its price list has no rate for it")
+        totals = _totals(model, skus, ask)
     except _Unpriceable as why:
         return Price(None, _lowest_minimum(skus), reason=str(why), unread=unread)
     most = max(totals, key=lambda total: total.usd)
-    opened = (*_open_points(totals), *(["mode"] if other_modes else []))
-    return Price(most.usd, min(total.usd for total in totals), most.names, opened, unread=unread)
+    least = min(total.usd for total in totals)
+    return Price(most.usd, least, most.names, tuple(_open_points(totals, ask.mode)), unread=unread)
 
 
-def _totals(model: VideoModel, skus: Sequence[Sku], ask: Ask, modes: Sequence[str]) -> Iterator[_Total]:
-    """The price of every reading for which there is a rate. A tier without a rate in a mode is not made in it."""
-    for mode, reading in product(modes, list(_readings(model, skus, ask))):
+def _totals(model: VideoModel, skus: Sequence[Sku], ask: Ask) -> list[_Total]:
+    """The price of every reading, in the request's mode, else in the others.
+
+    Raises:
+        _Unpriceable: a likely reading has no rate in any mode, or no reading has one.
+    """
+    own = {reading: list(_in_modes(model, skus, ask, [ask.mode], reading)) for reading in readings(model, skus, ask)}
+    others = [mode for mode in MODES if mode != ask.mode]
+    none_in_own_mode = not any(own.values())
+    found: list[_Total] = []
+    for reading, totals in own.items():
+        if not totals and (reading.likely or none_in_own_mode):
+            totals = list(_in_modes(model, skus, ask, others, reading))
+            if not totals and reading.likely:
+                raise _Unpriceable(f"its price list has no rate for {_in_words(reading)}")
+        found += totals
+    if not found:
+        raise _Unpriceable("its price list has no rate for it")
+    return found
+
+
+def _in_modes(
+    model: VideoModel, skus: Sequence[Sku], ask: Ask, modes: Sequence[str], reading: Reading
+) -> Iterator[_Total]:
+    for mode in modes:
         try:
             yield _total(model, skus, ask, mode, reading)
         except _NoRate:
             continue
 
 
-def _readings(model: VideoModel, skus: Sequence[Sku], ask: Ask) -> Iterator[_Reading]:
-    """Every reading of a request: one value for each of its open points.
-
-    Prices grow with seconds and pixels, so of these the smallest and the largest are enough.
-    """
-    durations: Sequence[int | None] = (
-        [ask.duration] if ask.duration else _ends(model.supported_durations or ()) or [None]
-    )
-    mentions_sound = any("sound" in sku.qualifiers for sku in skus)
-    if ask.audio is not None:
-        sounds = [ask.audio]
-    else:
-        sounds = [False, True] if mentions_sound and model.generate_audio is not False else [False]
-    counts_tokens = any(sku.unit is Unit.TOKEN for sku in skus)
-    for tier, pixels in _shapes(model, skus, ask, counts_tokens):
-        for seconds, sound in product(durations, sounds):
-            yield _Reading(seconds, tier, sound, pixels)
+def _in_words(reading: Reading) -> str:
+    return f"{reading.tier or 'it'} {'with' if reading.sound else 'without'} sound"
 
 
-def _shapes(
-    model: VideoModel, skus: Sequence[Sku], ask: Ask, counts_tokens: bool
-) -> Iterator[tuple[str | None, int | None]]:
-    """The tiers that a request can fall into, with the pixel counts where tokens are counted."""
-    stated = [tier_name(resolution) for resolution in model.supported_resolutions or ()]
-    tiers = list(dict.fromkeys([*stated, *(sku.qualifiers["tier"] for sku in skus if "tier" in sku.qualifiers)]))
-    size = dimensions(ask.size) if ask.size else None
-    if size is not None:
-        yield tier_of(*size, tiers), size[0] * size[1]
-        return
-    asked: Sequence[str | None] = [tier_name(ask.resolution)] if ask.resolution else tiers or [None]
-    for tier in asked:
-        if not counts_tokens:
-            yield tier, None
-            continue
-        ratios = [ask.aspect_ratio] if ask.aspect_ratio else [None, *(model.supported_aspect_ratios or ())]
-        counts: list[int] = []
-        if tier is not None:
-            for ratio in ratios:
-                counts += pixels_of(tier, ratio, model.supported_sizes or (), tiers)
-        yield from ((tier, pixels) for pixels in _ends(counts))
-        if not counts:
-            yield tier, None
-
-
-def _total(model: VideoModel, skus: Sequence[Sku], ask: Ask, mode: str, reading: _Reading) -> _Total:
+def _total(model: VideoModel, skus: Sequence[Sku], ask: Ask, mode: str, reading: Reading) -> _Total:
     """The price of one reading.
 
     Raises:
@@ -207,12 +146,12 @@ def _total(model: VideoModel, skus: Sequence[Sku], ask: Ask, mode: str, reading:
             names.append(fee[1])
     floor = rate(Unit.MINIMUM)
     if floor is not None and floor[0] > total:
-        return _Total(floor[0], (floor[1],), reading)
-    return _Total(total, tuple(names), reading)
+        return _Total(floor[0], (floor[1],), reading, mode)
+    return _Total(total, tuple(names), reading, mode)
 
 
 def _by_length(
-    model: VideoModel, ask: Ask, reading: _Reading, rate: Callable[[Unit], tuple[Decimal, str] | None]
+    model: VideoModel, ask: Ask, reading: Reading, rate: Callable[[Unit], tuple[Decimal, str] | None]
 ) -> tuple[Decimal, list[str]]:
     """The price of the clip's seconds or tokens."""
     found = rate(Unit.CONTINUED_SECOND) if ask.continues else None
@@ -255,18 +194,19 @@ def _dearest(applying: Sequence[Sku]) -> tuple[Decimal, str] | None:
     return max(((usd, sku.name) for sku, usd in left), default=None)
 
 
-def _ends(values: Sequence[int]) -> list[int]:
-    """The smallest and the largest of some values, one where they are equal, none of none."""
-    return sorted({min(values), max(values)}) if values else []
-
-
 def _lowest_minimum(skus: Sequence[Sku]) -> Decimal | None:
     """The least that the model states for any clip."""
     return min((sku.usd for sku in skus if sku.unit is Unit.MINIMUM and sku.usd is not None), default=None)
 
 
-def _open_points(totals: Sequence[_Total]) -> Iterator[str]:
-    """The points in which the readings differ."""
-    for name, field in (("duration", "seconds"), ("resolution", "tier"), ("sound", "sound"), ("size", "pixels")):
-        if len({getattr(total.reading, field) for total in totals}) > 1:
+def _open_points(totals: Sequence[_Total], mode: str) -> Iterator[str]:
+    """The points on which the price depends: with all others alike, it differs."""
+    for name, field, alike in _POINTS:
+        prices: dict[tuple[object, ...], dict[object, set[Decimal]]] = {}
+        for total in totals:
+            rest = (total.mode, *(getattr(total.reading, other) for other in alike))
+            prices.setdefault(rest, {}).setdefault(getattr(total.reading, field), set()).add(total.usd)
+        if any(len({(min(usd), max(usd)) for usd in values.values()}) > 1 for values in prices.values()):
             yield name
+    if any(total.mode != mode for total in totals):
+        yield "mode"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from fractions import Fraction
+from math import ceil
 
 SHORT_SIDES = {"480p": 480, "720p": 720, "768p": 768, "1024p": 1024, "1080p": 1080, "2k": 1440, "4k": 2160}
 """Pixels of the shorter side of the tiers in price lists."""
@@ -12,6 +13,7 @@ SHORT_SIDES = {"480p": 480, "720p": 720, "768p": 768, "1024p": 1024, "1080p": 10
 _SIDE_TOLERANCE = Fraction(2, 100)
 _RATIO_TOLERANCE = Fraction(3, 100)
 _WIDE = Fraction(16, 9)
+_EVEN = 2
 
 
 def short_side(tier: str) -> int | None:
@@ -52,7 +54,8 @@ def pixels_of(tier: str, ratio: str | None, sizes: Iterable[str], tiers: Collect
     if short is None:
         return []
     stretched = _WIDE if wanted is None else max(wanted, 1 / wanted)
-    return [max(int(short * short * stretched), int(short * short * _WIDE))]
+    # Sides are whole and even: 480 lines at 16:9 are 854x480.
+    return [short * _EVEN * ceil(short * max(stretched, _WIDE) / _EVEN)]
 
 
 def dimensions(size: str) -> tuple[int, int] | None:
@@ -62,5 +65,6 @@ def dimensions(size: str) -> tuple[int, int] | None:
 
 
 def _ratio(text: str) -> Fraction | None:
-    found = re.fullmatch(r"([1-9]\d{0,3}):([1-9]\d{0,3})", text)
-    return Fraction(int(found[1]), int(found[2])) if found else None
+    found = re.fullmatch(r"(\d{1,4}(?:\.\d{1,4})?):(\d{1,4}(?:\.\d{1,4})?)", text)
+    across, down = (Fraction(found[1]), Fraction(found[2])) if found else (Fraction(0), Fraction(0))
+    return across / down if across and down else None
