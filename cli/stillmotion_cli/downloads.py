@@ -113,7 +113,8 @@ def _download(job_id: str, video: dict[str, Any], part: Path, on_bytes: OnBytes)
     url, total = video.get("url"), int(video["bytes"])
     again = f"Try again: stillmotion download {job_id}"
     if not url:
-        raise Damaged(f"The record of {job_id} has no link to its video; it lies at {_place(video)}. {again}")
+        reason = str(video.get("url_reason") or again)
+        raise Damaged(f"The record of {job_id} has no link to its video at {_place(video)}. {reason}")
     digest, count = hashlib.sha256(), 0
     try:
         with new_pool(url).request(

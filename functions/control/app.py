@@ -16,6 +16,7 @@ from stillmotion.settings import ControlSettings, load
 from stillmotion.telemetry import entry_point
 
 app = new_api(SettleOrder)
+wiring.prepare(wiring.control, ControlSettings)
 
 
 @app.delete("/videos/<video_id>", responses=documented({200: JobView}, 404, 409), tags=["videos"])

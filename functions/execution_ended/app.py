@@ -14,6 +14,8 @@ from stillmotion.settings import RecoverySettings, load
 from stillmotion.stepfunctions.execution_input import MachineInput
 from stillmotion.telemetry import entry_point
 
+wiring.prepare(wiring.recovery, RecoverySettings)
+
 
 @entry_point
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from stillmotion import wiring
 from stillmotion.settings import RecoverySettings, load
 from stillmotion.telemetry import entry_point
 
+wiring.prepare(wiring.recovery, RecoverySettings)
+
 
 @entry_point
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

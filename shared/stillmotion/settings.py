@@ -1,168 +1,218 @@
-"""Each function's settings: read from the environment once, at the start, failing loudly by the variable's name."""
+"""Each function's settings: typed, read from the environment at the start.
 
-from __future__ import annotations
+Every field comes from the variable of its name in capitals. The field's type names its reader, which parses the text
+once: numbers, amounts, choices and lists reach the use cases as such. The template allows the same values for its
+parameters; ``tests/unit/test_settings.py`` holds the two together.
+
+Annotations here are objects, not text: ``load`` reads them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any, get_args
+
+from stillmotion.setting_types import (
+    ASPECT_RATIOS,
+    RESOLUTIONS,
+    Arn,
+    Choice,
+    ImageTransport,
+    Limit,
+    Member,
+    Name,
+    Origin,
+    Origins,
+    PollSeconds,
+    Principals,
+    Reader,
+    Text,
+    WholeNumber,
+)
+
+_SHOWN_CHARACTERS = 200
 
 
-class MissingSetting(Exception):
-    """An environment variable that a function needs is not set or not of its kind."""
+class InvalidSetting(Exception):
+    """An environment variable is not set, or its value is not allowed.
+
+    Attributes:
+        variable: the variable's name.
+        given: its value; ``None`` where it is not set.
+        allowed: what is allowed, in words.
+    """
+
+    def __init__(self, variable: str, given: str | None, allowed: str, needed_by: str) -> None:
+        self.variable, self.given, self.allowed = variable, given, allowed
+        state = "is not set" if given is None else f"is {given[:_SHOWN_CHARACTERS]!r}"
+        super().__init__(
+            f"The environment variable {variable} {state}. {needed_by} needs {allowed}. Correct the stack's parameter "
+            "and deploy again."
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
-    """What every function needs: the table and the bus."""
+    """What every function needs: the tables and the bus."""
 
-    table_name: str
-    spend_table_name: str
-    event_bus_name: str
+    table_name: Name
+    spend_table_name: Name
+    event_bus_name: Name
 
 
 @dataclass(frozen=True, slots=True)
 class JobsSettings(StoreSettings):
-    """For the read side of the API; callers are told to come back after ``poll_interval_seconds``, and get links
-    to their videos that are good for ``link_seconds``. ``operator_arns`` are comma-separated."""
+    """For the read side of the API. Clients are asked to come back after ``poll_interval_seconds``. Links to videos in
+    ``output_bucket`` are good for ``link_seconds``."""
 
-    poll_interval_seconds: int
-    link_seconds: int
-    operator_arns: str
+    poll_interval_seconds: PollSeconds
+    link_seconds: Annotated[int, WholeNumber(60, 43_200)]
+    output_bucket: Name
+    operator_arns: Principals
 
 
 @dataclass(frozen=True, slots=True)
 class FailureSettings(StoreSettings):
     """For ending jobs without a video."""
 
-    output_bucket: str
+    output_bucket: Name
 
 
 @dataclass(frozen=True, slots=True)
 class UploadSettings:
     """For offering places for pictures."""
 
-    input_bucket: str
+    input_bucket: Name
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings(StoreSettings):
-    """What functions that talk to ModelGates need. ``trusted_origins`` are comma-separated origins."""
+    """What functions that call ModelGates need."""
 
-    modelgates_base_url: str
-    api_key_secret_arn: str
-    trusted_origins: str
+    modelgates_base_url: Origin
+    api_key_secret_arn: Name
+    trusted_origins: Origins
 
 
 @dataclass(frozen=True, slots=True)
 class RecoverySettings(ProviderSettings):
-    """For going on with jobs, and for ending them."""
+    """For resuming jobs, and for ending them."""
 
-    output_bucket: str
-    state_machine_arn: str
+    output_bucket: Name
+    state_machine_arn: Arn
 
 
 @dataclass(frozen=True, slots=True)
 class ControlSettings(RecoverySettings):
-    """For stopping, resuming and settling jobs behind the API. ``operator_arns`` are comma-separated."""
+    """For stopping, resuming and settling jobs behind the API."""
 
-    operator_arns: str
+    operator_arns: Principals
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitSettings(ProviderSettings):
-    """For submitting."""
+    """For submitting. ``poll_interval_seconds`` is checked here, before anything is paid: the workflow's Wait state
+    fails at a fraction of a second, and then the paid video would not be downloaded."""
 
-    input_bucket: str
-    image_transport: str
-    daily_spend_limit_usd: str
-    per_job_spend_limit_usd: str
+    input_bucket: Name
+    image_transport: Annotated[ImageTransport, Member(ImageTransport)]
+    daily_spend_limit_usd: Annotated[Decimal | None, Limit(1_000_000)]
+    per_job_spend_limit_usd: Annotated[Decimal | None, Limit(10_000)]
+    poll_interval_seconds: PollSeconds
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitTaskSettings(SubmitSettings):
-    """For submitting from the workflow: what a dropped picture becomes that says nothing itself."""
+    """For submitting from the workflow: defaults for dropped pictures that say nothing themselves."""
 
-    default_model: str
-    default_prompt: str
-    default_duration: str
-    default_resolution: str
-    default_aspect_ratio: str
+    default_model: Annotated[
+        str, Text(r"([A-Za-z0-9._-]+/[A-Za-z0-9._:-]+)?", "a model's id (maker/model), or nothing")
+    ]
+    default_prompt: Annotated[str, Text(r"[^\x00-\x1f\x7f]{0,1500}", "at most 1,500 characters on one line")]
+    default_duration: Annotated[int | None, WholeNumber(1, 600, optional=True)]
+    default_resolution: Annotated[str, Choice(RESOLUTIONS, optional=True)]
+    default_aspect_ratio: Annotated[str, Choice(ASPECT_RATIOS, optional=True)]
 
     @property
-    def defaults(self) -> dict[str, str]:
-        """The request fields of a dropped picture, empty ones included."""
-        fields = ("model", "prompt", "duration", "resolution", "aspect_ratio")
-        return {field: getattr(self, f"default_{field}") for field in fields}
+    def defaults(self) -> dict[str, Any]:
+        """The request fields of a dropped picture; those without a default are left out."""
+        names = ("model", "prompt", "duration", "resolution", "aspect_ratio")
+        values = {name: getattr(self, f"default_{name}") for name in names}
+        return {name: value for name, value in values.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitApiSettings(SubmitSettings):
     """For submitting behind the API, which starts the workflow itself."""
 
-    state_machine_arn: str
+    state_machine_arn: Arn
 
 
 @dataclass(frozen=True, slots=True)
 class DeliverSettings(ProviderSettings):
     """For delivering."""
 
-    output_bucket: str
+    output_bucket: Name
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings(StoreSettings):
-    """For what has to do with batches."""
+    """What functions that read or write batches need."""
 
-    batch_table_name: str
+    batch_table_name: Name
 
 
 @dataclass(frozen=True, slots=True)
 class BatchesSettings(BatchSettings):
     """For batches behind the API."""
 
-    batch_state_machine_arn: str
+    batch_state_machine_arn: Arn
 
 
 @dataclass(frozen=True, slots=True)
 class PrepareBatchSettings(ProviderSettings):
-    """For preparing batches; the last two hold for orders that do not say."""
+    """For preparing batches; the last two are the defaults of orders that do not say."""
 
-    batch_table_name: str
-    output_bucket: str
-    batch_max_concurrency: int
-    batch_tolerated_failure_percentage: int
+    batch_table_name: Name
+    output_bucket: Name
+    batch_max_concurrency: Annotated[int, WholeNumber(1, 1_000)]
+    batch_tolerated_failure_percentage: Annotated[int, WholeNumber(0, 100)]
 
 
 @dataclass(frozen=True, slots=True)
 class RecordItemSettings(BatchSettings):
-    """For recording what became of a batch's items."""
+    """For recording the outcome of a batch's items."""
 
-    state_machine_arn: str
+    state_machine_arn: Arn
 
 
 @dataclass(frozen=True, slots=True)
 class CollectBatchSettings(BatchSettings):
     """For ending batches."""
 
-    output_bucket: str
+    output_bucket: Name
+
+
+def reader_of(annotation: Any) -> Reader:
+    """The reader that a field's annotation names."""
+    found: Reader = get_args(getattr(annotation, "__value__", annotation))[1]
+    return found
 
 
 def load[T](kind: type[T], environment: Mapping[str, str]) -> T:
     """Settings of this kind, each field from the variable of its name in capitals.
 
     Raises:
-        MissingSetting: a variable is not set, or not a number where one is needed.
+        InvalidSetting: a variable is not set or its value is not allowed.
     """
     values: dict[str, Any] = {}
     for field in fields(kind):  # type: ignore[arg-type]
-        name = field.name.upper()
-        if name not in environment:
-            raise MissingSetting(f"The environment variable {name} is not set: {kind.__name__} needs it.")
-        value = environment[name]
-        if field.type == "int":
-            if not value.isdecimal():
-                raise MissingSetting(f"The environment variable {name} is '{value}', not a whole number.")
-            values[field.name] = int(value)
-        else:
-            values[field.name] = value
+        name, reader = field.name.upper(), reader_of(field.type)
+        given = environment.get(name)
+        try:
+            if given is None:
+                raise ValueError(name)
+            values[field.name] = reader.read(given)
+        except ValueError:
+            raise InvalidSetting(name, given, reader.allowed, kind.__name__) from None
     return kind(**values)

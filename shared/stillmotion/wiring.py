@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 
+from stillmotion.aws_errors import code_of
 from stillmotion.jobs.store import DynamoJobStore
+from stillmotion.setting_types import ImageTransport
 from stillmotion.settings import (
     BatchesSettings,
     CollectBatchSettings,
@@ -108,7 +111,7 @@ def event_bus(settings: StoreSettings) -> EventBus:
 
 
 @cache
-def guarded(trusted_origins: str) -> GuardedClient:
+def guarded(trusted_origins: frozenset[str]) -> GuardedClient:
     from stillmotion.outbound.guarded_client import GuardedClient
 
     return GuardedClient(origins(trusted_origins))
@@ -132,10 +135,23 @@ def catalogue(settings: ProviderSettings) -> ModelCatalogue:
 
 @cache
 def links(settings: JobsSettings) -> Link:
-    def link(video: StoredVideo) -> str:
+    """Links to videos in the stack's output bucket. The function may read no other: a video in an earlier output
+    bucket has no link, since S3 would refuse it."""
+    from stillmotion.api.views import VideoLink
+
+    def link(video: StoredVideo) -> VideoLink:
+        if video.bucket != settings.output_bucket:
+            return VideoLink(
+                None,
+                f"The video is in {video.bucket}, an earlier output bucket of this stack; links are made for "
+                f"{settings.output_bucket} only. Read its s3_uri with permission of your own.",
+            )
         place = {"Bucket": video.bucket, "Key": video.key}
-        url: str = bulk_s3().generate_presigned_url("get_object", Params=place, ExpiresIn=settings.link_seconds)
-        return url
+        try:
+            url = bulk_s3().generate_presigned_url("get_object", Params=place, ExpiresIn=settings.link_seconds)
+        except BotoCoreError as error:
+            return VideoLink(None, f"The link could not be signed ({code_of(error)}). Try again in a minute.")
+        return VideoLink(url)
 
     return link
 
@@ -153,9 +169,9 @@ def submission(settings: SubmitSettings) -> Submission:
     from stillmotion.generation.submit import Submission
     from stillmotion.requests.media import Images
 
-    inline = settings.image_transport == "inline"
+    inline = settings.image_transport is ImageTransport.INLINE
     images = Images(bulk_s3(), settings.input_bucket, guarded(settings.trusted_origins), inline=inline)
-    limits = Limits.from_text(settings.daily_spend_limit_usd, settings.per_job_spend_limit_usd)
+    limits = Limits(settings.daily_spend_limit_usd, settings.per_job_spend_limit_usd)
     return Submission(job_store(settings), provider(settings), catalogue(settings), images, event_bus(settings), limits)
 
 
@@ -260,8 +276,8 @@ def state_machine() -> SFNClient:
     return found
 
 
-def origins(listed: str) -> frozenset[str]:
-    """The origins in a comma-separated list, in canonical form."""
+def origins(trusted: frozenset[str]) -> frozenset[str]:
+    """These origins in canonical form."""
     from stillmotion.outbound.addresses import origin
 
-    return frozenset(origin(part.strip()) for part in listed.split(",") if part.strip())
+    return frozenset(map(origin, trusted))

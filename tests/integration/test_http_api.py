@@ -111,6 +111,18 @@ def test_a_foreign_job_is_absent(stack: Cloud, simulator: Simulator) -> None:
         assert (status, problem["code"]) == (404, "JobNotFound"), method
 
 
+def test_a_video_in_an_earlier_output_bucket_has_a_reason_for_no_link(
+    stack: Cloud, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = finished(stack, simulator)
+    monkeypatch.setenv("OUTPUT_BUCKET", "clips-from-now-on")
+    status, _, shown = stack.http("GET", f"/videos/{job['id']}")
+    [video] = shown["video"]
+    assert (status, shown["status"], video["url"]) == (200, "completed", None)
+    assert video["s3_uri"] == f"s3://clips/videos/{job['id']}.mp4"
+    assert video["url_reason"].startswith("The video is in clips, an earlier output bucket")
+
+
 def test_a_job_under_way_says_when_to_come_back(stack: Cloud, simulator: Simulator) -> None:
     simulator.settings(polls_to_ready=60)
     job = stack.http("POST", "/videos", request(simulator))[2]

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from stillmotion.api.views import JobView, show_job
+from stillmotion.api.views import JobView, VideoLink, show_job
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.public import event_detail, http_view, sidecar, workflow_output
 from stillmotion.jobs.record import SCHEMA_VERSION, Job, JobError, ProviderState, StoredVideo, Usage, now
@@ -53,7 +53,7 @@ class _Record(Job):
 
 VIEWS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "http": http_view,
-    "http with links": lambda job: show_job(job, lambda _: "https://link.example/"),
+    "http with links": lambda job: show_job(job, lambda _: VideoLink("https://link.example/")),
     "event": event_detail,
     "sidecar": sidecar,
     "workflow": workflow_output,

@@ -2,52 +2,253 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import fields
+from decimal import Decimal
+from typing import Any, get_args
 
 import pytest
 
-from stillmotion.settings import DeliverSettings, MissingSetting, StoreSettings, load
+from stillmotion import settings as settings_module
+from stillmotion.requests.video_request import AspectRatio, Resolution
+from stillmotion.setting_types import ASPECT_RATIOS, RESOLUTIONS, ImageTransport
+from stillmotion.settings import (
+    ControlSettings,
+    DeliverSettings,
+    InvalidSetting,
+    JobsSettings,
+    PrepareBatchSettings,
+    StoreSettings,
+    SubmitApiSettings,
+    SubmitTaskSettings,
+    load,
+    reader_of,
+)
+from tests.support.inprocess import VALUES
+from tests.support.template import function_environment, resources, template
 
-
-@dataclass(frozen=True, slots=True)
-class PollingSettings(StoreSettings):
-    """Settings with text and a number."""
-
-    poll_interval_seconds: int
-
-
-GIVEN = {
+JOBS = {
     "TABLE_NAME": "jobs",
     "SPEND_TABLE_NAME": "days",
     "EVENT_BUS_NAME": "bus",
     "POLL_INTERVAL_SECONDS": "30",
+    "LINK_SECONDS": "3600",
+    "OUTPUT_BUCKET": "clips",
+    "OPERATOR_ARNS": "",
     "PATH": "/bin",
 }
+SUBMIT = function_environment("SubmitTaskFunction", VALUES)
+CONTROL = function_environment("ControlFunction", VALUES)
+BATCH = function_environment("PrepareBatchFunction", VALUES)
+OPERATORS = "arn:aws:iam::123456789012:role/team/Operators"
+PARAMETERS = template()["Parameters"]
+KINDS = [kind for kind in vars(settings_module).values() if isinstance(kind, type) and issubclass(kind, StoreSettings)]
 
 
 def test_each_field_comes_from_the_variable_of_its_name() -> None:
-    assert load(PollingSettings, GIVEN) == PollingSettings("jobs", "days", "bus", 30)
+    expected = JobsSettings("jobs", "days", "bus", 30, 3600, "clips", frozenset())
+    assert load(JobsSettings, JOBS) == expected
 
 
-@pytest.mark.parametrize("name", ["TABLE_NAME", "EVENT_BUS_NAME", "POLL_INTERVAL_SECONDS"])
+@pytest.mark.parametrize("name", [name for name in JOBS if name != "PATH"])
 def test_a_missing_variable_is_named(name: str) -> None:
-    with pytest.raises(MissingSetting, match=f"{name} is not set: PollingSettings"):
-        load(PollingSettings, {key: value for key, value in GIVEN.items() if key != name})
+    with pytest.raises(InvalidSetting, match=f"{name} is not set. JobsSettings needs ") as caught:
+        load(JobsSettings, {key: value for key, value in JOBS.items() if key != name})
+    assert (caught.value.variable, caught.value.given) == (name, None)
 
 
-@pytest.mark.parametrize("value", ["", "thirty", "3.0", "-1", "²", " 30"])
-def test_what_is_no_number_is_named_with_its_value(value: str) -> None:
-    with pytest.raises(MissingSetting, match="POLL_INTERVAL_SECONDS is "):
-        load(PollingSettings, GIVEN | {"POLL_INTERVAL_SECONDS": value})
+@pytest.mark.parametrize("value", ["", "thirty", "3.0", "-1", "²", "٣", " 30", "30\n", "0", "301", "1_0"])
+def test_a_wrong_number_is_named_with_what_was_given_and_is_allowed(value: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        load(JobsSettings, JOBS | {"POLL_INTERVAL_SECONDS": value})
+    assert str(caught.value) == (
+        f"The environment variable POLL_INTERVAL_SECONDS is {value!r}. JobsSettings needs a whole number from 1 to "
+        "300. Correct the stack's parameter and deploy again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("0", None),
+        ("0.0", None),
+        ("0.60", Decimal("0.6")),
+        ("12", Decimal(12)),
+        ("1e3", Decimal(1000)),
+        (".5", Decimal("0.5")),
+        ("0.000001", Decimal("0.000001")),
+    ],
+)
+def test_a_limit_is_an_exact_amount_and_zero_is_none(given: str, expected: Decimal | None) -> None:
+    assert load(SubmitTaskSettings, SUBMIT | {"DAILY_SPEND_LIMIT_USD": given}).daily_spend_limit_usd == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        *(("DAILY_SPEND_LIMIT_USD", value) for value in ("", "ten", "NaN", "inf", "-1", "1,5", "1 000", "1_0", "1e99")),
+        ("DAILY_SPEND_LIMIT_USD", "0.0000001"),  # less than is counted: it would be no limit, or one of nothing
+        ("DAILY_SPEND_LIMIT_USD", "1000000.01"),
+        ("PER_JOB_SPEND_LIMIT_USD", "10001"),
+        ("IMAGE_TRANSPORT", "Inline"),
+        ("IMAGE_TRANSPORT", ""),
+        ("POLL_INTERVAL_SECONDS", "1.5"),
+        ("DEFAULT_DURATION", "0"),
+        ("DEFAULT_DURATION", "601"),
+        ("DEFAULT_DURATION", "4s"),
+        ("DEFAULT_RESOLUTION", "720"),
+        ("DEFAULT_ASPECT_RATIO", "16x9"),
+        ("DEFAULT_MODEL", "veo"),
+        ("DEFAULT_PROMPT", "one\ntwo"),
+        ("DEFAULT_PROMPT", "x" * 1501),
+        ("MODELGATES_BASE_URL", "modelgates.ai"),
+        ("MODELGATES_BASE_URL", "https://modelgates.ai/api"),
+        ("MODELGATES_BASE_URL", "https://user:secret@modelgates.ai"),
+        ("TRUSTED_ORIGINS", "localhost"),
+        ("TRUSTED_ORIGINS", "http://localhost:65536"),
+        ("TRUSTED_ORIGINS", "http://localhost:0"),
+        ("TRUSTED_ORIGINS", "http://a,http://b/c"),
+        ("INPUT_BUCKET", ""),
+    ],
+)
+def test_a_typo_in_a_parameter_fails_by_the_variables_name(variable: str, value: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        load(SubmitTaskSettings, SUBMIT | {variable: value})
+    assert (caught.value.variable, caught.value.given) == (variable, value)
+    assert caught.value.allowed in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "environment", "variable", "value"),
+    [
+        (ControlSettings, CONTROL, "STATE_MACHINE_ARN", "generate-video"),
+        (ControlSettings, CONTROL, "OPERATOR_ARNS", "Operators"),
+        (ControlSettings, CONTROL, "OPERATOR_ARNS", f"{OPERATORS},arn:aws:iam::123456789012:role/*"),
+        (ControlSettings, CONTROL, "OPERATOR_ARNS", "arn:aws:sts::123456789012:assumed-role/Operators/alice"),
+        (PrepareBatchSettings, BATCH, "BATCH_MAX_CONCURRENCY", "0"),
+        (PrepareBatchSettings, BATCH, "BATCH_TOLERATED_FAILURE_PERCENTAGE", "12.5"),
+    ],
+)
+def test_lists_and_arns_fail_by_the_variables_name(
+    kind: type[Any], environment: dict[str, str], variable: str, value: str
+) -> None:
+    with pytest.raises(InvalidSetting, match=f"^The environment variable {variable} is "):
+        load(kind, environment | {variable: value})
+
+
+def test_lists_are_read_once_without_spaces_and_empty_items() -> None:
+    user = "arn:aws-cn:iam::123456789012:user/alice"
+    settings = load(ControlSettings, CONTROL | {"OPERATOR_ARNS": f" {OPERATORS}, ,{user},"})
+    assert settings.operator_arns == {OPERATORS, user}
+    origins = load(SubmitTaskSettings, SUBMIT | {"TRUSTED_ORIGINS": "HTTPS://Example.com/, http://[::1]:9"})
+    assert origins.trusted_origins == {"HTTPS://Example.com/", "http://[::1]:9"}
+
+
+def test_defaults_of_dropped_pictures_are_request_fields() -> None:
+    settings = load(SubmitTaskSettings, SUBMIT | {"DEFAULT_DURATION": "6", "DEFAULT_RESOLUTION": ""})
+    prompt = PARAMETERS["DefaultPrompt"]["Default"]
+    assert settings.defaults == {"model": "google/veo-3.1-lite", "prompt": prompt, "duration": 6}
+    assert settings.image_transport is ImageTransport.PRESIGNED
+
+
+def test_choices_are_those_of_requests_and_of_the_template() -> None:
+    assert get_args(Resolution) == RESOLUTIONS
+    assert get_args(AspectRatio) == ASPECT_RATIOS
+    assert PARAMETERS["DefaultResolution"]["AllowedValues"] == ["", *RESOLUTIONS]
+    assert PARAMETERS["DefaultAspectRatio"]["AllowedValues"] == ["", *ASPECT_RATIOS]
+    assert PARAMETERS["ImageTransport"]["AllowedValues"] == list(ImageTransport)
+
+
+def read_by_functions(parameter: str) -> set[str]:
+    """The environment variables that a parameter is handed to functions in."""
+    declared = [found.get("Environment", {}) for found in resources("AWS::Serverless::Function").values()]
+    variables = [item for environment in declared for item in environment.get("Variables", {}).items()]
+    return {name for name, value in variables if value in ({"Ref": parameter}, joined(parameter))}
+
+
+def joined(parameter: str) -> dict[str, Any]:
+    return {"Fn::Join": [",", {"Ref": parameter}]}
+
+
+def readers(parameter: str) -> list[Any]:
+    """The readers of the settings that a parameter comes into."""
+    names = {name.lower() for name in read_by_functions(parameter)}
+    return [reader_of(field.type) for kind in KINDS for field in fields(kind) if field.name in names]
+
+
+def is_read(reader: Any, text: str) -> bool:
+    try:
+        reader.read(text)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("parameter", [name for name in PARAMETERS if read_by_functions(name)])
+def test_a_setting_takes_what_the_template_takes_and_no_more(parameter: str) -> None:
+    found = PARAMETERS[parameter]
+    assert readers(parameter)
+    for reader in readers(parameter):
+        assert is_read(reader, str(found["Default"]))
+        for value in found.get("AllowedValues", ()):
+            assert is_read(reader, str(value))
+        if "MinValue" in found:
+            least, most = found["MinValue"], found["MaxValue"]
+            assert [is_read(reader, str(number)) for number in (least - 1, least, most, most + 1)] == [
+                False,
+                True,
+                True,
+                False,
+            ]
+        else:
+            assert not is_read(reader, "no such\tvalue")
+
+
+def is_taken(parameter: str, value: str) -> bool:
+    """Whether CloudFormation takes a value: a pattern is for the whole value, and for each item of a list."""
+    found = PARAMETERS[parameter]
+    items = value.split(",") if found["Type"] == "CommaDelimitedList" else [value]
+    pattern = found["AllowedPattern"]
+    return all(re.fullmatch(pattern, item) for item in items) and len(value) <= found.get("MaxLength", 4096)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "right", "wrong"),
+    [
+        ("DefaultDuration", ["", "1", "99", "600"], ["0", "00", "601", "4s", "4.5"]),
+        ("DefaultModel", ["", "google/veo-3.1-lite", "a/b:free"], ["veo", "a/b/c", "a/ b"]),
+        ("DefaultPrompt", ["", "A slow pan; 5 % zoom – leise."], ["one\ntwo", "x" * 1501]),
+        ("OperatorRoleArns", ["", OPERATORS, f"{OPERATORS},{OPERATORS}"], ["Operators", f"{OPERATORS},*"]),
+        (
+            "TrustedOrigins",
+            ["", "http://127.0.0.1:4566", "https://a.example,http://b:1"],
+            ["a", "http://a/b", "http://a b"],
+        ),
+        ("ModelGatesBaseUrl", ["https://modelgates.ai", "http://127.0.0.1:81"], ["", "modelgates.ai", "https://a/b"]),
+    ],
+)
+def test_a_pattern_takes_and_refuses_what_the_setting_does(parameter: str, right: list[str], wrong: list[str]) -> None:
+    for reader in readers(parameter):
+        for value in right:
+            assert (is_taken(parameter, value), is_read(reader, value)) == (True, True), value
+        for value in wrong:
+            assert (is_taken(parameter, value), is_read(reader, value)) == (False, False), value
 
 
 def test_settings_cannot_be_changed_and_serve_as_a_key() -> None:
-    one, same = load(StoreSettings, GIVEN), load(StoreSettings, GIVEN)
+    one, same = load(JobsSettings, JOBS), load(JobsSettings, JOBS)
     assert hash(one) == hash(same)
     with pytest.raises(AttributeError):
         one.table_name = "other"  # type: ignore[misc]
 
 
 def test_settings_hold_no_default_that_hides_a_missing_variable() -> None:
-    with pytest.raises(MissingSetting, match="MODELGATES_BASE_URL"):
-        load(DeliverSettings, GIVEN)
+    with pytest.raises(InvalidSetting, match="MODELGATES_BASE_URL"):
+        load(DeliverSettings, JOBS)
+
+
+def test_a_fraction_of_a_second_is_refused_before_anything_is_paid() -> None:
+    # CloudFormation takes 1.5 for a Number; the Wait state after the paid call would not.
+    for kind, name in ((SubmitApiSettings, "SubmitApiFunction"), (SubmitTaskSettings, "SubmitTaskFunction")):
+        with pytest.raises(InvalidSetting, match=r"POLL_INTERVAL_SECONDS is '1\.5'"):
+            load(kind, function_environment(name, VALUES) | {"POLL_INTERVAL_SECONDS": "1.5"})

@@ -12,7 +12,8 @@ import boto3
 import pytest
 
 from stillmotion import wiring
-from stillmotion.settings import UploadSettings
+from stillmotion.jobs.record import StoredVideo
+from stillmotion.settings import JobsSettings, UploadSettings
 from tests.support.template import ROOT
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -54,6 +55,38 @@ def test_a_link_into_a_local_cloud_names_the_bucket_in_its_path(variable: str, m
     monkeypatch.setenv(variable, "http://localhost:4566")
     link = wiring.bulk_s3().generate_presigned_url("get_object", Params={"Bucket": "pictures", "Key": "a.png"})
     assert link.startswith("http://localhost:4566/pictures/a.png?")
+
+
+LINKING = JobsSettings("jobs", "days", "bus", 30, 3600, "clips", frozenset())
+
+
+def stored_in(bucket: str) -> StoredVideo:
+    return StoredVideo(bucket=bucket, key="videos/a.mp4", bytes=9, content_type="video/mp4", checksum="sha256:0")
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_video_in_an_earlier_output_bucket_has_a_reason_and_no_link() -> None:
+    link = wiring.links(LINKING)
+    here, earlier = link(stored_in("clips")), link(stored_in("clips-of-2025"))
+    assert "X-Amz-Expires=3600" in str(here.url)
+    assert here.reason is None
+    assert earlier.url is None
+    assert "clips-of-2025, an earlier output bucket" in str(earlier.reason)
+    assert "links are made for clips only" in str(earlier.reason)
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_link_that_cannot_be_signed_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "none")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "none")
+    found = wiring.links(LINKING)(stored_in("clips"))
+    assert (found.url, found.reason) == (
+        None,
+        "The link could not be signed (NoCredentialsError). Try again in a minute.",
+    )
 
 
 @pytest.mark.parametrize(("environment", "made"), [({}, 0), ({"AWS_LAMBDA_FUNCTION_NAME": "poll"}, 1)])
@@ -111,11 +144,10 @@ def test_a_function_that_only_follows_jobs_starts_without_pydantic(function: str
 @pytest.mark.parametrize(
     ("listed", "expected"),
     [
-        ("", set()),
-        (" , ", set()),
-        ("http://127.0.0.1:4566", {"http://127.0.0.1:4566"}),
-        ("HTTPS://Example.com/, http://localhost", {"https://example.com:443", "http://localhost:80"}),
+        (set(), set()),
+        ({"http://127.0.0.1:4566"}, {"http://127.0.0.1:4566"}),
+        ({"HTTPS://Example.com/", "http://localhost"}, {"https://example.com:443", "http://localhost:80"}),
     ],
 )
-def test_trusted_origins_are_read_in_canonical_form(listed: str, expected: set[str]) -> None:
-    assert wiring.origins(listed) == expected
+def test_trusted_origins_are_read_in_canonical_form(listed: set[str], expected: set[str]) -> None:
+    assert wiring.origins(frozenset(listed)) == expected

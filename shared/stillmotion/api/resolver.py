@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -144,14 +144,13 @@ def caller(identity: Mapping[str, Any]) -> str | None:
     return arn if role is None else f"arn:{role['partition']}:iam::{role['account']}:role/{role['role']}"
 
 
-def is_operator(who: str | None, operator_arns: str) -> bool:
-    """Whether a caller is one of these comma-separated ARNs. Those of roles may have a path, which a caller's never
-    has: a role's name is its own in an account whatever its path (*IAM identifiers*)."""
-    listed = (arn.strip() for arn in operator_arns.split(","))
-    return who is not None and who in {_ROLE_PATH.sub(r"\g<role>", arn) for arn in listed if arn}
+def is_operator(who: str | None, operator_arns: Iterable[str]) -> bool:
+    """Whether a caller is one of these ARNs. Those of roles may have a path, which a caller's never has: a role's name
+    is its own in an account whatever its path (*IAM identifiers*)."""
+    return who is not None and who in {_ROLE_PATH.sub(r"\g<role>", arn) for arn in operator_arns}
 
 
-def get_visible_job(app: APIGatewayRestResolver, store: JobStore, job_id: str, operator_arns: str) -> Job:
+def get_visible_job(app: APIGatewayRestResolver, store: JobStore, job_id: str, operator_arns: Iterable[str]) -> Job:
     """The job that a call is about, if its caller may see it.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -18,18 +19,29 @@ from stillmotion.requests.uploads import UploadType
 Timestamp = Field(description="ISO-8601, UTC", examples=["2026-11-22T12:00:00.000Z"])
 
 
-type Link = Callable[[record.StoredVideo], str]
-"""Makes a presigned link to a stored video."""
+@dataclass(frozen=True, slots=True)
+class VideoLink:
+    """A presigned ``url`` to a stored video, or the ``reason`` why there is none."""
+
+    url: str | None
+    reason: str | None = None
+
+
+type Link = Callable[[record.StoredVideo], VideoLink]
+"""Makes a link to a stored video."""
 
 
 def show_job(job: record.Job, link: Link) -> dict[str, Any]:
-    """A job as ``GET /videos/{id}`` shows it: each output with its ``s3_uri`` and a presigned ``url``."""
+    """A job as ``GET /videos/{id}`` shows it: each output with its ``s3_uri`` and a presigned ``url``, or with
+    ``url_reason`` where the ``url`` is ``null``."""
     shown = http_view(job)
-    videos = [
-        fields | {"s3_uri": f"s3://{video.bucket}/{video.key}", "url": link(video)}
-        for fields, video in zip(shown["video"], job.video, strict=True)
-    ]
+    videos = [fields | _addresses(video, link(video)) for fields, video in zip(shown["video"], job.video, strict=True)]
     return shown | {"video": videos}
+
+
+def _addresses(video: record.StoredVideo, link: VideoLink) -> dict[str, str | None]:
+    shown = {"s3_uri": f"s3://{video.bucket}/{video.key}", "url": link.url}
+    return shown if link.reason is None else shown | {"url_reason": link.reason}
 
 
 def show_dry_run(model: VideoModel, quote: Quote, warnings: list[str]) -> dict[str, Any]:
@@ -106,10 +118,13 @@ class JobError(BaseModel):
 
 class VideoOutput(StoredVideo):
     """One stored output. ``GET /videos/{id}`` adds its ``s3_uri`` and a presigned ``url``, good for an hour unless the
-    stack says otherwise."""
+    stack sets another time."""
 
     s3_uri: str | None = None
     url: str | None = None
+    url_reason: str | None = Field(
+        default=None, description="why url is null, for example a video in an earlier output bucket"
+    )
 
 
 class JobView(BaseModel):

@@ -30,11 +30,6 @@ class Limits:
     daily_usd: Decimal | None = None
     per_job_usd: Decimal | None = None
 
-    @classmethod
-    def from_text(cls, daily: str, per_job: str) -> Limits:
-        """Limits from settings, where empty and 0 mean none."""
-        return cls(*(Decimal(text) if text and Decimal(text) else None for text in (daily, per_job)))
-
     def check(self, request: VideoRequest, model: VideoModel) -> Quote:
         """The price of one request, if it may be asked for at all.
 

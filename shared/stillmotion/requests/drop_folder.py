@@ -96,12 +96,12 @@ class Drops:
 
     Args:
         s3: client for the input bucket.
-        defaults: request fields for pictures that say nothing themselves, as text; empty ones do not count.
+        defaults: request fields for pictures that say nothing themselves.
     """
 
-    def __init__(self, s3: S3Client, defaults: Mapping[str, str]) -> None:
+    def __init__(self, s3: S3Client, defaults: Mapping[str, Any]) -> None:
         self._s3 = s3
-        self._defaults = {name: value for name, value in defaults.items() if value}
+        self._defaults = dict(defaults)
 
     def request(self, drop: Drop) -> dict[str, Any] | None:
         """The request that a dropped object makes, not checked yet; ``None`` when it starts nothing.
@@ -126,7 +126,7 @@ class Drops:
         beside = self._json(drop.bucket, f"{drop.stem}.json")
         if beside is not None and _is_whole(beside):
             return None  # the JSON beside it is the request, and starts it
-        said = _typed(self._defaults) | (beside or {}) | _user_metadata(drop, there)
+        said = self._defaults | (beside or {}) | _user_metadata(drop, there)
         return said | {"frame_images": self._frames(drop)}
 
     def _frames(self, drop: Drop) -> list[dict[str, Any]]:

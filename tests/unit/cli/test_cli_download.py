@@ -48,6 +48,14 @@ def test_a_clip_with_another_checksum_is_not_kept(api: FakeApi, run: Run, folder
     assert sorted(path.name for path in folder.iterdir()) == [".local", "still.jpg"]
 
 
+def test_a_clip_without_a_link_says_why(api: FakeApi, run: Run) -> None:
+    video = api.video(url=None, url_reason="The video is in old, an earlier output bucket of this stack.")
+    api.states = [job("completed", video=[video])]
+    done = run("download", JOB_ID)
+    assert done.code == 6
+    assert "The video is in old, an earlier output bucket of this stack." in done.err
+
+
 def test_a_clip_of_another_size_is_fetched_again_and_then_refused(api: FakeApi, run: Run, folder: Path) -> None:
     api.states = [job("completed", video=[api.video(bytes=len(CLIP) + 1)])]
     result = run("download", JOB_ID, "-o", "clip.mp4")
