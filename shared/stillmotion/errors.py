@@ -255,6 +255,10 @@ class StorageFailed(JobFailed):
     http_status = 503
     title = "AWS storage did not take it"
     retryable = True
+    aws_code: str = ""
+    """The code that AWS answered with, or the kind of failure where it did not answer."""
+    refused: bool = False
+    """Whether AWS would refuse the same call again."""
 
 
 def _tree(root: type[StillmotionError]) -> dict[str, type[StillmotionError]]:
