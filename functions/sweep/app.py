@@ -1,4 +1,4 @@
-"""Sweep: looks now and then for jobs that nobody is at, and repairs or reports them."""
+"""Sweep: finds orphaned and unpublished jobs every 15 minutes, and repairs or reports them."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def _nothing_is_stuck(world: World) -> None:
         if not waiting:
             return
         swept = world.stack.invoke("SweepFunction", {})
-        assert swept["looked_at"] >= len(waiting), swept
+        assert swept["checked"] >= len(waiting), swept
         world.rest()
     stuck = [(job.id, str(job.status)) for job in world.jobs() if not job.terminal or job.unpublished]
     count("stuck jobs", len(stuck))

@@ -79,7 +79,7 @@ def test_a_job_with_a_living_execution_is_left_alone(
 
 def test_what_changed_lately_is_left_alone(stack: Cloud, simulator: Simulator) -> None:
     job_id = left_alone(stack, simulator, Status.IN_PROGRESS, updated_at=timestamp(datetime.now(UTC)))
-    assert stack.invoke("SweepFunction", {}) == {"looked_at": 0, "resumed": 0, "settled": 0, "told": 0, "failed": 0}
+    assert stack.invoke("SweepFunction", {}) == {"checked": 0, "resumed": 0, "settled": 0, "published": 0, "failed": 0}
     assert stack.job(job_id)["status"] == "in_progress"
 
 
@@ -125,15 +125,15 @@ def unheard(stack: Cloud, simulator: Simulator) -> str:
 
 def test_the_sweep_publishes_an_unpublished_video(stack: Cloud, simulator: Simulator) -> None:
     job_id = unheard(stack, simulator)
-    assert stack.invoke("SweepFunction", {})["told"] == 0  # its execution may be at it
+    assert stack.invoke("SweepFunction", {})["published"] == 0  # its execution may be at it
     age(job_id, HOUR)
     with silent_bus("Completed"):
         assert stack.invoke("SweepFunction", {})["failed"] == 1
     age(job_id, HOUR)
-    assert stack.invoke("SweepFunction", {}) == {"looked_at": 1, "resumed": 0, "settled": 0, "told": 1, "failed": 0}
+    assert stack.invoke("SweepFunction", {}) == {"checked": 1, "resumed": 0, "settled": 0, "published": 1, "failed": 0}
     assert [event["detail"]["id"] for event in stack.events()] == [job_id]
     age(job_id, HOUR)
-    assert stack.invoke("SweepFunction", {})["looked_at"] == 0
+    assert stack.invoke("SweepFunction", {})["checked"] == 0
     assert unpublished() == []
 
 
@@ -152,7 +152,7 @@ def test_an_unpublished_refusal_is_published(stack: Cloud, simulator: Simulator)
     assert status >= 400
     [job_id] = unpublished()
     age(job_id, HOUR)
-    assert stack.invoke("SweepFunction", {})["told"] == 1
+    assert stack.invoke("SweepFunction", {})["published"] == 1
     assert [heard["detail"]["error"]["code"] for heard in stack.events()] == ["ProviderOutOfCredits"]
 
 

@@ -168,7 +168,7 @@ def settled(house: House, answer: Any) -> None:
 
 
 def swept(house: House, answer: Any) -> None:
-    assert answer == {"looked_at": 0, "resumed": 0, "settled": 0, "told": 0, "failed": 0}
+    assert answer == {"checked": 0, "resumed": 0, "settled": 0, "published": 0, "failed": 0}
 
 
 type Arrange = Callable[[House], None]

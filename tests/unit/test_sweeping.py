@@ -148,7 +148,7 @@ def healthy(world: World, number: int) -> list[str]:
 def test_healthy_jobs_do_not_hide_an_abandoned_one(world: World, few: int) -> None:
     healthy(world, 10 * few)
     world.put("vid_still", Status.IN_PROGRESS)
-    assert world.sweep() == Swept(looked_at=1, resumed=1, settled=0, told=0, failed=0)
+    assert world.sweep() == Swept(checked=1, resumed=1, settled=0, published=0, failed=0)
     assert world.executions.started == [("vid_still-r1", Outcome.WAITING)]
 
 
@@ -165,7 +165,7 @@ def test_unpublished_jobs_in_progress_do_not_hide_an_orphan(world: World, few: i
     for each in range(10 * few):
         world.unpublished(f"vid_fresh_{each}", updated_at=timestamp(world.now))
     world.unpublished("vid_unpublished", created_at=timestamp(world.now))
-    assert world.sweep().told == 1
+    assert world.sweep().published == 1
     assert [told["id"] for _, told in world.events.sent] == ["vid_unpublished"]
 
 
@@ -182,7 +182,7 @@ def test_checked_jobs_do_not_hide_an_unchecked_one(world: World, few: int) -> No
 def test_what_ended_too_lately_or_too_long_ago_is_not_even_read(world: World) -> None:
     world.timed_out("vid_fresh", timedelta(minutes=50), created_at=timestamp(world.now - 3 * HOUR))
     world.timed_out("vid_old", 100 * HOUR)
-    assert world.sweep().looked_at == 0
+    assert world.sweep().checked == 0
     assert world.store.read == []
 
 
@@ -215,11 +215,11 @@ def test_an_unreachable_modelgates_is_asked_once_a_sweep(
     world.unpublished("vid_unpublished")
     world.put("vid_still", Status.IN_PROGRESS)
     world.provider.answers = [error]
-    assert world.sweep() == Swept(looked_at=3, resumed=1, settled=0, told=1, failed=1)
+    assert world.sweep() == Swept(checked=3, resumed=1, settled=0, published=1, failed=1)
     assert len(world.provider.polled) == 1
     assert {job.rechecks for job in world.store.jobs.values()} == {0}
     metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
-    assert [metric["SweepLooksStopped"] for metric in metrics if "SweepLooksStopped" in metric] == [[1.0]]
+    assert [metric["SweepRechecksStopped"] for metric in metrics if "SweepRechecksStopped" in metric] == [[1.0]]
 
 
 def test_the_next_sweep_starts_with_another_job(world: World) -> None:
@@ -243,7 +243,7 @@ def test_a_forgotten_job_does_not_block_the_checks_of_others(world: World, statu
     for each in range(3):
         world.timed_out(f"vid_{each}")
     world.provider.answers = [forgotten, forgotten, ProviderJob("job-1", "completed")]
-    assert world.sweep() == Swept(looked_at=3, resumed=1, settled=0, told=0, failed=0)
+    assert world.sweep() == Swept(checked=3, resumed=1, settled=0, published=0, failed=0)
     assert [job.rechecks for job in world.store.jobs.values()] == [1, 1, 1]
 
 
@@ -268,7 +268,7 @@ def test_a_job_that_cannot_be_read_stops_no_other(
         world.unpublished(f"vid_unpublished_{each}")
         world.timed_out(f"vid_timed_out_{each}")
     world.store.broken = {"vid_1": error, "vid_unpublished_1": error, "vid_timed_out_1": error}
-    assert world.sweep() == Swept(looked_at=9, resumed=4, settled=0, told=2, failed=3)
+    assert world.sweep() == Swept(checked=9, resumed=4, settled=0, published=2, failed=3)
     told = [vars(record) for record in caplog.records if record.message == "not repaired"]
     assert {record["job_id"] for record in told} == set(world.store.broken)
     assert {record["code"] for record in told} == {type(error).__name__}
@@ -299,7 +299,7 @@ def test_an_unplanned_error_of_one_step_stops_no_other(world: World) -> None:
         world.timed_out(f"vid_{each}")
     answers: list[Any] = [RuntimeError("unplanned"), ProviderJob("job-1", "completed")]
     world.provider.answers = answers
-    assert world.sweep() == Swept(looked_at=3, resumed=2, settled=0, told=0, failed=1)
+    assert world.sweep() == Swept(checked=3, resumed=2, settled=0, published=0, failed=1)
 
 
 def test_a_sweep_ends_in_time_with_something_done_of_each_kind(
@@ -320,12 +320,12 @@ def test_a_sweep_ends_in_time_with_something_done_of_each_kind(
     world.store.find = slow  # type: ignore[method-assign]
     swept = world.sweep(lambda: left[0])
     assert reconcile.MARGIN_SECONDS - step <= left[0] <= reconcile.MARGIN_SECONDS
-    assert min(swept.told, len(world.provider.polled), swept.resumed - len(world.provider.polled)) >= 5
+    assert min(swept.published, len(world.provider.polled), swept.resumed - len(world.provider.polled)) >= 5
     assert swept.failed == 0
     assert '"SweepsCutShort":[1.0]' in capsys.readouterr().out
 
 
 def test_a_sweep_that_is_begun_without_time_does_nothing(world: World) -> None:
     world.put("vid_1", Status.IN_PROGRESS)
-    assert world.sweep(lambda: 5.0).looked_at == 0
+    assert world.sweep(lambda: 5.0).checked == 0
     assert world.store.jobs["vid_1"].resumes == 0

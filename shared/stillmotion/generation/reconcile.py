@@ -51,10 +51,10 @@ _FORGOTTEN = (404, 410)
 class Swept:
     """What one sweep did, in numbers of jobs."""
 
-    looked_at: int
+    checked: int
     resumed: int
     settled: int
-    told: int
+    published: int
     failed: int
 
 
@@ -115,9 +115,9 @@ class Recovery:
             in_time &= self._work_through(due(), step, done, _more_than(left - share, seconds_left))
         if not in_time:
             count("SweepsCutShort")
-        swept = Swept(done.total(), done["resumed"], done["settled"], done["told"], done["failed"])
+        swept = Swept(done.total(), done["resumed"], done["settled"], done["published"], done["failed"])
         logger.info("swept", extra=asdict(swept) | {"in_time": in_time})
-        for what in ("resumed", "settled", "told", "failed"):
+        for what in ("resumed", "settled", "published", "failed"):
             if done[what]:
                 count(f"Sweep{what.capitalize()}", done[what])
         return swept
@@ -147,7 +147,7 @@ class Recovery:
                 outcome = self._attempt(job_id, candidates.due, step)
             except _NoAnswer:
                 done["failed"] += 1
-                count("SweepLooksStopped")
+                count("SweepRechecksStopped")
                 return True
             if outcome is not None:
                 done[outcome] += 1
@@ -223,7 +223,7 @@ class Recovery:
 
     def _publish(self, job: Job) -> str:
         self._failures.publish(job)
-        return "told"
+        return "published"
 
 
 class _NoAnswer(Exception):
