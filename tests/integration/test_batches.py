@@ -50,7 +50,8 @@ def test_a_manifest_becomes_videos_a_file_of_results_and_a_summary(batches: Batc
         ("bad", "failed"),
     ]
     assert results[0]["metadata"] == {"order": "7"}
-    assert results[1]["error"]["provider_message"] == "The prompt was refused by moderation"
+    said = f"The prompt was refused by moderation: flagged for content_policy: flagged input: a {FORBIDDEN}"
+    assert results[1]["error"]["provider_message"] == said
     video = results[0]["video"][0]
     assert boto3.client("s3").head_object(Bucket="clips", Key=video["key"])["ContentLength"] == video["bytes"]
     assert json.loads(batches.read("batches/autumn/summary.json")) == told

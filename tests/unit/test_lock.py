@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_a_lock_without_a_fingerprint_is_stale(project: Path) -> None:
 
 def test_every_input_has_a_pin() -> None:
     pinned = {line.split("==")[0] for line in (ROOT / LOCK).read_text().splitlines() if "==" in line}
-    named = [line.partition("==")[0].partition("[")[0] for line in (ROOT / INPUTS[0]).read_text().splitlines()]
+    named = [re.split(r"[\[=<>]", line)[0].lower() for line in (ROOT / INPUTS[0]).read_text().splitlines()]
     wanted = {name for name in named if name and not name.startswith(("#", "-"))}
     assert wanted <= pinned
     assert len(wanted) == len([name for name in named if name in wanted])  # each is named once
