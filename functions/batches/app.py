@@ -15,7 +15,8 @@ from stillmotion.api.resolver import answer, current_caller, documented, new_api
 from stillmotion.batches.open import Ordered
 from stillmotion.batches.record import BatchOrder
 from stillmotion.settings import BatchesSettings, load
-from stillmotion.stepfunctions import batch_tasks, video_tasks
+from stillmotion.stepfunctions.batch_input import hand_over_batch
+from stillmotion.stepfunctions.executions import execution_arn
 from stillmotion.telemetry import entry_point
 
 app = new_api()
@@ -34,9 +35,9 @@ def create_batch(order: BatchOrder) -> Response[str]:
     settings = load(BatchesSettings, os.environ)
     asked = Ordered(order, owner=current_caller(app))
     arn = settings.batch_state_machine_arn
-    opened = wiring.batches(settings).open(asked, lambda name, run: video_tasks.execution_arn(arn, f"{name}-{run}"))
+    opened = wiring.batches(settings).open(asked, lambda name, run: execution_arn(arn, f"{name}-{run}"))
     if opened.mine:
-        batch_tasks.start(wiring.state_machine(), opened.batch)
+        wiring.step_functions().start(opened.batch.execution_arn, hand_over_batch(opened.batch))
     shown = show_batch(opened.batch, lambda _: {})
     return answer(200 if opened.batch.summary else 202, shown, {"Location": f"/batches/{opened.batch.id}"})
 
@@ -45,14 +46,14 @@ def create_batch(order: BatchOrder) -> Response[str]:
 def show_progress(shown_id: BatchId) -> Response[str]:
     """How far a batch is and, when it has ended, its summary; `Retry-After` (seconds) while it may change."""
     settings = load(BatchesSettings, os.environ)
-    store, machine = wiring.batch_store(settings.batch_table_name), wiring.state_machine()
+    store, executions = wiring.batch_store(settings.batch_table_name), wiring.step_functions()
     batch = store.get(shown_id, current_caller(app))
     aborted = False
-    if batch.summary is None and batch_tasks.execution_status(machine, batch.execution_arn) != "RUNNING":
+    if batch.summary is None and not executions.running(batch.execution_arn):
         # It may have ended properly between the two looks.
         batch = store.get(shown_id, current_caller(app))
         aborted = batch.summary is None
-    shown = show_batch(batch, lambda arn: batch_tasks.item_counts(machine, arn), aborted=aborted)
+    shown = show_batch(batch, executions.item_counts, aborted=aborted)
     return answer(200, shown, {} if batch.summary or aborted else {"Retry-After": "5"})
 
 

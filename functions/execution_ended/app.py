@@ -9,9 +9,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
-from stillmotion.errors import StillmotionError
 from stillmotion.settings import RecoverySettings, load
-from stillmotion.stepfunctions.execution_input import MachineInput
+from stillmotion.stepfunctions.execution_input import Unreadable, read_input
 from stillmotion.telemetry import entry_point
 
 wiring.prepare(wiring.recovery, RecoverySettings)
@@ -21,12 +20,10 @@ wiring.prepare(wiring.recovery, RecoverySettings)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Settle what an event "Step Functions Execution Status Change" tells of; answers the job's id, if there is one."""
     detail = event["detail"]
-    started = MachineInput(json.loads(detail.get("input") or "{}"), detail["executionArn"])
-    try:
-        job_id = started.job_id()
-    except StillmotionError:
-        return {"id": None}  # refused for its key: there never was a job
+    started = read_input(json.loads(detail.get("input") or "{}"), detail["executionArn"])
+    if isinstance(started, Unreadable):
+        return {"id": None}  # refused: there never was a job
     settled = wiring.recovery(load(RecoverySettings, os.environ)).execution_ended(
-        job_id, detail["executionArn"], detail["status"]
+        started.job_id, started.execution_arn, detail["status"]
     )
     return {"id": None if settled is None else settled.id}

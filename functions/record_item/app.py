@@ -11,6 +11,7 @@ from stillmotion import wiring
 from stillmotion.batches.outcome import record_item
 from stillmotion.settings import RecordItemSettings, load
 from stillmotion.stepfunctions import video_tasks
+from stillmotion.stepfunctions.executions import execution_arn
 from stillmotion.telemetry import entry_point
 
 wiring.prepare(wiring.job_store, RecordItemSettings)
@@ -22,7 +23,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Put on record what became of an item: ``{"state": its workflow's state}``; answers status, error and cause."""
     settings = load(RecordItemSettings, os.environ)
     state = event["state"]
-    arn = video_tasks.execution_arn(settings.state_machine_arn, state["item"]["execution"])
+    arn = execution_arn(settings.state_machine_arn, state["item"]["execution"])
     outcome = record_item(state, wiring.job_store(settings).find, arn)
     wiring.batch_store(settings.batch_table_name).record(state["batch"]["id"], state["batch"]["run"], [outcome])
     error = outcome.get("error", {})

@@ -1,10 +1,146 @@
-"""What the use cases need of the world, as types: a Lambda passes the real adapters, a test passes fakes."""
+"""What the use cases need of the world, as types: a Lambda passes the real adapters, a test passes fakes.
+
+records     JobStore, JobReader, JobIndex, BatchStore
+workflows   Executions, BatchExecutions
+objects     ObjectStore, OpenLines, Videos, Notes
+events      EventSink, BatchEvents
+ModelGates  Provider, ApiKey
+HTTP        HttpAnswer
+requests    Media
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from stillmotion.batches.record import Batch
+    from stillmotion.jobs.index import Query
+    from stillmotion.jobs.lifecycle import Status, Transition
+    from stillmotion.jobs.record import Job, StoredVideo
+    from stillmotion.jobs.spend import Spend
+    from stillmotion.modelgates.job import Outcome, ProviderJob
+    from stillmotion.requests.video_request import VideoRequest
+
+
+class JobStore(Protocol):
+    """Where job records live."""
+
+    def create(self, job: Job) -> bool:
+        """Write a new record; ``False`` when one with this id is already there."""
+
+    def find(self, job_id: str) -> Job | None:
+        """The record as last written, or ``None``."""
+
+    def update(
+        self,
+        job_id: str,
+        transition: Transition,
+        *,
+        only: Status | None = None,
+        unchanged_since: str | None = None,
+        spend: Spend | None = None,
+        **changes: Any,
+    ) -> Job:
+        """Make a transition of the table, change fields with it, and return the new record.
+
+        A field that is changed to ``None`` is removed. A ``spend`` changes its day's counter in the same transaction.
+
+        Args:
+            only: of the states that the transition starts from, the one that the record has to be in.
+
+        Raises:
+            JobStateConflict: it is in another state, or its ``updated_at`` is not ``unchanged_since``; nothing is
+                changed.
+            ForbiddenTransition: the table does not have it.
+            CeilingReached: the day's counter leaves no room; nothing is changed.
+        """
+
+
+class JobReader(Protocol):
+    """Job records by many ids at once."""
+
+    def find_many(self, job_ids: Collection[str]) -> Mapping[str, Job]:
+        """The records there are of at most 100 ids, by id."""
+
+
+class JobIndex(JobStore, Protocol):
+    """Job records that can also be listed by status, and those that are unpublished."""
+
+    def unpublished(self, partition: str) -> Iterator[str]:
+        """The ids of one partition's finished jobs whose event is not yet published, oldest first."""
+
+    def entries(
+        self, query: Query, partition: str, before: str | None, *, oldest_first: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        """Entries of one partition, newest first unless said otherwise."""
+
+
+class BatchStore(Protocol):
+    """Where the records of batches live, and the outcomes of their items."""
+
+    def find(self, batch_id: str) -> Batch | None:
+        """The record as last written, or ``None``."""
+
+    def get(self, batch_id: str, caller: str | None = None) -> Batch:
+        """The record if the caller may see it.
+
+        Raises:
+            BatchNotFound: there is none, or it is another caller's.
+        """
+
+    def claim(self, batch: Batch) -> bool:
+        """Write the record of a new run; ``False`` when another run was first."""
+
+    def save(self, batch: Batch) -> None:
+        """Write what became of a run; a run that another has followed is left alone."""
+
+    def record(self, batch_id: str, run: int, outcomes: Iterable[Mapping[str, Any]]) -> None:
+        """Write outcomes, each under its ``row``; the same row again replaces it."""
+
+    def outcomes(self, batch_id: str, run: int) -> Iterator[dict[str, Any]]:
+        """What became of each row of a run, by row."""
+
+
+class Executions(Protocol):
+    """The executions of the generate machine. Every call may raise ``StorageFailed``."""
+
+    def arn(self, name: str) -> str:
+        """The ARN of the execution of this name."""
+
+    def start(self, job: Job, name: str | None = None, outcome: Outcome | None = None, *, wait_seconds: int = 0) -> str:
+        """Start an execution that continues a job; one of this name that runs already counts as started.
+
+        Args:
+            name: the job's id, where none is given.
+            outcome: what ModelGates last said, by the job's record where none is given.
+            wait_seconds: before a job that is not submitted yet is submitted.
+
+        Returns:
+            The execution's ARN.
+        """
+
+    def stop(self, job: Job) -> None:
+        """End the job's execution; one that has ended, or was never started, counts as stopped."""
+
+    def running(self, arn: str) -> bool:
+        """Whether the execution is under way."""
+
+
+class BatchExecutions(Protocol):
+    """Executions of the batch machine, by their ARNs. Every call may raise ``StorageFailed``."""
+
+    def start(self, arn: str, given: Mapping[str, Any]) -> None:
+        """Start the execution of this ARN with this input; one that is there already counts as started."""
+
+    def running(self, arn: str) -> bool:
+        """Whether the execution is under way."""
+
+    def item_counts(self, arn: str) -> dict[str, int]:
+        """The items of a batch by state: ``pending, running, succeeded, failed, …``, empty before they start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +179,117 @@ class ObjectStore(Protocol):
 
     def link(self, bucket: str, key: str, seconds: int, content_type: str | None = None) -> str:
         """A presigned URL that gives the object for so many seconds, as this media type where one is given."""
+
+
+class LineSink(Protocol):
+    """An object that is written line by line."""
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """One more line of JSON; may raise ``StorageFailed``."""
+
+
+type OpenLines = Callable[[str, str], AbstractContextManager[LineSink]]
+"""Opens an object of JSON Lines by bucket and key; it appears when it is left without an exception."""
+
+
+class Videos(Protocol):
+    """Where videos are stored."""
+
+    def find(self, key: str, job_id: str) -> StoredVideo | None:
+        """The object that an earlier delivery of this job stored whole, or ``None``; may raise ``StorageFailed``."""
+
+    def store(self, answer: HttpAnswer, key: str, metadata: Mapping[str, str]) -> StoredVideo:
+        """Store the answer's body.
+
+        Raises:
+            NotAVideo: it is not an MP4.
+            DownloadFailed: it ended before its announced length.
+            StorageFailed: it was not stored.
+        """
+
+
+class Notes(Protocol):
+    """JSON objects for readers who only see the buckets. Every call may raise ``StorageFailed``."""
+
+    def completed(self, job: Job) -> None:
+        """Put the job's public record beside its video."""
+
+    def failed(self, job: Job) -> None:
+        """Put the problem document of a job that a dropped object started; nothing for other jobs."""
+
+
+class EventSink(Protocol):
+    """Where the events of jobs go."""
+
+    def send(self, detail_type: str, job: Job) -> None:
+        """Publish an event about a job; may raise ``StorageFailed``."""
+
+
+class BatchEvents(Protocol):
+    """Where the events of batches go."""
+
+    def tell(self, detail_type: str, facts: Mapping[str, Any], execution_arn: str | None = None) -> None:
+        """Publish an event with these facts; may raise ``StorageFailed``."""
+
+
+class Provider(Protocol):
+    """ModelGates."""
+
+    def submit(self, body: Mapping[str, Any]) -> ProviderJob:
+        """Start paid work, with one request that is sent at most once.
+
+        Raises:
+            ProviderThrottled, ProviderUnavailable: certainly not accepted; may be sent again later.
+            ProviderRejected, ProviderUnauthorized, ProviderOutOfCredits: certainly not accepted; final.
+            SubmitOutcomeUnknown: it may have been accepted; must not be sent again.
+        """
+
+    def job(self, job_id: str, polling_url: str | None = None) -> ProviderJob:
+        """The job as it stands.
+
+        Raises:
+            ProviderThrottled, ProviderUnauthorized, ProviderUnavailable: no answer this time.
+        """
+
+    def content(self, job: ProviderJob, index: int) -> AbstractContextManager[HttpAnswer]:
+        """One output's bytes.
+
+        Raises:
+            GenerationExpired: ModelGates no longer holds it.
+            DownloadFailed: anything else; may be tried again.
+        """
+
+
+class ApiKey(Protocol):
+    """Where the API key comes from."""
+
+    def get(self, *, refresh: bool = False) -> str:
+        """The key; with ``refresh`` not from a cache."""
+
+
+class HttpAnswer(Protocol):
+    """The parts of an HTTP answer whose body is still to be read."""
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    def read(self, amt: int | None = None) -> bytes: ...
+
+
+class HttpStatusAnswer(HttpAnswer, Protocol):
+    """An HTTP answer with its status."""
+
+    status: int
+
+
+class Media(Protocol):
+    """The pictures and other media of a request."""
+
+    def check(self, request: VideoRequest) -> list[str]:
+        """Warnings about the media; raises ``ImageNotUsable`` for those that will not do."""
+
+    def upload_inline_media(self, request: VideoRequest, job_id: str) -> VideoRequest:
+        """The request with every ``data:`` address moved into the input bucket."""
+
+    def with_fetchable_urls(self, request: VideoRequest) -> VideoRequest:
+        """The request as ModelGates can use it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -39,10 +39,14 @@ def _traced(handler: Handler) -> Handler:
     return traced
 
 
-def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count, **dimensions: str) -> None:
+def count(name: str, value: float = 1, unit: Literal["Count", "Bytes", "None"] = "Count", **dimensions: str) -> None:
     """One metric with its own dimensions, for example ``count("PaidSubmits", model="google/veo-3.1-lite")``."""
     with single_metric(
-        name=name, unit=unit, value=value, namespace=NAMESPACE, default_dimensions={"service": "stillmotion"}
+        name=name,
+        unit=MetricUnit(unit),
+        value=value,
+        namespace=NAMESPACE,
+        default_dimensions={"service": "stillmotion"},
     ) as metric:
         for dimension, given in dimensions.items():
             metric.add_dimension(dimension, given)

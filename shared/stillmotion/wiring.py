@@ -30,6 +30,7 @@ from stillmotion.settings import (
     ProviderSettings,
     RecoverySettings,
     StoreSettings,
+    SubmitApiSettings,
     SubmitSettings,
     SubmitTaskSettings,
     UploadSettings,
@@ -38,13 +39,12 @@ from stillmotion.settings import (
 from stillmotion.storage.event_bus import EventBus
 
 if TYPE_CHECKING:
-    from mypy_boto3_stepfunctions import SFNClient
-
     from stillmotion.api.views import Link
     from stillmotion.batches.collect import Collecting
     from stillmotion.batches.open import Batches
     from stillmotion.batches.prepare import Preparing
-    from stillmotion.batches.store import BatchStore
+    from stillmotion.batches.store import DynamoBatchStore
+    from stillmotion.generation.create import CreateVideo
     from stillmotion.generation.deliver import Delivery
     from stillmotion.generation.operate import Control
     from stillmotion.generation.poll import Polling
@@ -57,7 +57,9 @@ if TYPE_CHECKING:
     from stillmotion.outbound.guarded_client import GuardedClient
     from stillmotion.requests.drop_folder import Drops
     from stillmotion.requests.uploads import Uploads
-    from stillmotion.stepfunctions.executions import StateMachineExecutions
+    from stillmotion.stepfunctions.executions import StepFunctions, VideoExecutions
+    from stillmotion.storage.lines_writer import LinesWriter
+    from stillmotion.storage.object_store import S3ObjectStore
 
 QUICK = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
 _BULK = Config(
@@ -100,6 +102,19 @@ def bulk_s3() -> Any:
 
 
 @cache
+def object_store() -> S3ObjectStore:
+    from stillmotion.storage.object_store import S3ObjectStore
+
+    return S3ObjectStore(bulk_s3())
+
+
+def open_lines(bucket: str, key: str) -> LinesWriter:
+    from stillmotion.storage.lines_writer import LinesWriter
+
+    return LinesWriter(bulk_s3(), bucket, key)
+
+
+@cache
 def job_store(settings: StoreSettings) -> DynamoJobStore:
     database = boto3.resource("dynamodb", config=QUICK)
     return DynamoJobStore(database.Table(settings.table_name), database.Table(settings.spend_table_name))
@@ -122,7 +137,7 @@ def provider(settings: ProviderSettings) -> ModelGates:
     from stillmotion.modelgates.api_key import SecretApiKey
     from stillmotion.modelgates.client import ModelGates
 
-    key = SecretApiKey(settings.api_key_secret_arn, QUICK)
+    key = SecretApiKey(client("secretsmanager"), settings.api_key_secret_arn)
     return ModelGates(settings.modelgates_base_url, key, guarded(settings.trusted_origins))
 
 
@@ -189,25 +204,22 @@ def delivery(settings: DeliverSettings) -> Delivery:
     from stillmotion.storage.video_store import VideoStore
 
     videos = VideoStore(bulk_s3(), settings.output_bucket)
-    notes = S3Notes(bulk_s3(), settings.output_bucket)
+    notes = S3Notes(object_store(), settings.output_bucket)
     return Delivery(job_store(settings), provider(settings), videos, event_bus(settings), notes)
 
 
 @cache
-def batch_store(table_name: str) -> BatchStore:
-    from stillmotion.batches.store import BatchStore
+def batch_store(table_name: str) -> DynamoBatchStore:
+    from stillmotion.batches.store import DynamoBatchStore
 
-    return BatchStore(boto3.resource("dynamodb", config=QUICK).Table(table_name))
+    return DynamoBatchStore(boto3.resource("dynamodb", config=QUICK).Table(table_name))
 
 
 @cache
 def batches(settings: BatchesSettings | PrepareBatchSettings) -> Batches:
     from stillmotion.batches.open import Batches
-    from stillmotion.stepfunctions import batch_tasks
 
-    machine = state_machine()
-    store = batch_store(settings.batch_table_name)
-    return Batches(store, bulk_s3(), lambda arn: batch_tasks.execution_status(machine, arn) == "RUNNING")
+    return Batches(batch_store(settings.batch_table_name), object_store(), step_functions().running)
 
 
 @cache
@@ -216,9 +228,8 @@ def preparing(settings: PrepareBatchSettings) -> Preparing:
 
     concurrency, tolerated = settings.batch_max_concurrency, settings.batch_tolerated_failure_percentage
     limits = Limits(settings.output_bucket, concurrency, tolerated)
-    return Preparing(
-        batch_store(settings.batch_table_name), job_store(settings), catalogue(settings), bulk_s3(), limits
-    )
+    store, jobs = batch_store(settings.batch_table_name), job_store(settings)
+    return Preparing(store, jobs, catalogue(settings), object_store(), open_lines, limits)
 
 
 @cache
@@ -226,7 +237,7 @@ def collecting(settings: CollectBatchSettings) -> Collecting:
     from stillmotion.batches.collect import Collecting
 
     store = batch_store(settings.batch_table_name)
-    return Collecting(store, bulk_s3(), settings.output_bucket, event_bus(settings))
+    return Collecting(store, object_store(), open_lines, settings.output_bucket, event_bus(settings))
 
 
 @cache
@@ -243,16 +254,32 @@ def failures(settings: StoreSettings) -> Failures:
     from stillmotion.storage.sidecars import S3Notes
 
     notes = (
-        S3Notes(bulk_s3(), settings.output_bucket) if isinstance(settings, FailureSettings | RecoverySettings) else None
+        S3Notes(object_store(), settings.output_bucket)
+        if isinstance(settings, FailureSettings | RecoverySettings)
+        else None
     )
     return Failures(job_store(settings), event_bus(settings), notes)
 
 
 @cache
-def executions(machine_arn: str) -> StateMachineExecutions:
-    from stillmotion.stepfunctions.executions import StateMachineExecutions
+def step_functions() -> StepFunctions:
+    from stillmotion.stepfunctions.executions import StepFunctions
 
-    return StateMachineExecutions(state_machine(), machine_arn)
+    return StepFunctions(client("stepfunctions"))
+
+
+@cache
+def executions(machine_arn: str) -> VideoExecutions:
+    from stillmotion.stepfunctions.executions import VideoExecutions
+
+    return VideoExecutions(step_functions(), machine_arn)
+
+
+@cache
+def create_video(settings: SubmitApiSettings) -> CreateVideo:
+    from stillmotion.generation.create import CreateVideo
+
+    return CreateVideo(submission(settings), failures(settings), executions(settings.state_machine_arn))
 
 
 @cache
@@ -269,11 +296,6 @@ def recovery(settings: RecoverySettings) -> Recovery:
 
     machine = executions(settings.state_machine_arn)
     return Recovery(job_store(settings), failures(settings), provider(settings), machine)
-
-
-def state_machine() -> SFNClient:
-    found: SFNClient = client("stepfunctions")
-    return found
 
 
 def origins(trusted: frozenset[str]) -> frozenset[str]:

@@ -72,7 +72,7 @@ def test_a_job_with_a_living_execution_is_left_alone(
     stack: Cloud, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = left_alone(stack, simulator, Status.IN_PROGRESS)
-    monkeypatch.setattr("stillmotion.stepfunctions.executions.StateMachineExecutions.running", lambda *_: True)
+    monkeypatch.setattr("stillmotion.stepfunctions.executions.VideoExecutions.running", lambda *_: True)
     assert stack.invoke("SweepFunction", {})["resumed"] == 0
     assert stack.job(job_id)["status"] == "in_progress"
 

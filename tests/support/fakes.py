@@ -18,6 +18,7 @@ from stillmotion.jobs.record import Job, ProviderState, StoredVideo, now
 from stillmotion.jobs.spend import CeilingReached, Spend
 from stillmotion.modelgates.job import ProviderJob
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel
+from stillmotion.ports import HttpAnswer
 from stillmotion.requests.video_request import VideoRequest
 
 MODEL = "google/veo-3.1-lite"
@@ -42,7 +43,7 @@ class Fuse:
 
 
 class MemoryJobStore:
-    """A :class:`stillmotion.jobs.store.JobStore` in memory. ``down`` names the actions that fail."""
+    """A :class:`stillmotion.ports.JobStore` in memory. ``down`` names the actions that fail."""
 
     def __init__(self, fuse: Fuse | None = None) -> None:
         self.jobs: dict[str, Job] = {}
@@ -131,6 +132,18 @@ class MemoryEvents:
         self._fuse.burn(f"event:{detail_type}")
 
 
+class MemoryContent:
+    """An open HTTP answer with this body."""
+
+    def __init__(self, body: bytes) -> None:
+        self.headers = {"Content-Type": "video/mp4", "Content-Length": str(len(body))}
+        self._body = body
+
+    def read(self, amt: int | None = None) -> bytes:
+        read, self._body = (self._body, b"") if amt is None else (self._body[:amt], self._body[amt:])
+        return read
+
+
 class ScriptedProvider:
     """A ModelGates that answers as told. ``submits`` and ``answers`` are answers or errors, the last one stays."""
 
@@ -153,9 +166,9 @@ class ScriptedProvider:
         return _next(self.answers)
 
     @contextmanager
-    def content(self, job: ProviderJob, index: int) -> Iterator[bytes]:
+    def content(self, job: ProviderJob, index: int) -> Iterator[HttpAnswer]:
         self.opened.append(index)
-        yield _next(self.contents)
+        yield MemoryContent(_next(self.contents))
 
 
 class MemoryVideos:
@@ -170,9 +183,10 @@ class MemoryVideos:
         video, metadata = self.objects.get(key, (None, {}))
         return video if metadata.get("job-id") == job_id else None
 
-    def store(self, content: bytes, key: str, metadata: Mapping[str, str]) -> StoredVideo:
+    def store(self, answer: HttpAnswer, key: str, metadata: Mapping[str, str]) -> StoredVideo:
         if self.failures:
             raise self.failures.pop(0)
+        content = answer.read()
         video = StoredVideo(
             bucket="clips", key=key, bytes=len(content), content_type="video/mp4", checksum="sha256:" + "0" * 64
         )
@@ -215,7 +229,7 @@ class Bench:
         self.images = EasyImages()
         self.catalogue = ModelCatalogue(lambda: [VideoModel(id=MODEL, supported_durations=[4, 6, 8])])
         self.failures = Failures(self.store, self.events)
-        self.submission = Submission(self.store, self.provider, self.catalogue, self.images, self.events)  # type: ignore[arg-type]
+        self.submission = Submission(self.store, self.provider, self.catalogue, self.images, self.events)
 
     def accept(self, job_id: str = "vid_1", **changes: Any) -> Job:
         return self.submission.accept(a_request(**changes), job_id, Origin({"type": "test"})).job

@@ -29,7 +29,7 @@ def secrets() -> Iterator[Any]:
 
 def key_for(secrets: Any, value: str | None) -> SecretApiKey:
     made = secrets.create_secret(Name="key", **({} if value is None else {"SecretString": value}))
-    return SecretApiKey(made["ARN"], QUICK)
+    return SecretApiKey(secrets, made["ARN"])
 
 
 def test_the_key_is_the_secret_itself_or_its_field_api_key(secrets: Any) -> None:
@@ -76,7 +76,7 @@ def test_a_binary_or_missing_secret_holds_no_key(secrets: Any) -> None:
     arn = secrets.create_secret(Name="binary", SecretBinary=b"mg-1")["ARN"]
     for name in (arn, arn.replace("binary", "missing")):
         with pytest.raises(ProviderUnauthorized):
-            SecretApiKey(name, QUICK).get()
+            SecretApiKey(secrets, name).get()
 
 
 def test_a_key_is_remembered_until_it_is_asked_for_afresh(secrets: Any) -> None:
@@ -115,7 +115,8 @@ def test_secrets_manager_being_away_is_not_the_same_as_there_being_no_key(monkey
     away = [refusal(400, "ThrottlingException"), refusal(500, "InternalServiceError"), hang_up]
     with Wire([*(refusal(400, code) for code in none), *away]) as wire:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", wire.url)
-        key = SecretApiKey("arn:aws:secretsmanager:eu-central-1:123456789012:secret:key", QUICK)
+        client = boto3.client("secretsmanager", config=QUICK)
+        key = SecretApiKey(client, "arn:aws:secretsmanager:eu-central-1:123456789012:secret:key")
         for _ in none:
             with pytest.raises(ProviderUnauthorized):
                 key.get(refresh=True)
@@ -128,7 +129,8 @@ def test_a_key_at_hand_is_used_while_secrets_manager_is_away(monkeypatch: pytest
     good = answer(200, json.dumps({"SecretString": "mg-1"}).encode(), Content_Type="application/x-amz-json-1.1")
     with Wire([good, hang_up]) as wire:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", wire.url)
-        key = SecretApiKey("arn:aws:secretsmanager:eu-central-1:123456789012:secret:key", QUICK)
+        client = boto3.client("secretsmanager", config=QUICK)
+        key = SecretApiKey(client, "arn:aws:secretsmanager:eu-central-1:123456789012:secret:key")
         assert [key.get(), key.get()] == ["mg-1", "mg-1"]
         with pytest.raises(ProviderUnavailable):
             key.get(refresh=True)

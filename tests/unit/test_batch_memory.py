@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from stillmotion.batches.prepare import Limits, Preparing
 from stillmotion.batches.record import Batch, BatchStatus, Manifest, parse_order
 from stillmotion.errors import InvalidRequest, SpendLimitReached, StorageFailed
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel
+from stillmotion.ports import ObjectStore, OpenLines
 from stillmotion.storage.lines_writer import LinesWriter
+from stillmotion.storage.object_store import S3ObjectStore
 from tests.support.fakes import MODEL
 
 MANY = 100_000
@@ -50,6 +53,15 @@ class Bucket:
 class Shelf:
     """A batch store that keeps records and counts outcomes."""
 
+    def find(self, batch_id: str) -> Batch | None:
+        return self.saved
+
+    def get(self, batch_id: str, caller: str | None = None) -> Batch:
+        raise AssertionError("it has the record")
+
+    def claim(self, batch: Batch) -> bool:
+        raise AssertionError("it is claimed")
+
     def __init__(self, outcomes: int = 0) -> None:
         self.saved: Batch | None = None
         self._outcomes = outcomes
@@ -68,11 +80,11 @@ class Shelf:
 class Nobody:
     """A job store without jobs; a bus that nobody listens to."""
 
-    def find_many(self, job_ids: list[str]) -> dict[str, Any]:
+    def find_many(self, job_ids: Collection[str]) -> dict[str, Any]:
         assert len(job_ids) <= 100
         return {}
 
-    def tell(self, detail_type: str, facts: Mapping[str, Any], execution_arn: str) -> None:
+    def tell(self, detail_type: str, facts: Mapping[str, Any], execution_arn: str | None = None) -> None:
         assert facts["items"] == MANY
 
 
@@ -81,10 +93,15 @@ def a_batch(**changes: Any) -> Batch:
     return Batch(id="b", order=order, manifest=Manifest(bucket="p", key="rows.jsonl", etag="e"), execution_arn="arn:e")
 
 
+def ports(client: Any) -> tuple[ObjectStore, OpenLines]:
+    return S3ObjectStore(client), partial(LinesWriter, client)
+
+
 def preparing(bucket: Bucket, shelf: Shelf) -> Preparing:
     models = [VideoModel(id=MODEL, pricing_skus={"per-video-second": "0.03"})]
     limits = Limits("clips", 20, 100)
-    return Preparing(shelf, Nobody(), ModelCatalogue(lambda: models), bucket, limits)  # type: ignore[arg-type]
+    objects, lines = ports(bucket)
+    return Preparing(shelf, Nobody(), ModelCatalogue(lambda: models), objects, lines, limits)
 
 
 def peak(work: Callable[[], object]) -> int:
@@ -123,7 +140,8 @@ def test_preparing_keeps_a_few_bytes_of_each_row() -> None:
 def test_collecting_a_hundred_thousand_outcomes_keeps_none_of_them() -> None:
     bucket, shelf = Bucket(), Shelf(MANY)
     batch = a_batch().changed(status=BatchStatus.RUNNING, items=MANY)
-    used = peak(lambda: Collecting(shelf, bucket, "clips", Nobody()).collect(batch))  # type: ignore[arg-type]
+    objects, lines = ports(bucket)
+    used = peak(lambda: Collecting(shelf, objects, lines, "clips", Nobody()).collect(batch))
     assert shelf.saved is not None
     assert shelf.saved.summary is not None
     assert (shelf.saved.summary.done, shelf.saved.summary.not_run) == (MANY, 0)
@@ -152,16 +170,16 @@ def test_a_price_that_is_not_known_cannot_keep_a_budget() -> None:
 
 @pytest.mark.parametrize("lines", [0, 1, 3000])
 def test_a_short_list_is_one_object(lines: int) -> None:
-    bucket = Bucket()
-    with LinesWriter(bucket, "clips", "k", PART) as writer:  # type: ignore[arg-type]
+    bucket: Any = Bucket()
+    with LinesWriter(bucket, "clips", "k", PART) as writer:
         for at in range(lines):
             writer.write({"row": at})
     assert bucket.calls == ["put_object"]
 
 
 def test_a_long_list_is_sent_in_parts_and_appears_when_it_is_whole() -> None:
-    bucket = Bucket()
-    with LinesWriter(bucket, "clips", "k", PART) as writer:  # type: ignore[arg-type]
+    bucket: Any = Bucket()
+    with LinesWriter(bucket, "clips", "k", PART) as writer:
         for _ in range(11):
             writer.write({"x": "x" * 2**20})
     assert bucket.calls == ["create_multipart_upload", *["upload_part"] * 3, "complete_multipart_upload"]
@@ -169,10 +187,10 @@ def test_a_long_list_is_sent_in_parts_and_appears_when_it_is_whole() -> None:
 
 @pytest.mark.parametrize("breaks", ["create_multipart_upload", "upload_part", "complete_multipart_upload"])
 def test_a_list_that_s3_does_not_take_leaves_no_parts_behind(breaks: str) -> None:
-    bucket = Bucket(breaks=breaks)
+    bucket: Any = Bucket(breaks=breaks)
 
     def write() -> None:
-        with LinesWriter(bucket, "clips", "k", PART) as writer:  # type: ignore[arg-type]
+        with LinesWriter(bucket, "clips", "k", PART) as writer:
             for _ in range(11):
                 writer.write({"x": "x" * 2**20})
 
@@ -185,10 +203,10 @@ def test_a_list_that_s3_does_not_take_leaves_no_parts_behind(breaks: str) -> Non
     ("lines", "left"), [(1, []), (7, ["create_multipart_upload", "upload_part", "abort_multipart_upload"])]
 )
 def test_a_list_that_is_given_up_leaves_nothing_behind(lines: int, left: list[str]) -> None:
-    bucket = Bucket()
+    bucket: Any = Bucket()
 
     def write() -> None:
-        with LinesWriter(bucket, "clips", "k", PART) as writer:  # type: ignore[arg-type]
+        with LinesWriter(bucket, "clips", "k", PART) as writer:
             for _ in range(lines):
                 writer.write({"x": "x" * 2**20})
             raise KeyError

@@ -15,7 +15,7 @@ from stillmotion.errors import InvalidRequest
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import JobError, ProviderState
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel
-from stillmotion.stepfunctions.execution_input import MachineInput
+from stillmotion.stepfunctions.execution_input import BusEvent, Unreadable, read_input
 from tests.support.fakes import MODEL, a_job
 
 FOLDER = "s3://pictures/shoot/"
@@ -159,22 +159,21 @@ def test_an_attempt_is_one_job_and_another_attempt_another() -> None:
 
 def test_an_execution_is_given_its_item() -> None:
     data = {"batch": {"id": "b", "item_id": "i", "attempt": 2, "owner": "alice"}, "request": {"model": "m"}}
-    started = MachineInput(data, ARN)
-    assert started.job_id() == BatchItem("b", "i", 2).job_id
+    started = read_input(data, ARN)
+    assert started.job_id == BatchItem("b", "i", 2).job_id
     assert started.request == {"model": "m"}
     assert started.source == {"type": "batch", "batch_id": "b", "item_id": "i"}
     assert (started.owner, started.refused().owner) == ("alice", "alice")
-    assert started.refused().id == started.own_id != started.job_id()
+    assert started.refused().id == started.own_id != started.job_id
 
 
 @pytest.mark.parametrize(
     "batch", [None, {}, {"id": "b"}, {"id": "", "item_id": "i"}, {"id": "b", "item_id": "i", "attempt": 0}, "b"]
 )
 def test_an_item_that_is_not_named_is_refused_and_still_leaves_a_record(batch: Any) -> None:
-    started = MachineInput({"batch": batch, "request": {"model": "m"}}, ARN)
-    with pytest.raises(InvalidRequest) as refused:
-        started.job_id()
-    assert [fault.pointer for fault in refused.value.faults] == ["#/batch"]
+    started = read_input({"batch": batch, "request": {"model": "m"}}, ARN)
+    assert isinstance(started, Unreadable)
+    assert [fault.pointer for fault in started.error.faults] == ["#/batch"]
     assert started.refused().request == {"model": "m"}
 
 
@@ -184,5 +183,5 @@ def test_an_event_cannot_pass_for_an_item_of_a_batch() -> None:
         "batch": {"id": "b", "item_id": "i"},
         "detail": {"model": "m"},
     }
-    assert MachineInput(event, ARN).batch_item is None
-    assert MachineInput(event, ARN).request == {"model": "m"}
+    assert isinstance(read_input(event, ARN), BusEvent)
+    assert read_input(event, ARN).request == {"model": "m"}

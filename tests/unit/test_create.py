@@ -23,30 +23,39 @@ from stillmotion.generation.create import SUBMIT_SECONDS, Created, CreateVideo, 
 from stillmotion.generation.submit import Origin
 from stillmotion.jobs.lifecycle import TERMINAL, Status
 from stillmotion.jobs.record import Job
-from stillmotion.modelgates.job import ProviderJob
+from stillmotion.modelgates.job import Outcome, ProviderJob
 from tests.support.fakes import Bench, Died, a_request
 
 
 class Caller:
-    """A caller of the use case, over fakes; ``started`` holds what each execution was handed over."""
+    """A caller of the use case over fakes, and the executions; ``started`` holds what each execution was handed over."""
 
     def __init__(self, die_after: int | None = None) -> None:
         self.bench = Bench(die_after)
         self.started: list[Job] = []
         self.waits: list[int] = []
         self.machine_down = False
-        self._create = CreateVideo(self.bench.submission, self.bench.failures, self._start)
+        self._create = CreateVideo(self.bench.submission, self.bench.failures, self)
 
     def post(self, seconds_left: float = 28.0, **changes: Any) -> Created:
         return self._create.handle(a_request(**changes), "vid_1", Origin({"type": "http"}), seconds_left)
 
-    def _start(self, job: Job, wait_seconds: int) -> str:
+    def arn(self, name: str) -> str:
+        return f"arn:{name}"
+
+    def stop(self, job: Job) -> None:
+        raise AssertionError("a new job's execution is not stopped")
+
+    def running(self, arn: str) -> bool:
+        raise AssertionError("a new job's execution is not asked for")
+
+    def start(self, job: Job, name: str | None = None, outcome: Outcome | None = None, *, wait_seconds: int = 0) -> str:
         if self.machine_down:
             raise StorageFailed("Step Functions did not take it.")
         self.started.append(job)
         self.waits.append(wait_seconds)
         self.bench.fuse.burn("started")
-        return "arn:execution"
+        return self.arn(name or job.id)
 
 
 def test_a_request_is_submitted_and_then_handed_over() -> None:

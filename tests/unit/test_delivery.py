@@ -22,13 +22,13 @@ from stillmotion.generation.deliver import Delivery
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job, Usage
 from stillmotion.modelgates.job import ProviderJob
-from tests.support.fakes import MODEL, Bench, Died, a_job
+from tests.support.fakes import MODEL, Bench, Died, MemoryContent, a_job
 
 
 def make(die_after: int | None = None, job: Job | None = None) -> tuple[Bench, Delivery]:
     bench = Bench(die_after)
     bench.store.put(job or a_job(usage=Usage(cost_usd=0.1)))
-    return bench, Delivery(bench.store, bench.provider, bench.videos, bench.events)  # type: ignore[arg-type]
+    return bench, Delivery(bench.store, bench.provider, bench.videos, bench.events)
 
 
 def test_a_video_is_stored_then_recorded_then_published() -> None:
@@ -78,7 +78,7 @@ def test_every_output_is_stored_once_under_its_number() -> None:
 
 def test_an_object_of_another_job_is_not_taken_for_this_one() -> None:
     bench, delivery = make()
-    bench.videos.store(b"other", "videos/vid_1.mp4", {"job-id": "vid_other"})
+    bench.videos.store(MemoryContent(b"other"), "videos/vid_1.mp4", {"job-id": "vid_other"})
     assert delivery.deliver("vid_1").video[0].bytes == len(b"video")
 
 

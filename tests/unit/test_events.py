@@ -128,8 +128,9 @@ def test_a_bus_that_cannot_be_reached_is_a_failure_that_may_be_tried_again() -> 
         def put_events(self, **_: Any) -> None:
             raise EndpointConnectionError(endpoint_url="https://events.example")
 
+    away: Any = Away()
     with pytest.raises(StorageFailed, match="EndpointConnectionError"):
-        EventBus(Away(), "bus").send(FAILED, job())  # type: ignore[arg-type]
+        EventBus(away, "bus").send(FAILED, job())
 
 
 def test_the_largest_job_fits_into_an_event(heard: Any) -> None:

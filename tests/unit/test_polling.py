@@ -34,7 +34,7 @@ def provider() -> ScriptedProvider:
 
 @pytest.fixture
 def polling(store: MemoryJobStore, provider: ScriptedProvider) -> Polling:
-    return Polling(store, provider)  # type: ignore[arg-type]
+    return Polling(store, provider)
 
 
 @pytest.mark.parametrize(

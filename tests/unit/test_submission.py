@@ -311,7 +311,7 @@ def test_an_inline_picture_is_uploaded_and_appears_nowhere_else() -> None:
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket="pictures")
         images = Images(s3, "pictures", GuardedClient())
-        door = Submission(bench.store, bench.provider, bench.catalogue, images, bench.events)  # type: ignore[arg-type]
+        door = Submission(bench.store, bench.provider, bench.catalogue, images, bench.events)
         job = door.submit(door.accept(good, "vid_1", origin).job)
         assert door.accept(good, "vid_1", origin).replayed
         key = job.request["frame_images"][0]["image_url"]["url"].removeprefix("s3://pictures/")

@@ -79,7 +79,9 @@ class MemoryExecutions:
     def arn(self, name: str) -> str:
         return f"arn:{name}"
 
-    def start(self, job: Job, name: str, outcome: Outcome) -> str:
+    def start(self, job: Job, name: str | None = None, outcome: Outcome | None = None, *, wait_seconds: int = 0) -> str:
+        assert name is not None
+        assert outcome is not None
         if self.down:
             raise StorageFailed("Step Functions did not start it.")
         self.started.append((name, outcome))
@@ -100,7 +102,7 @@ class World:
         self.provider = ScriptedProvider()
         self.now = NOW
         failures = Failures(self.store, self.events)
-        self.recovery = Recovery(self.store, failures, self.provider, self.executions, lambda: self.now)  # type: ignore
+        self.recovery = Recovery(self.store, failures, self.provider, self.executions, lambda: self.now)
 
     def put(self, job_id: str, status: Status, age: timedelta = HOUR, **changes: Any) -> Job:
         """A job that was made and last changed that long ago."""

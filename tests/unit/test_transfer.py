@@ -288,7 +288,7 @@ def test_memory_does_not_depend_on_the_size_of_the_video() -> None:
     peaks = []
     for size in (16 * 2**20, 64 * 2**20):
         tracemalloc.start()
-        VideoStore(NullS3(), "clips", part_bytes=2**20).store(Endless(size), "a", NAMES)  # type: ignore[arg-type]
+        store(NullS3(), 2**20).store(Endless(size), "a", NAMES)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert max(peaks) < 8 * 2**20  # six parts, and what else there is, whatever the size

@@ -11,20 +11,20 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from stillmotion.errors import GenerationFailed, ProviderThrottled, ProviderUnavailable, StillmotionError, StorageFailed
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job, ProviderState
-from stillmotion.stepfunctions.execution_input import MachineInput
+from stillmotion.stepfunctions.execution_input import HandedOver, read_input
+from stillmotion.stepfunctions.executions import StepFunctions, VideoExecutions, execution_arn
 from stillmotion.stepfunctions.video_tasks import (
     Ended,
     duplicate,
-    execution_arn,
     for_machine,
     not_accepted,
     record_failure,
-    start,
     task,
 )
 from tests.support.fakes import Bench, a_job
 
 MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:generate-video"
+_CONTEXT: Any = None
 EXECUTION = "arn:aws:states:eu-central-1:123456789012:execution:generate-video:vid_1"
 
 
@@ -42,6 +42,10 @@ class Machine:
         return {"executionArn": execution_arn(given["stateMachineArn"], given["name"])}
 
 
+def executions(client: Any) -> VideoExecutions:
+    return VideoExecutions(StepFunctions(client), MACHINE)
+
+
 def refused_by(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "no"}}, "StartExecution")
 
@@ -57,21 +61,23 @@ def refused_by(code: str) -> ClientError:
 )
 def test_an_execution_is_named_by_the_job_and_handed_ids_alone(job: Job, submitted: bool, outcome: str) -> None:
     machine = Machine()
-    assert start(machine, MACHINE, job) == EXECUTION  # type: ignore[arg-type]
+    assert executions(machine).start(job) == EXECUTION
     [started] = machine.started
     assert (started["stateMachineArn"], started["name"]) == (MACHINE, "vid_1")
     assert json.loads(started["input"]) == {"job": {"id": "vid_1", "submitted": submitted, "outcome": outcome}}
-    assert MachineInput(json.loads(started["input"]), EXECUTION).handed_over == "vid_1"
+    handed_over = read_input(json.loads(started["input"]), EXECUTION)
+    assert isinstance(handed_over, HandedOver)
+    assert handed_over.job_id == "vid_1"
 
 
 def test_a_throttled_job_is_handed_over_with_its_retry_after() -> None:
     machine = Machine()
-    start(machine, MACHINE, a_job(Status.QUEUED), wait_seconds=120)  # type: ignore[arg-type]
+    executions(machine).start(a_job(Status.QUEUED), wait_seconds=120)
     assert json.loads(machine.started[0]["input"])["job"]["wait_seconds"] == 120
 
 
 def test_an_execution_that_is_there_already_is_the_one_that_was_wanted() -> None:
-    assert start(Machine(refused_by("ExecutionAlreadyExists")), MACHINE, a_job()) == EXECUTION  # type: ignore[arg-type]
+    assert executions(Machine(refused_by("ExecutionAlreadyExists"))).start(a_job()) == EXECUTION
 
 
 @pytest.mark.parametrize(
@@ -79,7 +85,82 @@ def test_an_execution_that_is_there_already_is_the_one_that_was_wanted() -> None
 )
 def test_an_unreachable_machine_is_reported_as_failed_storage(error: Exception) -> None:
     with pytest.raises(StorageFailed, match="vid_1"):
-        start(Machine(error), MACHINE, a_job())  # type: ignore[arg-type]
+        executions(Machine(error)).start(a_job())
+
+
+class Answering:
+    """Step Functions that answers each call as told, or raises."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**given: Any) -> Any:
+            self.calls.append((name, given))
+            found = self.answers[name]
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        return call
+
+
+def test_a_batch_is_started_by_its_executions_arn() -> None:
+    client: Any = Answering(start_execution={"executionArn": EXECUTION})
+    StepFunctions(client).start(EXECUTION, {"batch": {"id": "b", "run": 1}})
+    given = {"stateMachineArn": MACHINE, "name": "vid_1", "input": '{"batch": {"id": "b", "run": 1}}'}
+    assert client.calls == [("start_execution", given)]
+
+
+@pytest.mark.parametrize("code", ["ExecutionDoesNotExist", "ValidationException"])
+def test_an_execution_that_has_ended_counts_as_stopped(code: str) -> None:
+    client = Answering(stop_execution=refused_by(code))
+    executions(client).stop(a_job(execution_arn=EXECUTION))
+    [(_, given)] = client.calls
+    assert (given["executionArn"], given["error"]) == (EXECUTION, "GenerationCancelled")
+
+
+def test_a_job_without_an_execution_is_not_stopped() -> None:
+    executions(Answering()).stop(a_job())
+
+
+@pytest.mark.parametrize(("status", "expected"), [("RUNNING", True), ("SUCCEEDED", False), ("ABORTED", False)])
+def test_an_execution_runs_while_step_functions_says_so(status: str, expected: bool) -> None:
+    assert executions(Answering(describe_execution={"status": status})).running(EXECUTION) is expected
+
+
+@pytest.mark.parametrize("code", ["ExecutionDoesNotExist", "InvalidArn"])
+def test_an_execution_that_is_gone_does_not_run_and_has_no_items(code: str) -> None:
+    client: Any = Answering(describe_execution=refused_by(code), list_map_runs=refused_by(code))
+    assert StepFunctions(client).running(EXECUTION) is False
+    assert StepFunctions(client).item_counts(EXECUTION) == {}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda it: it.start(EXECUTION, {}),
+        lambda it: it.stop(EXECUTION, "E", "why"),
+        lambda it: it.running(EXECUTION),
+        lambda it: it.item_counts(EXECUTION),
+    ],
+)
+def test_every_call_reports_a_throttled_service_as_failed_storage(call: Any) -> None:
+    throttled = refused_by("ThrottlingException")
+    names = ("start_execution", "stop_execution", "describe_execution", "list_map_runs")
+    client: Any = Answering(**dict.fromkeys(names, throttled))
+    with pytest.raises(StorageFailed, match="ThrottlingException"):
+        call(StepFunctions(client))
+
+
+def test_items_are_counted_by_state_once_they_have_started() -> None:
+    counts = {"pending": 1, "succeeded": 2, "note": "x"}
+    runs: dict[str, Any] = {"mapRuns": [{"mapRunArn": "arn:map"}]}
+    client: Any = Answering(list_map_runs=runs, describe_map_run={"itemCounts": counts})
+    assert StepFunctions(client).item_counts(EXECUTION) == {"pending": 1, "succeeded": 2}
+    client.answers["list_map_runs"] = {"mapRuns": []}
+    assert StepFunctions(client).item_counts(EXECUTION) == {}
 
 
 def test_the_submit_state_hands_on_ids_and_the_outcome() -> None:
@@ -168,7 +249,7 @@ def test_a_key_that_cannot_be_read_is_refused_on_record_too() -> None:
 
 
 def test_the_job_of_another_execution_with_the_same_key_is_not_touched() -> None:
-    bench = bench_with(id=MachineInput({"idempotency_key": "k"}, "").job_id(), execution_arn="arn:first")
+    bench = bench_with(id=read_input({"idempotency_key": "k"}, "").job_id, execution_arn="arn:first")
     first = bench.job
     error = {"Error": "IdempotencyConflict", "Cause": ""}
     state = Ended({"input": {"prompt": "other", "idempotency_key": "k"}, "error": error}, EXECUTION)
@@ -192,7 +273,7 @@ def test_a_tasks_error_goes_to_the_machine_as_json_under_its_own_name() -> None:
         raise GenerationFailed("what happened", provider_message="their words") from ValueError("secret")
 
     with pytest.raises(GenerationFailed) as raised:
-        handler({}, None)  # type: ignore[arg-type]
+        handler({}, _CONTEXT)
     assert json.loads(str(raised.value)) == {
         "code": "GenerationFailed",
         "message": "what happened",
@@ -207,6 +288,6 @@ def test_a_tasks_answer_and_unplanned_errors_pass_as_they_are() -> None:
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {"seven": 10 // event["by"]}
 
-    assert handler({"by": 2}, None) == {"seven": 5}  # type: ignore[arg-type]
+    assert handler({"by": 2}, _CONTEXT) == {"seven": 5}
     with pytest.raises(ZeroDivisionError):
-        handler({"by": 0}, None)  # type: ignore[arg-type]
+        handler({"by": 0}, _CONTEXT)

@@ -24,7 +24,8 @@ from stillmotion.api.views import Problem
 from stillmotion.errors import BodyTooLarge, InternalError, StillmotionError
 from stillmotion.generation.create import EndedAtOnce
 from stillmotion.jobs.record import Job
-from stillmotion.jobs.store import JobStore, get_owned_job
+from stillmotion.jobs.store import get_owned_job
+from stillmotion.ports import JobStore
 from stillmotion.problems import CONTENT_TYPE, TYPE_PREFIX, problem
 from stillmotion.requests.video_request import VideoRequest, invalid_request
 from stillmotion.telemetry import logger

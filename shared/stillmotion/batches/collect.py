@@ -8,22 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import Any
 
 from stillmotion.batches.record import INPUT_PREFIX, Batch, BatchStatus, BatchSummary, Manifest
-from stillmotion.batches.store import BatchStore
-from stillmotion.errors import StillmotionError, StorageFailed
+from stillmotion.errors import StillmotionError
 from stillmotion.jobs.record import now
+from stillmotion.ports import BatchEvents, BatchStore, ObjectStore, OpenLines
 from stillmotion.problems import problem
 from stillmotion.requests.drop_folder import FAILED_PREFIX
-from stillmotion.storage.event_bus import BATCH_COMPLETED, BATCH_FAILED, EventBus
-from stillmotion.storage.lines_writer import LinesWriter
+from stillmotion.storage.event_bus import BATCH_COMPLETED, BATCH_FAILED
 from stillmotion.telemetry import count, logger
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 
 @dataclass
@@ -44,9 +38,12 @@ class _Tally:
 class Collecting:
     """The use case of ending a batch, over its ports. Repeatable: the same outcomes give the same files."""
 
-    def __init__(self, store: BatchStore, s3: S3Client, output_bucket: str, events: EventBus) -> None:
+    def __init__(
+        self, store: BatchStore, objects: ObjectStore, open_lines: OpenLines, output_bucket: str, events: BatchEvents
+    ) -> None:
         self._store = store
-        self._s3 = s3
+        self._objects = objects
+        self._open_lines = open_lines
         self._output_bucket = output_bucket
         self._events = events
 
@@ -58,7 +55,7 @@ class Collecting:
         """
         tally = _Tally()
         if batch.items is not None:
-            with LinesWriter(self._s3, self._output_bucket, batch.results_key) as results:
+            with self._open_lines(self._output_bucket, batch.results_key) as results:
                 for outcome in self._store.outcomes(batch.id, batch.run):
                     tally.add(outcome)
                     results.write(outcome)
@@ -109,8 +106,4 @@ class Collecting:
         )
 
     def _put(self, bucket: str, key: str, document: Mapping[str, Any]) -> None:
-        body = json.dumps(document, indent=2).encode()
-        try:
-            self._s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
-        except (ClientError, BotoCoreError) as error:
-            raise StorageFailed(f"S3 did not store '{key}' ({type(error).__name__}). It is tried again.") from error
+        self._objects.put(bucket, key, json.dumps(document, indent=2).encode(), "application/json")

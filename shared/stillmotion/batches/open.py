@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from stillmotion.batches.manifest import SUFFIXES
-from stillmotion.batches.record import INPUT_PREFIX, Batch, BatchOrder, BatchStatus, Manifest, parse_order
-from stillmotion.batches.store import BatchStore
+from stillmotion.batches.record import Batch, BatchOrder, BatchStatus, Manifest
 from stillmotion.errors import InvalidRequest, JobStateConflict, StorageFailed
+from stillmotion.ports import BatchStore, ObjectStore
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-OBJECT_CREATED = "Object Created"
-REQUESTED = "Video Batch Requested"
 _ENDED = (BatchStatus.COMPLETED, BatchStatus.STOPPED, BatchStatus.REFUSED)
 
 
@@ -39,41 +30,6 @@ class Opened:
     mine: bool
 
 
-def handed_over(data: Any) -> str | None:
-    """The id of a batch that the API has put on record, or ``None`` when the input is an order."""
-    batch = data.get("batch") if isinstance(data, Mapping) else None
-    found = batch.get("id") if isinstance(batch, Mapping) else None
-    return found if isinstance(found, str) else None
-
-
-def ordered(data: Any) -> Ordered | None:
-    """The order that an execution was started with: an S3 event, an event on the bus, or the order itself.
-
-    ``None`` for an object that is no manifest.
-
-    Raises:
-        InvalidRequest: it cannot be read as an order.
-    """
-    kind = data.get("detail-type") if isinstance(data, Mapping) else None
-    if kind == OBJECT_CREATED and data.get("source") == "aws.s3":
-        return _dropped(data.get("detail"))
-    if kind == REQUESTED:
-        return Ordered(parse_order(data.get("detail")), delivery=str(data.get("id") or "") or None)
-    return Ordered(parse_order(data))
-
-
-def _dropped(detail: Any) -> Ordered | None:
-    try:
-        found = detail["object"]
-        bucket, key = str(detail["bucket"]["name"]), str(found["key"])
-        manifest = Manifest(bucket=bucket, key=key, etag=str(found["etag"]), version=found.get("version-id"))
-    except (KeyError, TypeError, AttributeError, ValueError):
-        raise InvalidRequest("The event does not tell which object was created. Nothing was started.") from None
-    if not key.startswith(INPUT_PREFIX) or not key.lower().endswith(SUFFIXES):
-        return None
-    return Ordered(parse_order({"manifest": manifest.address}), manifest)
-
-
 class Batches:
     """The use case of opening a batch, over its ports.
 
@@ -81,9 +37,9 @@ class Batches:
         running: whether an execution, by its ARN, is still at work.
     """
 
-    def __init__(self, store: BatchStore, s3: S3Client, running: Callable[[str], bool]) -> None:
+    def __init__(self, store: BatchStore, objects: ObjectStore, running: Callable[[str], bool]) -> None:
         self._store = store
-        self._s3 = s3
+        self._objects = objects
         self._running = running
 
     def open(self, asked: Ordered, arn: Callable[[str, int], str], own: str | None = None) -> Opened:
@@ -142,17 +98,18 @@ class Batches:
         """
         bucket, _, key = address.removeprefix("s3://").partition("/")
         try:
-            found = self._s3.head_object(Bucket=bucket, Key=key)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in ("404", "403", "NoSuchKey", "NoSuchBucket", "AccessDenied", "400"):
-                raise InvalidRequest(
-                    f"There is no manifest at '{address}' that the stack may read ({code}). Put it into the input "
-                    "bucket, or name its bucket in the parameter ImageObjectArns; nothing was started."
-                ) from None
-            raise StorageFailed(f"S3 did not answer for the manifest ({code}). Try again.") from error
-        except BotoCoreError as error:
-            raise StorageFailed(f"S3 did not answer for the manifest ({type(error).__name__}). Try again.") from error
-        version = found.get("VersionId")
-        known = None if version in (None, "null") else version
-        return Manifest(bucket=bucket, key=key, etag=found["ETag"].strip('"'), version=known)
+            found = self._objects.head(bucket, key)
+        except StorageFailed as error:
+            if not error.refused:
+                raise
+            raise _no_manifest(address, error.aws_code) from None
+        if found is None:
+            raise _no_manifest(address, "404")
+        return Manifest(bucket=bucket, key=key, etag=found.etag, version=found.version)
+
+
+def _no_manifest(address: str, code: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"There is no manifest at '{address}' that the stack may read ({code}). Put it into the input bucket, or name "
+        "its bucket in the parameter ImageObjectArns; nothing was started."
+    )

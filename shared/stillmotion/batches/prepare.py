@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import batched
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from stillmotion.aws_errors import code_of
+from stillmotion.aws_errors import CHANGED, MISSING
 from stillmotion.batches.item import BatchItem, Standing, standing
 from stillmotion.batches.manifest import read_rows
 from stillmotion.batches.outcome import failed, outcome_of
 from stillmotion.batches.record import Batch, BatchOrder, BatchStatus, Manifest
 from stillmotion.batches.rows import Rows, Unusable, Wanted
-from stillmotion.batches.store import BatchStore
 from stillmotion.errors import IdempotencyConflict, InvalidRequest, SpendLimitReached, StorageFailed
 from stillmotion.generation.submit import request_hash
 from stillmotion.jobs.record import Job, derived_job_id
 from stillmotion.modelgates.models import ModelCatalogue
 from stillmotion.modelgates.price_notes import quote
 from stillmotion.modelgates.pricing import Ask
-from stillmotion.storage.lines_writer import LinesWriter
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from stillmotion.ports import BatchStore, JobReader, LineSink, ObjectStore, OpenLines
 
 MAX_ITEMS = 100_000
 ROWS_AT_A_TIME = 100
@@ -56,12 +50,6 @@ class Limits:
         )
 
 
-class JobReader(Protocol):
-    """The part of a job store that looks up many records."""
-
-    def find_many(self, job_ids: list[str]) -> Mapping[str, Job]: ...
-
-
 @dataclass
 class _Tally:
     """What the rows came to so far. Of each item id only eight bytes of its hash are kept."""
@@ -86,12 +74,19 @@ class Preparing:
     """The use case of preparing, over its ports."""
 
     def __init__(
-        self, store: BatchStore, jobs: JobReader, catalogue: ModelCatalogue, s3: S3Client, limits: Limits
+        self,
+        store: BatchStore,
+        jobs: JobReader,
+        catalogue: ModelCatalogue,
+        objects: ObjectStore,
+        open_lines: OpenLines,
+        limits: Limits,
     ) -> None:
         self._store = store
         self._jobs = jobs
         self._catalogue = catalogue
-        self._s3 = s3
+        self._objects = objects
+        self._open_lines = open_lines
         self._limits = limits
 
     @property
@@ -110,7 +105,7 @@ class Preparing:
         tally = _Tally()
         rows = Rows(self._catalogue, batch.manifest.folder, batch.order.defaults)
         read = (rows.read(row) for row in read_rows(self._chunks(batch.manifest), batch.manifest.key))
-        with LinesWriter(self._s3, self._limits.output_bucket, batch.items_key) as items:
+        with self._open_lines(self._limits.output_bucket, batch.items_key) as items:
             for group in batched(read, ROWS_AT_A_TIME, strict=False):
                 self._settle(batch, self._named(group, tally), items, tally)
             _judge(batch, tally)
@@ -126,16 +121,14 @@ class Preparing:
 
     def _chunks(self, manifest: Manifest) -> Iterator[bytes]:
         try:
-            found = self._s3.get_object(Bucket=manifest.bucket, Key=manifest.key, IfMatch=f'"{manifest.etag}"')
-            yield from found["Body"].iter_chunks(_CHUNK_BYTES)
-        except (ClientError, BotoCoreError) as error:
-            code = code_of(error)
-            if code in ("PreconditionFailed", "412", "NoSuchKey", "404"):
-                raise InvalidRequest(
-                    f"'{manifest.address}' was replaced or removed since the batch was ordered. Order the new one; "
-                    "nothing was started."
-                ) from None
-            raise StorageFailed(f"S3 did not give the manifest ({code}). It is tried again.") from error
+            yield from self._objects.chunks(manifest.bucket, manifest.key, manifest.etag, _CHUNK_BYTES)
+        except StorageFailed as error:
+            if error.aws_code not in CHANGED | MISSING:
+                raise
+            raise InvalidRequest(
+                f"'{manifest.address}' was replaced or removed since the batch was ordered. Order the new one; "
+                "nothing was started."
+            ) from None
 
     def _named(self, group: tuple[Wanted | Unusable, ...], tally: _Tally) -> list[tuple[str, Wanted | Unusable]]:
         """Each row with its item id: its own, or made of what it asks for and how often that came before."""
@@ -156,9 +149,7 @@ class Preparing:
             named.append((item_id, row))
         return named
 
-    def _settle(
-        self, batch: Batch, named: list[tuple[str, Wanted | Unusable]], items: LinesWriter, tally: _Tally
-    ) -> None:
+    def _settle(self, batch: Batch, named: list[tuple[str, Wanted | Unusable]], items: LineSink, tally: _Tally) -> None:
         found = self._attempts(batch, [item_id for item_id, row in named if isinstance(row, Wanted)])
         settled: list[dict[str, Any]] = []
         for item_id, row in named:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr, Key
-from botocore.exceptions import BotoCoreError, ClientError
 
-from stillmotion.aws_errors import code_of
+from stillmotion.aws_errors import CONDITION_FAILED, storage_errors
 from stillmotion.batches.record import Batch
 from stillmotion.errors import BatchNotFound, StorageFailed
 from stillmotion.jobs.record import record_expiry
@@ -27,18 +27,16 @@ if TYPE_CHECKING:
 RECORD = "batch"
 
 
-class BatchStore:
-    """Batches in DynamoDB, partition key ``id``, sort key ``entry``."""
+class DynamoBatchStore:
+    """The :class:`~stillmotion.ports.BatchStore` in DynamoDB, partition key ``id``, sort key ``entry``."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def find(self, batch_id: str) -> Batch | None:
         """The record as last written, or ``None``."""
-        try:
+        with _storage("read"):
             answer = self._table.get_item(Key={"id": batch_id, "entry": RECORD}, ConsistentRead=True)
-        except (ClientError, BotoCoreError) as error:
-            raise _away(error) from error
         item = answer.get("Item")
         return None if item is None else Batch.model_validate_json(str(item["data"]))
 
@@ -57,35 +55,29 @@ class BatchStore:
         """Write the record of a new run; ``False`` when another run was first."""
         earlier = Attr("run").eq(batch.run - 1) if batch.run > 1 else Attr("id").not_exists()
         try:
-            self._table.put_item(Item=_record(batch), ConditionExpression=earlier)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            with _storage("write"):
+                self._table.put_item(Item=_record(batch), ConditionExpression=earlier)
+        except StorageFailed as error:
+            if error.aws_code == CONDITION_FAILED:
                 return False
-            raise _away(error) from error
-        except BotoCoreError as error:
-            raise _away(error) from error
+            raise
         return True
 
     def save(self, batch: Batch) -> None:
         """Write what became of a run; a run that another has followed is left alone."""
         try:
-            self._table.put_item(Item=_record(batch), ConditionExpression=Attr("run").eq(batch.run))
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise _away(error) from error
-        except BotoCoreError as error:
-            raise _away(error) from error
+            with _storage("write"):
+                self._table.put_item(Item=_record(batch), ConditionExpression=Attr("run").eq(batch.run))
+        except StorageFailed as error:
+            if error.aws_code != CONDITION_FAILED:
+                raise
 
     def record(self, batch_id: str, run: int, outcomes: Iterable[Mapping[str, Any]]) -> None:
         """Write outcomes, each under its ``row``; the same row again replaces it."""
-        try:
-            with self._table.batch_writer(overwrite_by_pkeys=["id", "entry"]) as writer:
-                for outcome in outcomes:
-                    data = json.dumps(outcome)
-                    entry = _entry(run, int(outcome["row"]))
-                    writer.put_item(Item={"id": batch_id, "entry": entry, "data": data, "expires_at": record_expiry()})
-        except (ClientError, BotoCoreError) as error:
-            raise _away(error) from error
+        with _storage("write"), self._table.batch_writer(overwrite_by_pkeys=["id", "entry"]) as writer:
+            for outcome in outcomes:
+                entry, data = _entry(run, int(outcome["row"])), json.dumps(outcome)
+                writer.put_item(Item={"id": batch_id, "entry": entry, "data": data, "expires_at": record_expiry()})
 
     def outcomes(self, batch_id: str, run: int) -> Iterator[dict[str, Any]]:
         """What became of each row of a run, by row; at most a page of 1 MB is held at a time."""
@@ -94,10 +86,8 @@ class BatchStore:
             "ConsistentRead": True,
         }
         while True:
-            try:
+            with _storage("read"):
                 answer = self._table.query(**query)
-            except (ClientError, BotoCoreError) as error:
-                raise _away(error) from error
             for item in answer["Items"]:
                 yield json.loads(str(item["data"]))
             if "LastEvaluatedKey" not in answer:
@@ -114,5 +104,5 @@ def _record(batch: Batch) -> dict[str, Any]:
     return record | {"expires_at": record_expiry()}
 
 
-def _away(error: Exception) -> StorageFailed:
-    return StorageFailed(f"DynamoDB did not take or give a batch's record ({code_of(error)}). Try again.")
+def _storage(action: str) -> AbstractContextManager[None]:
+    return storage_errors(f"DynamoDB did not {action} a batch's record")

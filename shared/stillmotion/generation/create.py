@@ -3,7 +3,6 @@ the workflow."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from stillmotion.errors import StillmotionError, StorageFailed, SubmitInProgress
@@ -11,7 +10,8 @@ from stillmotion.generation.backoff import submit_again_after
 from stillmotion.generation.record_failure import Failures
 from stillmotion.generation.submit import LEASE_SECONDS, NOT_ACCEPTED, Origin, Submission
 from stillmotion.jobs.lifecycle import Status
-from stillmotion.jobs.record import Job
+from stillmotion.jobs.record import Job, derived_job_id, new_job_id
+from stillmotion.ports import Executions
 from stillmotion.requests.video_request import VideoRequest
 from stillmotion.telemetry import count, logger
 
@@ -40,14 +40,13 @@ class CreateVideo:
     """The use case behind ``POST /videos``.
 
     Args:
-        start: starts the execution that continues a job, which submits it (where that is still to be done) after so
-            many seconds; idempotent by the job's id.
+        executions: of the generate machine; the job's is named by its id.
     """
 
-    def __init__(self, submission: Submission, failures: Failures, start: Callable[[Job, int], str]) -> None:
+    def __init__(self, submission: Submission, failures: Failures, executions: Executions) -> None:
         self._submission = submission
         self._failures = failures
-        self._start = start
+        self._executions = executions
 
     def handle(self, request: VideoRequest, job_id: str, origin: Origin, seconds_left: float) -> Created:
         """Answer with a job for this request.
@@ -92,11 +91,16 @@ class CreateVideo:
 
     def _hand_over(self, job: Job, wait_seconds: int = 0) -> None:
         try:
-            self._start(job, wait_seconds)
+            self._executions.start(job, wait_seconds=wait_seconds)
         except StorageFailed as error:
             # The job is on record and perhaps paid: the answer must not invite a second try with another key.
             logger.error("execution not started", extra={"job_id": job.id, "reason": error.detail})
             count("ExecutionsNotStarted")
+
+
+def request_id(owner: str | None, key: str | None) -> str:
+    """The id of a request's job: the same for every use of one caller's idempotency key, else a new one."""
+    return new_job_id() if key is None else derived_job_id("http", owner or "", key)
 
 
 def _looks_abandoned(job: Job) -> bool:

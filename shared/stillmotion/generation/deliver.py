@@ -6,19 +6,14 @@ written again, and an event that was not sent is sent.
 
 from __future__ import annotations
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from stillmotion.errors import JobStateConflict, ProviderError, StillmotionError
 from stillmotion.generation.publish import Publishing
 from stillmotion.jobs.lifecycle import BEGIN_DELIVERY, COMPLETE, Status
 from stillmotion.jobs.record import Job, StoredVideo, Usage, now
 from stillmotion.jobs.spend import correction
-from stillmotion.jobs.store import JobStore, get_job
-from stillmotion.modelgates.client import ModelGates
+from stillmotion.jobs.store import get_job
 from stillmotion.modelgates.job import ProviderJob
-from stillmotion.storage.event_bus import EventSink
-from stillmotion.storage.sidecars import Notes
-from stillmotion.storage.video_store import VideoStore
+from stillmotion.ports import EventSink, JobStore, Notes, Provider, Videos
 from stillmotion.telemetry import count, logger
 
 
@@ -28,8 +23,8 @@ class Delivery:
     def __init__(
         self,
         store: JobStore,
-        provider: ModelGates,
-        videos: VideoStore,
+        provider: Provider,
+        videos: Videos,
         events: EventSink,
         notes: Notes | None = None,
     ) -> None:
@@ -73,8 +68,8 @@ class Delivery:
         logger.info("job completed", extra={"job_id": job.id, "bytes": sum(video.bytes for video in videos)})
         count("JobsCompleted", model=job.model)
         if job.usage.cost_usd is not None:
-            count("SpendUsd", job.usage.cost_usd, MetricUnit.NoUnit, model=job.model)
-        count("BytesDelivered", sum(video.bytes for video in videos), MetricUnit.Bytes, model=job.model)
+            count("SpendUsd", job.usage.cost_usd, "None", model=job.model)
+        count("BytesDelivered", sum(video.bytes for video in videos), "Bytes", model=job.model)
         return job
 
     def _fetch(self, job: Job, answer: ProviderJob, index: int) -> StoredVideo:

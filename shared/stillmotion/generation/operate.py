@@ -10,13 +10,12 @@ from stillmotion.errors import (
     ProviderUnavailable,
 )
 from stillmotion.generation.record_failure import Failures
-from stillmotion.generation.resume import Executions, Resuming
+from stillmotion.generation.resume import Resuming
 from stillmotion.jobs.lifecycle import ABANDON, END, Status
 from stillmotion.jobs.record import Job
 from stillmotion.jobs.spend import give_back
-from stillmotion.jobs.store import JobStore
-from stillmotion.modelgates.client import ModelGates
 from stillmotion.modelgates.job import Outcome
+from stillmotion.ports import Executions, JobStore, Provider
 from stillmotion.telemetry import logger
 
 STOPPABLE = END[Status.CANCELLED].sources
@@ -25,7 +24,7 @@ STOPPABLE = END[Status.CANCELLED].sources
 class Control:
     """The use cases of cancelling, resuming and settling a job."""
 
-    def __init__(self, store: JobStore, failures: Failures, provider: ModelGates, executions: Executions) -> None:
+    def __init__(self, store: JobStore, failures: Failures, provider: Provider, executions: Executions) -> None:
         self._store = store
         self._failures = failures
         self._provider = provider

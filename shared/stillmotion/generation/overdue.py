@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 from stillmotion.jobs.index import Query, unpublished_partitions
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job, timestamp
-from stillmotion.jobs.store import JobStore
+from stillmotion.ports import JobIndex
 
 STILL_SECONDS = 900.0
 """A job that has not changed for so long may have lost its execution."""
@@ -28,18 +28,6 @@ LONGEST_LIFE = timedelta(days=1)
 
 RECHECK_PAUSE_SECONDS = 1800.0
 """A recheck that got no answer is not repeated so soon, so that the next sweep begins with other jobs."""
-
-
-class Index(JobStore, Protocol):
-    """Job records that can also be listed by status, and those that are unpublished."""
-
-    def unpublished(self, partition: str) -> Iterator[str]:
-        """The ids of one partition's finished jobs whose event is not yet published, oldest first."""
-
-    def entries(
-        self, query: Query, partition: str, before: str | None, *, oldest_first: bool = False
-    ) -> Iterator[dict[str, Any]]:
-        """Entries of one partition, newest first unless said otherwise."""
 
 
 @dataclass(slots=True)
@@ -54,7 +42,7 @@ class Candidates:
 class Due:
     """Reads the indexes for a sweep; nothing is read before it is asked for."""
 
-    def __init__(self, store: Index, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, store: JobIndex, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._store = store
         self._clock = clock
 

@@ -9,9 +9,9 @@ from typing import Any
 from stillmotion.errors import JobStateConflict, ProviderThrottled
 from stillmotion.jobs.lifecycle import NOTE_POLL, Status
 from stillmotion.jobs.record import Job
-from stillmotion.jobs.store import JobStore, get_job
-from stillmotion.modelgates.client import ModelGates
+from stillmotion.jobs.store import get_job
 from stillmotion.modelgates.job import Outcome
+from stillmotion.ports import JobStore, Provider
 from stillmotion.telemetry import logger
 
 
@@ -36,7 +36,7 @@ class Polled:
 class Polling:
     """The use case of polling a job."""
 
-    def __init__(self, store: JobStore, provider: ModelGates) -> None:
+    def __init__(self, store: JobStore, provider: Provider) -> None:
         self._store = store
         self._provider = provider
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from stillmotion.jobs.lifecycle import PUBLISH, Status
 from stillmotion.jobs.record import Job, now
-from stillmotion.jobs.store import JobStore
-from stillmotion.storage.event_bus import COMPLETED, FAILED, EventSink
-from stillmotion.storage.sidecars import Notes
+from stillmotion.ports import EventSink, JobStore, Notes
+from stillmotion.storage.event_bus import COMPLETED, FAILED
 from stillmotion.telemetry import count
 
 

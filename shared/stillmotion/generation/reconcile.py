@@ -28,14 +28,14 @@ from stillmotion.errors import (
     StillmotionError,
     SubmitInProgress,
 )
-from stillmotion.generation.overdue import Candidates, Due, Index
+from stillmotion.generation.overdue import Candidates, Due
 from stillmotion.generation.record_failure import Failures, error_by_progress
-from stillmotion.generation.resume import Executions, Resuming
+from stillmotion.generation.resume import Resuming
 from stillmotion.generation.submit import LEASE_SECONDS
 from stillmotion.jobs.lifecycle import NOTE_RECHECK, Status
 from stillmotion.jobs.record import Job
-from stillmotion.modelgates.client import ModelGates
 from stillmotion.modelgates.job import Outcome, ProviderJob
+from stillmotion.ports import Executions, JobIndex, Provider
 from stillmotion.telemetry import count, logger
 
 MAX_DUE = 500
@@ -63,9 +63,9 @@ class Recovery:
 
     def __init__(
         self,
-        store: Index,
+        store: JobIndex,
         failures: Failures,
-        provider: ModelGates,
+        provider: Provider,
         executions: Executions,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:

@@ -21,10 +21,9 @@ from stillmotion.errors import (
 from stillmotion.generation.publish import Publishing
 from stillmotion.jobs.lifecycle import END, STATUS_OF_ERROR, Status
 from stillmotion.jobs.record import Job, JobError, now
-from stillmotion.jobs.store import JobStore, get_job
+from stillmotion.jobs.store import get_job
 from stillmotion.modelgates.job import Outcome
-from stillmotion.storage.event_bus import EventSink
-from stillmotion.storage.sidecars import Notes
+from stillmotion.ports import EventSink, JobStore, Notes
 from stillmotion.telemetry import count, logger
 
 _TRIES = 10

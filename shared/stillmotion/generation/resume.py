@@ -3,42 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from stillmotion.errors import JobStateConflict, StorageFailed, SubmitInProgress
 from stillmotion.jobs.lifecycle import RESUME, TAKE_OVER, UNDO_RESUME, resumption
 from stillmotion.jobs.record import Job
-from stillmotion.jobs.store import JobStore
 from stillmotion.modelgates.job import Outcome
+from stillmotion.ports import Executions, JobStore
 from stillmotion.telemetry import count, logger
-
-
-class Executions(Protocol):
-    """The executions of the generate machine."""
-
-    def arn(self, name: str) -> str:
-        """The ARN of the execution of this name."""
-
-    def start(self, job: Job, name: str, outcome: Outcome) -> str:
-        """Start an execution that continues a job; one of this name that runs already counts as started.
-
-        Raises:
-            StorageFailed: Step Functions did not take it.
-        """
-
-    def stop(self, job: Job) -> None:
-        """End the job's execution; does nothing where it has ended.
-
-        Raises:
-            StorageFailed: Step Functions did not take it.
-        """
-
-    def running(self, arn: str) -> bool:
-        """Whether the execution is running.
-
-        Raises:
-            StorageFailed: Step Functions did not say.
-        """
 
 
 class Resuming:

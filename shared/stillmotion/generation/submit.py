@@ -37,14 +37,13 @@ from stillmotion.generation.limits import Limits
 from stillmotion.jobs.lifecycle import ACCEPT, CLAIM, NOTE_PAID, RELEASE, RETURN_RESERVATION, Status, Transition
 from stillmotion.jobs.record import Job, now, record_expiry
 from stillmotion.jobs.spend import CeilingReached, Reservation, give_back
-from stillmotion.jobs.store import JobStore, get_job
-from stillmotion.modelgates.client import ModelGates
+from stillmotion.jobs.store import get_job
 from stillmotion.modelgates.job import ProviderJob
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel, check
 from stillmotion.modelgates.price_notes import Quote
-from stillmotion.requests.media import Images
+from stillmotion.ports import EventSink, JobStore, Media, Provider
 from stillmotion.requests.video_request import VideoRequest, parse_request
-from stillmotion.storage.event_bus import SUBMITTED, EventSink
+from stillmotion.storage.event_bus import SUBMITTED
 from stillmotion.telemetry import count, logger
 
 LEASE_SECONDS = 90.0
@@ -85,9 +84,9 @@ class Submission:
     def __init__(
         self,
         store: JobStore,
-        provider: ModelGates,
+        provider: Provider,
         catalogue: ModelCatalogue,
-        images: Images,
+        images: Media,
         events: EventSink,
         limits: Limits = NO_LIMITS,
     ) -> None:

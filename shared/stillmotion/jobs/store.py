@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from boto3.dynamodb.conditions import Key
@@ -25,6 +25,7 @@ from stillmotion.jobs.items import fits_key, index_changes, new_item, read_entry
 from stillmotion.jobs.lifecycle import Status, Transition, check_transition
 from stillmotion.jobs.record import Job, now
 from stillmotion.jobs.spend import CeilingReached, Spend
+from stillmotion.ports import JobStore
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -32,40 +33,6 @@ if TYPE_CHECKING:
 
 ENTRIES_PER_READ = 50
 TRANSACTION_ATTEMPTS = 8
-
-
-class JobStore(Protocol):
-    """Where job records live."""
-
-    def create(self, job: Job) -> bool:
-        """Write a new record; ``False`` when one with this id is already there."""
-
-    def find(self, job_id: str) -> Job | None:
-        """The record as last written, or ``None``."""
-
-    def update(
-        self,
-        job_id: str,
-        transition: Transition,
-        *,
-        only: Status | None = None,
-        unchanged_since: str | None = None,
-        spend: Spend | None = None,
-        **changes: Any,
-    ) -> Job:
-        """Make a transition of the table, change fields with it, and return the new record.
-
-        A field that is changed to ``None`` is removed. A ``spend`` changes its day's counter in the same transaction.
-
-        Args:
-            only: of the states that the transition starts from, the one that the record has to be in.
-
-        Raises:
-            JobStateConflict: it is in another state, or its ``updated_at`` is not ``unchanged_since``; nothing is
-                changed.
-            ForbiddenTransition: the table does not have it.
-            CeilingReached: the day's counter leaves no room; nothing is changed.
-        """
 
 
 def get_job(store: JobStore, job_id: str) -> Job:

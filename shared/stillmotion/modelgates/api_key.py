@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from typing import TYPE_CHECKING
 
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
-from botocore.config import Config
-
-from stillmotion.aws_errors import code_of
-from stillmotion.errors import ProviderUnauthorized, ProviderUnavailable
+from stillmotion.aws_errors import storage_errors
+from stillmotion.errors import ProviderUnauthorized, ProviderUnavailable, StorageFailed
 from stillmotion.telemetry import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 KEY_CACHE_SECONDS = 300
 _NO_SECRET = frozenset(
@@ -24,49 +25,46 @@ class SecretApiKey:
 
     Cached for 5 minutes, so a rotated key is seen soon, and at once after a 401; that there is none is not cached.
 
-    Args:
-        config: the client's time-outs and retries.
-
     Raises:
         ProviderUnauthorized: the secret holds no key, or may not be read.
         ProviderUnavailable: Secrets Manager did not answer; may be tried again.
     """
 
-    def __init__(self, secret_arn: str, config: Config) -> None:
+    def __init__(self, secrets: SecretsManagerClient, secret_arn: str) -> None:
+        self._secrets = secrets
         self._secret_arn = secret_arn
-        self._provider = SecretsProvider(boto_config=config)
+        self._key = ""
+        self._read_at = 0.0
 
     def get(self, *, refresh: bool = False) -> str:
-        key = _key_of(self._secret(refresh))
-        if not key and not refresh:
-            key = _key_of(self._secret(refresh=True))
-        if not key:
+        if refresh or not self._key or time.time() - self._read_at >= KEY_CACHE_SECONDS:
+            self._key, self._read_at = self._read(), time.time()
+        if not self._key:
             raise ProviderUnauthorized(
                 "The stack's secret (output ApiKeySecretArn) holds no ModelGates API key, or cannot be read. Put the "
                 "key there with 'aws secretsmanager put-secret-value'; the function's log says more. Nothing was "
                 "submitted."
             )
-        return key
+        return self._key
 
-    def _secret(self, refresh: bool) -> object:
+    def _read(self) -> str:
+        """The key as it is now, empty where the secret holds none or may not be read."""
         try:
-            return self._provider.get(self._secret_arn, max_age=KEY_CACHE_SECONDS, force_fetch=refresh)
-        except GetParameterError as error:
-            logger.warning("the API key could not be read", extra={"reason": str(error)})
-            code = code_of(error.__context__)
-            if code in _NO_SECRET:
-                return None
-            raise ProviderUnavailable(
-                f"Secrets Manager did not give the API key ({code}). Nothing was submitted; try again."
-            ) from None
+            with storage_errors("Secrets Manager did not give the API key", "Nothing was submitted; try again."):
+                return _key_of(self._secrets.get_secret_value(SecretId=self._secret_arn).get("SecretString", ""))
+        except StorageFailed as error:
+            logger.warning("the API key could not be read", extra={"reason": str(error.__cause__)})
+            if error.aws_code in _NO_SECRET:
+                return ""
+            raise ProviderUnavailable(error.detail) from None
 
 
-def _key_of(secret: object) -> str:
-    text = secret.strip() if isinstance(secret, str) else ""
+def _key_of(secret: str) -> str:
+    text = secret.strip()
     if text.startswith("{"):
         try:
             text = json.loads(text).get("api_key")
-        except ValueError:
+        except (ValueError, RecursionError):
             return ""
         text = text.strip() if isinstance(text, str) else ""
     # Anything else cannot go into a header, and the error that says so would repeat the key.

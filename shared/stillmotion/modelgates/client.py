@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import urllib3
@@ -32,6 +32,7 @@ from stillmotion.modelgates.wording import words_of_answer
 from stillmotion.outbound.addresses import ForbiddenAddress, origin
 from stillmotion.outbound.download import Download
 from stillmotion.outbound.guarded_client import REDIRECTS, FetchFailed, GuardedClient, UnresolvedHost, redirected
+from stillmotion.ports import ApiKey
 
 if TYPE_CHECKING:
     from stillmotion.modelgates.models import VideoModel
@@ -44,13 +45,6 @@ QUERY_TIMEOUT = urllib3.Timeout(connect=3.0, read=8.0)
 CONTENT_TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
 SUBMIT_CONNECT_SECONDS, SUBMIT_READ_SECONDS = 3.0, 12.0
 _JSON = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "stillmotion"}
-
-
-class ApiKey(Protocol):
-    """Where the API key comes from."""
-
-    def get(self, *, refresh: bool = False) -> str:
-        """The key; with ``refresh`` not from a cache."""
 
 
 class ModelGates:

@@ -11,26 +11,15 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from urllib3.exceptions import HTTPError
 
 from stillmotion.errors import DownloadFailed
+from stillmotion.ports import HttpStatusAnswer
 from stillmotion.telemetry import logger
 
-
-class Answer(Protocol):
-    """The part of a urllib3 response that is used here."""
-
-    status: int
-
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-
-    def read(self, amt: int | None = None) -> bytes: ...
-
-
-type Opener = Callable[[Mapping[str, str]], AbstractContextManager[Answer]]
+type Opener = Callable[[Mapping[str, str]], AbstractContextManager[HttpStatusAnswer]]
 """Opens the content with these headers: 200 with the whole, or 206 where they ask for a range."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
 from urllib.parse import urljoin
 
 import urllib3
@@ -18,8 +17,9 @@ from stillmotion.outbound.addresses import (
     check_address,
     resolve_host,
 )
+from stillmotion.ports import HttpStatusAnswer
 
-__all__ = ["Answer", "FetchFailed", "ForbiddenAddress", "GuardedClient", "UnresolvedHost"]
+__all__ = ["FetchFailed", "ForbiddenAddress", "GuardedClient", "UnresolvedHost"]
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 TIMEOUT = urllib3.Timeout(connect=3.0, read=5.0)
@@ -27,17 +27,6 @@ TIMEOUT = urllib3.Timeout(connect=3.0, read=5.0)
 
 class FetchFailed(Exception):
     """No usable HTTP answer came; the text names the kind of failure, never the address."""
-
-
-class Answer(Protocol):
-    """The part of a urllib3 response that callers here use."""
-
-    status: int
-
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-
-    def read(self, amt: int | None = None) -> bytes: ...
 
 
 class GuardedClient:
@@ -96,7 +85,7 @@ class GuardedClient:
                 answer.close()
 
 
-def redirected(url: str, answer: Answer) -> str:
+def redirected(url: str, answer: HttpStatusAnswer) -> str:
     """The address a redirect leads to, not checked yet.
 
     Raises:

@@ -1,15 +1,15 @@
-"""What an execution of the generate machine was started with, and which job that means.
+"""What an execution of the generate machine was started with, read once into one of a few variants.
 
-One of
+    HandedOver     {"job": {"id", "submitted", "outcome"}}        by the API or to resume a job, which is on record;
+                                                                  "wait_seconds" beside them where it must not be
+                                                                  submitted at once
+    DroppedObject  an S3 event "Object Created"                   the drop folder
+    BusEvent       an event "Video Generation Requested"          the bus; its detail is a request
+    BatchRow       {"batch": {"id", "item_id", "attempt"}, "request": …}
+    DirectRequest  a request                                      another workflow
+    Unreadable     any of these with a part that cannot be read   refused
 
-    {"job": {"id": …, "submitted": …, "outcome": …}}        handed over by the API, or resumed; "wait_seconds" beside
-                                                            them where it must not be submitted at once
-    an S3 event "Object Created"                            the drop folder
-    an event "Video Generation Requested"                   the bus; its detail is a request
-    {"batch": {"id", "item_id", "attempt"}, "request": …}   an item of a batch
-    a request                                               another workflow
-
-and a request may have an ``idempotency_key`` beside its fields.
+A request may have an ``idempotency_key`` beside its fields.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from stillmotion.batches.item import BatchItem
 from stillmotion.errors import Fault, InvalidRequest
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job, derived_job_id, now, record_expiry
+from stillmotion.modelgates.job import Outcome
 from stillmotion.outbound.addresses import shown_address
 from stillmotion.requests.drop_folder import Drop
 
@@ -36,68 +37,22 @@ MAX_KEY_CHARACTERS = 256
 _ADDRESS = re.compile(r"data:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class MachineInput:
-    """One execution's input and ARN."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """What is known of every execution.
 
-    data: Any
+    Args:
+        job_id: the same for every retry, every delivery of one event, and every use of one key.
+        source: where the request comes from, for the record.
+        owner: who started the batch that the request belongs to, ``None`` where it belongs to everybody.
+        request: not checked yet; without what may stand beside its fields.
+    """
+
     execution_arn: str
-
-    @property
-    def handed_over(self) -> str | None:
-        """The id of a job that is on record already, or ``None`` when the input is a request."""
-        found = _inside(self.data, "job", "id")
-        return found if isinstance(found, str) else None
-
-    @property
-    def drop(self) -> Drop | None:
-        """The dropped object, when an S3 event started the execution."""
-        if self._detail_type != OBJECT_CREATED or _inside(self.data, "source") != "aws.s3":
-            return None
-        return Drop.from_event(_inside(self.data, "detail") or {})
-
-    @property
-    def batch_item(self) -> BatchItem | None:
-        """The item, when a batch started the execution.
-
-        Raises:
-            InvalidRequest: it is not named.
-        """
-        return BatchItem.from_input(self.data["batch"]) if self._of_batch else None
-
-    @property
-    def _of_batch(self) -> bool:
-        return isinstance(self.data, Mapping) and "batch" in self.data and self._detail_type is None
-
-    @property
-    def request(self) -> Any:
-        """The request without what may stand beside it, not checked yet; an event's is its detail."""
-        if self._of_batch:
-            return self.data.get("request")
-        found = self.data.get("detail") if self._detail_type == REQUESTED else self.data
-        if not isinstance(found, Mapping):
-            return found
-        return {name: value for name, value in found.items() if name not in _BESIDE}
-
-    def job_id(self) -> str:
-        """The job's id, the same for every retry, every delivery of one event, and every use of one key.
-
-        Raises:
-            InvalidRequest: the key is not a string of 1 to 256 characters.
-        """
-        if self.handed_over is not None:
-            return self.handed_over
-        item = self.batch_item
-        if item is not None:
-            return item.job_id
-        drop = self.drop
-        if drop is not None:
-            return derived_job_id("drop", drop.bucket, drop.key, drop.version)
-        event = self._detail_type == REQUESTED
-        key = _inside(self.data, "detail", "idempotency_key") if event else _inside(self.data, "idempotency_key")
-        if key is not None:
-            return derived_job_id("event" if event else "workflow", _checked_key(key))
-        return derived_job_id("event-id", str(self.data["id"])) if event and "id" in self.data else self.own_id
+    job_id: str
+    source: Mapping[str, str]
+    owner: str | None = None
+    request: Any = None
 
     @property
     def own_id(self) -> str:
@@ -107,45 +62,18 @@ class MachineInput:
     @property
     def refused_id(self) -> str:
         """The id of a refusal's record: one for each event however often it is delivered, else the execution's."""
-        source = self.source
-        once = {"drop": ("bucket", "key", "version"), "event": ("event_id",)}.get(source["type"])
-        return self.own_id if once is None else derived_job_id("refused", *(source[part] for part in once))
-
-    @property
-    def source(self) -> dict[str, str]:
-        """Which door the request came through, for the record."""
-        try:
-            drop, item = self.drop, self.batch_item
-        except InvalidRequest:
-            drop = item = None
-        if item is not None:
-            return item.source
-        if drop is not None:
-            return {"type": "drop", "bucket": drop.bucket, "key": drop.key, "version": drop.version}
-        if self._detail_type == REQUESTED:
-            sender = str(_inside(self.data, "source") or "")[:128]
-            return {"type": "event", "event_id": str(_inside(self.data, "id") or "")[:64], "event_source": sender}
-        return {"type": "workflow", "execution_arn": self.execution_arn}
-
-    @property
-    def owner(self) -> str | None:
-        """Who started the batch that the request belongs to, ``None`` for nobody in particular."""
-        found = _inside(self.data, "batch", "owner") if self._of_batch else None
-        return found if isinstance(found, str) else None
-
-    @property
-    def _detail_type(self) -> Any:
-        return _inside(self.data, "detail-type")
+        once = {"drop": ("bucket", "key", "version"), "event": ("event_id",)}.get(self.source["type"])
+        return self.own_id if once is None else derived_job_id("refused", *(self.source[part] for part in once))
 
     def refused(self) -> Job:
         """A record for a request that never became a job, so that its failure can be looked up."""
-        moment, source = now(), self.source
+        moment = now()
         return Job(
             id=self.refused_id,
             status=Status.QUEUED,
-            request={} if source["type"] == "drop" else _kept(self.request),
+            request=_kept(self.request),
             request_hash="",
-            source=source,
+            source=dict(self.source),
             owner=self.owner,
             execution_arn=self.execution_arn,
             created_at=moment,
@@ -154,9 +82,116 @@ class MachineInput:
         )
 
 
-def _is_key(key: Any) -> bool:
-    # Half a surrogate pair is a character of JSON, but of no encoding.
-    return isinstance(key, str) and 0 < len(key) <= MAX_KEY_CHARACTERS and key == key.encode(errors="replace").decode()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandedOver(Started):
+    """A job that is on record already; nothing more than its id is read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DroppedObject(Started):
+    """An object in the drop folder; its request is in the bucket."""
+
+    drop: Drop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusEvent(Started):
+    """A request in an event on the bus."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRow(Started):
+    """A row of a batch, as the attempt that its item names."""
+
+    item: BatchItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectRequest(Started):
+    """A request that started the execution itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable(Started):
+    """An input that is refused: its key, its item or its object cannot be read. Its ``job_id`` is the execution's."""
+
+    error: InvalidRequest
+
+
+type ExecutionInput = HandedOver | DroppedObject | BusEvent | BatchRow | DirectRequest | Unreadable
+
+
+def read_input(data: Any, execution_arn: str) -> ExecutionInput:
+    """The variant of an execution's input, which may be any JSON value."""
+    own_id = derived_job_id("execution", execution_arn)
+    direct = {"type": "workflow", "execution_arn": execution_arn}
+    handed_over = _inside(data, "job", "id")
+    if isinstance(handed_over, str):
+        return HandedOver(execution_arn=execution_arn, job_id=handed_over, source=direct, request=_request(data))
+    detail_type = _inside(data, "detail-type")
+    if detail_type == OBJECT_CREATED and _inside(data, "source") == "aws.s3":
+        return _dropped(data, execution_arn, own_id, direct)
+    if detail_type == REQUESTED:
+        return _bus_event(data, execution_arn, own_id)
+    if detail_type is None and isinstance(data, Mapping) and "batch" in data:
+        return _batch_row(data, execution_arn, own_id, direct)
+    request = _request(data)
+    try:
+        key = _checked_key(_inside(data, "idempotency_key"))
+    except InvalidRequest as error:
+        return Unreadable(execution_arn=execution_arn, job_id=own_id, source=direct, request=request, error=error)
+    job_id = own_id if key is None else derived_job_id("workflow", key)
+    return DirectRequest(execution_arn=execution_arn, job_id=job_id, source=direct, request=request)
+
+
+def hand_over(job: Job, outcome: Outcome, wait_seconds: int = 0) -> dict[str, Any]:
+    """The input of an execution that continues a job, read back as :class:`HandedOver`: ids, never a body."""
+    known = {"id": job.id, "submitted": job.provider.job_id is not None, "outcome": str(outcome)}
+    return {"job": known | ({"wait_seconds": wait_seconds} if wait_seconds else {})}
+
+
+def _dropped(data: Any, execution_arn: str, own_id: str, direct: dict[str, str]) -> ExecutionInput:
+    try:
+        drop = Drop.from_event(_inside(data, "detail") or {})
+    except InvalidRequest as error:
+        return Unreadable(
+            execution_arn=execution_arn, job_id=own_id, source=direct, request=_request(data), error=error
+        )
+    return DroppedObject(
+        execution_arn=execution_arn,
+        job_id=derived_job_id("drop", drop.bucket, drop.key, drop.version),
+        source={"type": "drop", "bucket": drop.bucket, "key": drop.key, "version": drop.version},
+        drop=drop,
+    )
+
+
+def _bus_event(data: Any, execution_arn: str, own_id: str) -> ExecutionInput:
+    sender = str(_inside(data, "source") or "")[:128]
+    source = {"type": "event", "event_id": str(_inside(data, "id") or "")[:64], "event_source": sender}
+    request = _request(_inside(data, "detail"))
+    try:
+        key = _checked_key(_inside(data, "detail", "idempotency_key"))
+    except InvalidRequest as error:
+        return Unreadable(execution_arn=execution_arn, job_id=own_id, source=source, request=request, error=error)
+    if key is not None:
+        job_id = derived_job_id("event", key)
+    else:
+        job_id = derived_job_id("event-id", str(data["id"])) if "id" in data else own_id
+    return BusEvent(execution_arn=execution_arn, job_id=job_id, source=source, request=request)
+
+
+def _batch_row(data: Mapping[str, Any], execution_arn: str, own_id: str, direct: dict[str, str]) -> ExecutionInput:
+    owner, request = _inside(data, "batch", "owner"), data.get("request")
+    owner = owner if isinstance(owner, str) else None
+    try:
+        item = BatchItem.from_input(data["batch"])
+    except InvalidRequest as error:
+        return Unreadable(
+            execution_arn=execution_arn, job_id=own_id, source=direct, owner=owner, request=request, error=error
+        )
+    return BatchRow(
+        execution_arn=execution_arn, job_id=item.job_id, source=item.source, owner=owner, request=request, item=item
+    )
 
 
 def _inside(data: Any, *path: str) -> Any:
@@ -166,17 +201,27 @@ def _inside(data: Any, *path: str) -> Any:
     return data
 
 
-def _checked_key(key: Any) -> str:
-    if not _is_key(key):
+def _request(data: Any) -> Any:
+    """A request without what may stand beside its fields."""
+    if not isinstance(data, Mapping):
+        return data
+    return {name: value for name, value in data.items() if name not in _BESIDE}
+
+
+def _checked_key(key: Any) -> str | None:
+    """The idempotency key, ``None`` where none is given."""
+    # Half a surrogate pair is a character of JSON, but of no encoding.
+    text = key if isinstance(key, str) and key == key.encode(errors="replace").decode() else ""
+    if key is not None and not 0 < len(text) <= MAX_KEY_CHARACTERS:
         detail = f"must be a string of 1 to {MAX_KEY_CHARACTERS} characters"
         raise InvalidRequest(
             f"idempotency_key {detail}. Nothing was submitted.", faults=[Fault("#/idempotency_key", detail)]
         )
-    return str(key)
+    return text or None
 
 
 def _kept(request: Any) -> dict[str, Any]:
-    """As much of a refused request as fits a record: nobody has checked it, so it may be anything."""
+    """As much of a refused request as fits a record: it is not checked, so it may be anything."""
     try:
         kept = _repeatable(request)
         fits = isinstance(kept, dict) and len(json.dumps(kept)) <= MAX_KEPT_BYTES
@@ -186,7 +231,7 @@ def _kept(request: Any) -> dict[str, Any]:
 
 
 def _repeatable(value: Any) -> Any:
-    """A JSON value without image data and without the query strings of addresses, wherever they stand in it."""
+    """A JSON value without image data and without the query strings of addresses, wherever they are in it."""
     if isinstance(value, Mapping):
         return {name: _repeatable(part) for name, part in value.items()}
     if isinstance(value, list):

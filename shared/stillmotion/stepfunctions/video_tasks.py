@@ -1,4 +1,4 @@
-"""Where the domain meets the state machine: starting executions, and errors that keep their facts on the way."""
+"""The tasks of the video machine: what they are given, what they answer, and errors that keep their facts."""
 
 from __future__ import annotations
 
@@ -8,77 +8,78 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from stillmotion.aws_errors import code_of
-from stillmotion.errors import StillmotionError, StorageFailed, from_workflow
+from stillmotion.batches.item import Standing, standing
+from stillmotion.errors import StillmotionError, from_workflow
 from stillmotion.generation.backoff import submit_again_after
 from stillmotion.generation.record_failure import Failures, generation_error, polling_timed_out
+from stillmotion.generation.resume import take_over
+from stillmotion.generation.submit import NOT_ACCEPTED, Origin
 from stillmotion.jobs.record import Job
-from stillmotion.jobs.store import JobStore
+from stillmotion.jobs.store import get_job
 from stillmotion.modelgates.job import Outcome, classify
-from stillmotion.stepfunctions.execution_input import MachineInput
+from stillmotion.ports import JobStore
+from stillmotion.requests.video_request import parse_request
+from stillmotion.stepfunctions.execution_input import (
+    BatchRow,
+    DroppedObject,
+    ExecutionInput,
+    HandedOver,
+    Unreadable,
+    read_input,
+)
 from stillmotion.telemetry import Handler, logger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
-    from mypy_boto3_stepfunctions import SFNClient
+
+    from stillmotion.generation.submit import Submission
+    from stillmotion.requests.drop_folder import Drops
 
 
-def start(
-    machine: SFNClient,
-    machine_arn: str,
-    job: Job,
-    *,
-    name: str | None = None,
-    outcome: Outcome | None = None,
-    wait_seconds: int = 0,
-) -> str:
-    """Start the job's execution, named by the job's id; one that runs already is the one that was wanted.
+def submit(task: Mapping[str, Any], submission: Submission, store: JobStore, drops: Drops) -> dict[str, Any]:
+    """Submit what an execution was started with.
 
     Args:
-        wait_seconds: before a job that is not submitted yet is submitted.
-
-    Returns:
-        The execution's ARN.
+        task: ``{"input", "execution_arn", "interval", "attempt", "attempts"}``; the interval in seconds.
 
     Raises:
-        StorageFailed: Step Functions did not take it.
+        ProviderThrottled, ProviderUnavailable: not accepted in the last attempt.
+        StillmotionError: as :meth:`Submission.accept` and :meth:`Submission.submit` say.
     """
-    name, outcome = name or job.id, outcome or job.last_said
-    known = {"id": job.id, "submitted": job.provider.job_id is not None, "outcome": str(outcome)}
-    handed_over = {"job": known | ({"wait_seconds": wait_seconds} if wait_seconds else {})}
+    started = read_input(task["input"], task["execution_arn"])
     try:
-        answer = machine.start_execution(stateMachineArn=machine_arn, name=name, input=json.dumps(handed_over))
-        return answer["executionArn"]
-    except (ClientError, BotoCoreError) as error:
-        code = code_of(error)
-        if code == "ExecutionAlreadyExists":
-            return execution_arn(machine_arn, name)
-        raise StorageFailed(f"Step Functions did not start job '{job.id}' ({code}).") from error
+        job = _job_of(started, submission, store, drops)
+        if job is None:
+            return ignored(started.job_id)
+        if job.execution_arn != started.execution_arn:
+            return duplicate(job)
+        return for_machine(submission.submit(job), task["interval"])
+    except NOT_ACCEPTED as error:
+        if task["attempt"] >= task["attempts"]:
+            raise
+        return not_accepted(started.job_id, error, task["attempt"])
 
 
-def stop(machine: SFNClient, job: Job) -> None:
-    """End the job's execution; one that has ended, or was never started, is as wanted.
+def _job_of(started: ExecutionInput, submission: Submission, store: JobStore, drops: Drops) -> Job | None:
+    """The job of an execution, on record; ``None`` for an object that starts nothing."""
+    match started:
+        case Unreadable():
+            raise started.error
+        case HandedOver():
+            return get_job(store, started.job_id)
+        case DroppedObject():
+            request = drops.request(started.drop)
+            return None if request is None else _accepted(started, request, submission)
+        case BatchRow():
+            job = _accepted(started, started.request, submission)
+            return take_over(store, job, started.execution_arn) if standing(job) is Standing.OPEN else job
+        case _:
+            return _accepted(started, started.request, submission)
 
-    Raises:
-        StorageFailed: Step Functions did not take it.
-    """
-    if job.execution_arn is None:
-        return
-    try:
-        machine.stop_execution(
-            executionArn=job.execution_arn, error="GenerationCancelled", cause="cancelled by a caller"
-        )
-    except (ClientError, BotoCoreError) as error:
-        code = code_of(error)
-        if code not in ("ExecutionDoesNotExist", "ValidationException"):
-            raise StorageFailed(f"Step Functions did not stop job '{job.id}' ({code}). Send the call again.") from error
 
-
-def execution_arn(machine_arn: str, name: str) -> str:
-    """The ARN of a standard execution by its machine's ARN and its name."""
-    return f"{machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+def _accepted(started: ExecutionInput, request: Any, submission: Submission) -> Job:
+    origin = Origin(started.source, started.owner, started.execution_arn)
+    return submission.accept(parse_request(request), started.job_id, origin).job
 
 
 def for_machine(job: Job, interval: int) -> dict[str, Any]:
@@ -109,8 +110,8 @@ class Ended:
     execution_arn: str
 
     @property
-    def started(self) -> MachineInput:
-        return MachineInput(self.state["input"], self.execution_arn)
+    def started(self) -> ExecutionInput:
+        return read_input(self.state["input"], self.execution_arn)
 
     def error(self, job: Job | None) -> StillmotionError:
         """Why: a caught error, the provider's terminal status, or no polls left."""
@@ -145,11 +146,10 @@ def _taken_over(job_id: str, error: StillmotionError) -> dict[str, Any]:
 
 def _own_job(ended: Ended, store: JobStore) -> Job | None:
     """The job that this execution works on; one of another execution with the same key is not touched."""
-    try:
-        job_id = ended.state["job"]["id"] if "job" in ended.state else ended.started.job_id()
-    except StillmotionError:
+    started = ended.started
+    if "job" not in ended.state and isinstance(started, Unreadable):
         return None
-    job = store.find(job_id)
+    job = store.find(ended.state["job"]["id"] if "job" in ended.state else started.job_id)
     return job if job is not None and job.execution_arn == ended.execution_arn else None
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from stillmotion.aws_errors import storage_errors
 from stillmotion.errors import StorageFailed
 from stillmotion.jobs.public import event_detail
 from stillmotion.jobs.record import SCHEMA_VERSION, Job
@@ -21,17 +20,6 @@ COMPLETED = "Video Generation Completed"
 FAILED = "Video Generation Failed"
 BATCH_COMPLETED = "Video Batch Completed"
 BATCH_FAILED = "Video Batch Failed"
-
-
-class EventSink(Protocol):
-    """Where events go."""
-
-    def send(self, detail_type: str, job: Job) -> None:
-        """Tell of a job.
-
-        Raises:
-            StorageFailed: the bus did not take the event.
-        """
 
 
 class EventBus:
@@ -51,7 +39,7 @@ class EventBus:
             StorageFailed: the bus did not take it.
         """
         detail = json.dumps({"schema_version": SCHEMA_VERSION} | dict(facts), ensure_ascii=False)
-        try:
+        with storage_errors(f"EventBridge did not take '{detail_type}'"):
             answer = self._events.put_events(
                 Entries=[
                     {
@@ -63,8 +51,6 @@ class EventBus:
                     }
                 ]
             )
-        except (ClientError, BotoCoreError) as error:
-            raise StorageFailed(f"EventBridge did not take '{detail_type}' ({type(error).__name__}).") from error
         # PutEvents answers 200 also when it refused an entry.
         if answer["FailedEntryCount"]:
             code = answer["Entries"][0].get("ErrorCode", "unknown")

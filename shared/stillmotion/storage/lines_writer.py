@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from stillmotion.aws_errors import storage_errors
 from stillmotion.errors import StorageFailed
 from stillmotion.storage.video_store import PART_BYTES, checksum_crc32
 
@@ -55,14 +55,13 @@ class LinesWriter:
         elif self._upload_id:
             self._abort()
 
-    def _guarded(self, action: Any) -> None:
+    def _guarded(self, action: Callable[[], None]) -> None:
         try:
-            action()
-        except (ClientError, BotoCoreError) as error:
+            with storage_errors(f"S3 did not store '{self._key}'", "It is tried again."):
+                action()
+        except StorageFailed:
             self._abort()
-            raise StorageFailed(
-                f"S3 did not store '{self._key}' ({type(error).__name__}). It is tried again."
-            ) from error
+            raise
 
     def _send_part(self) -> None:
         place: dict[str, Any] = {"Bucket": self._bucket, "Key": self._key}
@@ -90,7 +89,6 @@ class LinesWriter:
     def _abort(self) -> None:
         if not self._upload_id:
             return
-        try:
+        # Where that fails, the bucket's lifecycle rule takes the parts away within a day.
+        with suppress(StorageFailed), storage_errors(f"S3 did not remove the parts of '{self._key}'"):
             self._s3.abort_multipart_upload(Bucket=self._bucket, Key=self._key, UploadId=self._upload_id)
-        except (ClientError, BotoCoreError):
-            return  # the bucket's lifecycle rule takes the parts away within a day

@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from stillmotion.errors import ERRORS, InternalError, StorageFailed
+from stillmotion.errors import ERRORS, InternalError
 from stillmotion.jobs.public import sidecar
 from stillmotion.jobs.record import Job
+from stillmotion.ports import ObjectStore
 from stillmotion.problems import problem
 from stillmotion.requests.drop_folder import Drop
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-
-class Notes(Protocol):
-    """Where notes go."""
-
-    def completed(self, job: Job) -> None:
-        """Put the job's public record beside its video."""
-
-    def failed(self, job: Job) -> None:
-        """Put the problem document of a job that a dropped object started; nothing for other jobs."""
 
 
 class S3Notes:
     """Notes as objects: ``videos/{id}.json`` in the output bucket, ``failed/<name>.json`` where the drop was."""
 
-    def __init__(self, s3: S3Client, output_bucket: str) -> None:
-        self._s3 = s3
+    def __init__(self, objects: ObjectStore, output_bucket: str) -> None:
+        self._objects = objects
         self._output_bucket = output_bucket
 
     def completed(self, job: Job) -> None:
@@ -48,8 +34,4 @@ class S3Notes:
         self._put(drop.bucket, drop.failure_key, document | faults | {"source": job.source})
 
     def _put(self, bucket: str, key: str, note: Mapping[str, Any]) -> None:
-        body = json.dumps(note, indent=2, ensure_ascii=False).encode()
-        try:
-            self._s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
-        except (ClientError, BotoCoreError) as error:
-            raise StorageFailed(f"S3 did not store '{key}' ({type(error).__name__}). It is tried again.") from error
+        self._objects.put(bucket, key, json.dumps(note, indent=2, ensure_ascii=False).encode(), "application/json")

@@ -17,13 +17,12 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from stillmotion.aws_errors import code_of
+from stillmotion.aws_errors import MISSING, storage_errors
 from stillmotion.errors import DownloadFailed, NotAVideo, StorageFailed
 from stillmotion.jobs.record import StoredVideo
+from stillmotion.ports import HttpAnswer
 from stillmotion.telemetry import logger
 
 if TYPE_CHECKING:
@@ -36,16 +35,8 @@ READ_BYTES = 256 * 2**10
 UPLOADS_IN_FLIGHT = 4
 MIN_VIDEO_BYTES = 256
 MAX_VIDEO_BYTES = 5 * 2**30
+_AGAIN = "It is still at ModelGates; the delivery is tried again."
 _OPAQUE_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream"})
-
-
-class Answer(Protocol):
-    """What is needed of an HTTP answer."""
-
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-
-    def read(self, amt: int | None = None) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +65,21 @@ class VideoStore:
     def find(self, key: str, job_id: str) -> StoredVideo | None:
         """The object an earlier delivery of this job left whole, or ``None``. It is read once for its checksum."""
         try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=key)
-            if answer["Metadata"].get("job-id") != job_id:
+            with storage_errors("S3 did not read the video", _AGAIN):
+                answer = self._s3.get_object(Bucket=self._bucket, Key=key)
+                if answer["Metadata"].get("job-id") != job_id:
+                    return None
+                digest, size = hashlib.sha256(), 0
+                while chunk := answer["Body"].read(self._part_bytes):
+                    digest.update(chunk)
+                    size += len(chunk)
+        except StorageFailed as error:
+            if error.aws_code in MISSING:
                 return None
-            digest, size = hashlib.sha256(), 0
-            while chunk := answer["Body"].read(self._part_bytes):
-                digest.update(chunk)
-                size += len(chunk)
-        except (ClientError, BotoCoreError) as error:
-            if code_of(error) in ("NoSuchKey", "404"):
-                return None
-            raise _storage_failed("read", error) from error
+            raise
         return self._stored(key, size, answer["ContentType"], digest.hexdigest())
 
-    def store(self, answer: Answer, key: str, metadata: Mapping[str, str]) -> StoredVideo:
+    def store(self, answer: HttpAnswer, key: str, metadata: Mapping[str, str]) -> StoredVideo:
         """Stream the answer's body to ``key``.
 
         Raises:
@@ -100,7 +92,7 @@ class VideoStore:
         digest = hashlib.sha256()
         parts = self._parts(answer, expected, digest)
         first = next(parts)
-        try:
+        with storage_errors("S3 did not store the video", _AGAIN):
             if len(first) < self._part_bytes:
                 # The whole of it: nothing may follow a short part.
                 size = len(first) + sum(len(part) for part in parts)
@@ -117,13 +109,11 @@ class VideoStore:
                 del first  # or it would be held until the last part is sent
                 size = self._multipart(parts, key, expected.content_type, metadata)
             held = self._s3.head_object(Bucket=self._bucket, Key=key)["ContentLength"]
-        except (ClientError, BotoCoreError) as error:
-            raise _storage_failed("store", error) from error
         if held != size:
             raise StorageFailed(f"S3 holds {held:,} bytes of '{key}', sent were {size:,}. The delivery is tried again.")
         return self._stored(key, size, expected.content_type, digest.hexdigest())
 
-    def _expect(self, answer: Answer) -> _Expected:
+    def _expect(self, answer: HttpAnswer) -> _Expected:
         content_type = answer.headers.get("Content-Type", "").split(";")[0].strip().lower()
         if content_type in _OPAQUE_TYPES:
             content_type = "video/mp4"
@@ -140,7 +130,7 @@ class VideoStore:
             self._check_size(length)
         return _Expected(content_type, length)
 
-    def _parts(self, answer: Answer, expected: _Expected, digest: hashlib._Hash) -> Iterator[bytes]:
+    def _parts(self, answer: HttpAnswer, expected: _Expected, digest: hashlib._Hash) -> Iterator[bytes]:
         """The body in parts of full size, the last one shorter and perhaps empty; checked as it passes."""
         total = 0
         while True:
@@ -175,10 +165,11 @@ class VideoStore:
 
     def _abort(self, key: str, upload: str) -> None:
         try:
-            self._s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
-        except (ClientError, BotoCoreError) as error:
-            # What made the upload fail is the thing to tell; the bucket's lifecycle rule takes the parts away.
-            logger.warning("parts left behind", extra={"key": key, "reason": type(error).__name__})
+            with storage_errors("S3 did not remove the parts"):
+                self._s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
+        except StorageFailed as error:
+            # What made the upload fail is the thing to report; the bucket's lifecycle rule takes the parts away.
+            logger.warning("parts left behind", extra={"key": key, "reason": error.aws_code})
 
     def _send_parts(self, parts: Iterator[bytes], key: str, upload: str) -> tuple[list[CompletedPartTypeDef], int]:
         def send(number: int, part: bytes) -> CompletedPartTypeDef:
@@ -211,7 +202,7 @@ class VideoStore:
         )
 
 
-def _read_full(answer: Answer, amount: int) -> bytes:
+def _read_full(answer: HttpAnswer, amount: int) -> bytes:
     """Exactly ``amount`` bytes, fewer only at the end."""
     pieces, missing = [], amount
     while missing and (chunk := answer.read(min(missing, READ_BYTES))):
@@ -233,9 +224,3 @@ def _check_head(part: bytes) -> None:
             f"What was delivered ({len(part):,} bytes at first) does not begin as an MP4 does. Look the job up at "
             "ModelGates; the delivery can be resumed."
         )
-
-
-def _storage_failed(action: str, error: Exception) -> StorageFailed:
-    return StorageFailed(
-        f"S3 did not {action} the video ({code_of(error)}). It is still at ModelGates; the delivery is tried again."
-    )
