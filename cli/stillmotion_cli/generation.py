@@ -9,7 +9,7 @@ from stillmotion_cli import downloads
 from stillmotion_cli.client import ApiClient, Job
 from stillmotion_cli.errors import CommandError, GenerationFailed, StillRunning, Unreachable
 from stillmotion_cli.stack import Stack
-from stillmotion_cli.units import clock
+from stillmotion_cli.units import clock, money
 
 RUNNING = frozenset({"queued", "submitting", "in_progress", "delivering"})
 DEFAULT_INTERVAL = 5.0
@@ -85,6 +85,8 @@ def require_completed(job: Job) -> Job:
     message += f"\n  {error['message']}" if error.get("message") else ""
     if said := error.get("provider_message"):
         message += f"\n  ModelGates said: {said}"
+    if (most := (job.get("usage") or {}).get("may_have_cost_usd")) is not None:
+        message += f"\n  It may have cost up to {money(most)}."
     kind = StillRunning if job["status"] == "timed_out" else GenerationFailed
     raise kind(message, job, next_step(job))
 

@@ -48,6 +48,8 @@ def _facts(job: Job) -> Iterator[tuple[str, str]]:
         yield "video", f"s3://{video['bucket']}/{video['key']} ({size(int(video['bytes']))}, {video['content_type']})"
     if usage.get("cost_usd") is not None:
         yield "cost", money(usage["cost_usd"])
+    elif usage.get("may_have_cost_usd") is not None:
+        yield "cost", f"may have cost up to {money(usage['may_have_cost_usd'])}"
     for key, value in (job.get("metadata") or {}).items():
         yield "metadata", f"{key}={value}"
     for warning in job.get("warnings") or []:
@@ -74,12 +76,19 @@ def show_jobs(terminal: Terminal, jobs: Sequence[Document]) -> None:
             Text(str(job["status"]), style=_COLOURS.get(str(job["status"]), "")),
             age(job.get("created_at")),
             _length(job),
-            money((job.get("usage") or {}).get("cost_usd")),
+            _cost(job.get("usage") or {}),
             str(job.get("model") or "-"),
         ]
         for job in jobs
     ]
     _table(terminal, ["id", "status", "age", "size", "cost", "model"], rows)
+
+
+def _cost(usage: Document) -> str:
+    """What a job cost, or with a leading sign what it may have cost at most."""
+    if usage.get("cost_usd") is None and usage.get("may_have_cost_usd") is not None:
+        return f"≤{money(usage['may_have_cost_usd'])}"
+    return money(usage.get("cost_usd"))
 
 
 def _length(job: Document) -> str:

@@ -18,5 +18,7 @@ wiring.prepare(wiring.recovery, RecoverySettings)
 @entry_point
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One sweep; answers what it did in numbers of jobs."""
-    recovery = wiring.recovery(load(RecoverySettings, os.environ))
-    return asdict(recovery.sweep(lambda: context.get_remaining_time_in_millis() / 1000))
+    settings = load(RecoverySettings, os.environ)
+    swept = wiring.recovery(settings).sweep(lambda: context.get_remaining_time_in_millis() / 1000)
+    wiring.credits_watch(settings).report()
+    return asdict(swept)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from stillmotion.batches.open import Batches
     from stillmotion.batches.prepare import Preparing
     from stillmotion.batches.store import DynamoBatchStore
+    from stillmotion.generation.charges import CreditsWatch
     from stillmotion.generation.create import CreateVideo
     from stillmotion.generation.deliver import Delivery
     from stillmotion.generation.operate import Control
@@ -296,6 +297,13 @@ def recovery(settings: RecoverySettings) -> Recovery:
 
     machine = executions(settings.state_machine_arn)
     return Recovery(job_store(settings), failures(settings), provider(settings), machine)
+
+
+@cache
+def credits_watch(settings: RecoverySettings) -> CreditsWatch:
+    from stillmotion.generation.charges import CreditsWatch
+
+    return CreditsWatch(provider(settings))
 
 
 def origins(trusted: frozenset[str]) -> frozenset[str]:

@@ -94,6 +94,9 @@ class Usage(BaseModel):
     """What ModelGates charged, in USD; ``null`` until it says so."""
 
     cost_usd: float | None = None
+    may_have_cost_usd: float | None = Field(
+        default=None, description="at most; of a job without a video that was, or may have been, accepted and charged"
+    )
 
 
 class StoredVideo(BaseModel):
@@ -139,7 +142,8 @@ class JobView(BaseModel):
     provider: ProviderState
     polls: int = Field(ge=0)
     usage: Usage
-    estimated_cost_usd: float | None = None
+    estimated_cost_usd: float | None = Field(default=None, description="at most, in USD")
+    price: PriceView | None = None
     video: list[VideoOutput]
     error: JobError | None = None
     metadata: dict[str, str]

@@ -7,6 +7,7 @@ written again, and an event that was not sent is sent.
 from __future__ import annotations
 
 from stillmotion.errors import JobStateConflict, ProviderError, StillmotionError
+from stillmotion.generation.charges import watch_charge
 from stillmotion.generation.publish import Publishing
 from stillmotion.jobs.lifecycle import BEGIN_DELIVERY, COMPLETE, Status
 from stillmotion.jobs.record import Job, StoredVideo, Usage, now
@@ -67,6 +68,7 @@ class Delivery:
                 raise
         logger.info("job completed", extra={"job_id": job.id, "bytes": sum(video.bytes for video in videos)})
         count("JobsCompleted", model=job.model)
+        watch_charge(job)
         if job.usage.cost_usd is not None:
             count("SpendUsd", job.usage.cost_usd, "None", model=job.model)
         count("BytesDelivered", sum(video.bytes for video in videos), "Bytes", model=job.model)

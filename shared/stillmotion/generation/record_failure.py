@@ -18,6 +18,7 @@ from stillmotion.errors import (
     SubmitInProgress,
     SubmitOutcomeUnknown,
 )
+from stillmotion.generation.charges import watch_charge
 from stillmotion.generation.publish import Publishing
 from stillmotion.jobs.lifecycle import END, STATUS_OF_ERROR, Status
 from stillmotion.jobs.record import Job, JobError, now
@@ -82,7 +83,9 @@ class Failures:
             if job.terminal or only not in (None, job.status) or unchanged_since not in (None, job.updated_at):
                 return job
             ending = _ending(classify_by_progress(job, error))
-            transition = END[ending.pop("status")]
+            status = ending.pop("status")
+            transition = END[status]
+            ending["usage"] = job.possible_charge(status)
             try:
                 job = self._store.update(job.id, transition, only=job.status, unchanged_since=unchanged_since, **ending)
             except JobStateConflict:
@@ -105,6 +108,7 @@ def _ending(error: StillmotionError) -> dict[str, Any]:
 def _count(job: Job) -> None:
     code = "" if job.error is None else job.error.code
     logger.warning("job ended without a video", extra={"job_id": job.id, "code": code, "status": job.status})
+    watch_charge(job)
     count("JobsFailed", model=job.model, code=code)
 
 

@@ -35,7 +35,7 @@ from stillmotion.errors import (
 )
 from stillmotion.generation.limits import Limits
 from stillmotion.jobs.lifecycle import ACCEPT, CLAIM, NOTE_PAID, RELEASE, RETURN_RESERVATION, Status, Transition
-from stillmotion.jobs.record import Job, now, record_expiry
+from stillmotion.jobs.record import Job, PriceEstimate, now, record_expiry
 from stillmotion.jobs.spend import CeilingReached, Reservation, give_back
 from stillmotion.jobs.store import get_job
 from stillmotion.modelgates.job import ProviderJob
@@ -137,6 +137,7 @@ class Submission:
             metadata=request.metadata,
             warnings=examined.warnings,
             estimated_cost_usd=examined.quote.estimated_cost_usd,
+            price=PriceEstimate.parse(examined.quote.to_json()),
             execution_arn=origin.execution_arn,
             created_at=moment,
             updated_at=moment,

@@ -19,7 +19,7 @@ _WHOLE = None
 _OUTCOME: Mapping[str, frozenset[str] | None] = {
     "id": _WHOLE,
     "status": _WHOLE,
-    "usage": frozenset({"cost_usd"}),
+    "usage": frozenset({"cost_usd", "may_have_cost_usd"}),
     "video": frozenset({"bucket", "key", "bytes", "content_type", "checksum"}),
     "metadata": _WHOLE,
     "completed_at": _WHOLE,
@@ -33,6 +33,7 @@ _RECORD: Mapping[str, frozenset[str] | None] = {
     "provider": frozenset({"job_id", "generation_id", "status", "polling_url", "error"}),
     "polls": _WHOLE,
     "estimated_cost_usd": _WHOLE,
+    "price": frozenset({"at_most_usd", "at_least_usd", "basis", "open", "reason"}),
     "error": frozenset({"code", "message", "retryable", "provider_message", "faults"}),
     "warnings": _WHOLE,
     "execution_arn": _WHOLE,

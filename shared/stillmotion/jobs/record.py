@@ -34,9 +34,26 @@ class ProviderState(Document):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage(Document):
-    """What ModelGates charged, in USD; ``null`` until it says so."""
+    """What ModelGates charged, in USD; ``null`` until it says so.
+
+    ``may_have_cost_usd`` is the estimate of a job that ended without a video and whose charge is not known, although it
+    was or may have been accepted.
+    """
 
     cost_usd: float | None = None
+    may_have_cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceEstimate(Document):
+    """What the request was priced at: decimal strings in USD, the names of the price list that make the most, what was
+    open in words, and why there is no price."""
+
+    at_most_usd: str | None = None
+    at_least_usd: str | None = None
+    basis: list[str] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +98,7 @@ class Job(Document):
     polls: int = 0
     usage: Usage = Usage()
     estimated_cost_usd: float | None = None
+    price: PriceEstimate | None = None
     reserved: Reservation | None = None
     video: list[StoredVideo] = field(default_factory=list)
     error: JobError | None = None
@@ -120,6 +138,13 @@ class Job(Document):
         # Its content could not be found once, but ModelGates itself says that it has finished.
         missed = self.status is Status.EXPIRED and self.last_said is Outcome.COMPLETED
         return self.status in (Status.TIMED_OUT, Status.SUBMIT_UNKNOWN) or failed_delivery or missed
+
+    def possible_charge(self, ends_as: Status) -> Usage:
+        """The usage of a job that ends without a video: its charge, or else what it may have been charged."""
+        sent = self.provider.job_id is not None or ends_as is Status.SUBMIT_UNKNOWN
+        if self.usage.cost_usd is not None or not sent:
+            return self.usage
+        return Usage(may_have_cost_usd=self.estimated_cost_usd)
 
     def with_answer(self, answer: ProviderJob, *, as_id: str | None = None) -> dict[str, Any]:
         """The fields that an answer of ModelGates changes; what it does not say stays.

@@ -7,8 +7,10 @@ translated here, once, and never repeat an address: it may be a secret.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from decimal import Decimal
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, unquote, urljoin, urlsplit
@@ -124,6 +126,28 @@ class ModelGates:
         unusable = ProviderUnavailable(f"ModelGates gave no job for this poll (HTTP {status}).", provider_message=said)
         unusable.answered = status
         raise unusable
+
+    def credits_left(self) -> Decimal | None:
+        """USD left of the key's limit, ``None`` where it has none.
+
+        Raises:
+            ProviderUnauthorized: 401, also with the key read afresh.
+            ProviderUnavailable: no usable answer.
+        """
+        url = f"{self._root}/key"
+        status, headers, data = self._get_json(url, self._authorization())
+        if status == 401:
+            status, headers, data = self._get_json(url, self._authorization(refresh=True))
+        if status == 401:
+            raise ProviderUnauthorized("ModelGates does not accept the API key. Put the right key into the secret.")
+        found = data.get("data") if isinstance(data, Mapping) else None
+        if status != 200 or not isinstance(found, Mapping):
+            raise ProviderUnavailable(
+                f"ModelGates did not say what is left of the credits (HTTP {status}).", retry_after=retry_after(headers)
+            )
+        left = found.get("limit_remaining")
+        known = isinstance(left, int | float) and not isinstance(left, bool) and math.isfinite(left)
+        return Decimal(str(left)) if known else None
 
     @contextmanager
     def content(self, job: ProviderJob, index: int) -> Iterator[Download]:
