@@ -4,7 +4,7 @@ records     JobStore, JobReader, JobIndex, BatchStore
 workflows   Executions, BatchExecutions
 objects     ObjectStore, OpenLines, Videos, Notes
 events      EventSink, BatchEvents
-ModelGates  Provider, ApiKey
+ModelGates  Provider, Credits, ApiKey
 HTTP        HttpAnswer
 requests    Media
 """
@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from stillmotion.batches.record import Batch
     from stillmotion.jobs.index import Query
     from stillmotion.jobs.lifecycle import Status, Transition
@@ -257,6 +259,17 @@ class Provider(Protocol):
         Raises:
             GenerationExpired: ModelGates no longer holds it.
             DownloadFailed: anything else; may be tried again.
+        """
+
+
+class Credits(Protocol):
+    """The account at ModelGates."""
+
+    def credits_left(self) -> Decimal | None:
+        """USD left of the key's limit, ``None`` where it has none.
+
+        Raises:
+            ProviderUnauthorized, ProviderUnavailable: no answer this time.
         """
 
 

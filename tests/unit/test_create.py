@@ -28,7 +28,7 @@ from tests.support.fakes import Bench, Died, a_request
 
 
 class Caller:
-    """A caller of the use case over fakes, and the executions; ``started`` holds what each execution was handed over."""
+    """A caller of the use case over fakes, and the executions; ``started`` holds what each was handed over."""
 
     def __init__(self, die_after: int | None = None) -> None:
         self.bench = Bench(die_after)

@@ -24,7 +24,7 @@ from stillmotion.generation.record_failure import (
     polling_timed_out,
 )
 from stillmotion.jobs.lifecycle import CLAIM, END, STATUS_OF_ERROR, TERMINAL, Status
-from stillmotion.jobs.record import JobError, ProviderState
+from stillmotion.jobs.record import JobError, ProviderState, Usage
 from stillmotion.modelgates.job import Outcome
 from tests.support.fakes import Bench, Died, a_job
 
@@ -256,3 +256,30 @@ def test_a_time_out_tells_to_resume_and_not_to_pay_again() -> None:
     assert "60 polls" in error.detail
     assert "do not submit it again, resume it" in error.detail
     assert error.retryable
+
+
+@pytest.mark.parametrize(
+    ("status", "job_id", "error", "most"),
+    [
+        (Status.IN_PROGRESS, "job-1", GenerationFailed("x"), 0.12),
+        (Status.IN_PROGRESS, "job-1", PollingTimedOut("x"), 0.12),
+        (Status.DELIVERING, "job-1", DownloadFailed("x"), 0.12),
+        (Status.SUBMITTING, None, SubmitOutcomeUnknown("x"), 0.12),
+        (Status.QUEUED, None, GenerationCancelled("x"), None),
+        (Status.QUEUED, None, GenerationFailed("x"), None),
+    ],
+)
+def test_what_may_have_been_charged_is_on_record(
+    status: Status, job_id: str | None, error: StillmotionError, most: float | None
+) -> None:
+    bench = Bench()
+    bench.store.put(a_job(status, provider=ProviderState(job_id=job_id), estimated_cost_usd=0.12))
+    assert bench.failures.record("vid_1", error).usage == Usage(may_have_cost_usd=most)
+    [(_, published)] = bench.events.sent
+    assert published["usage"].get("may_have_cost_usd") == most
+
+
+def test_a_known_charge_is_not_replaced_by_a_possible_one() -> None:
+    bench = Bench()
+    bench.store.put(a_job(usage=Usage(cost_usd=0.05), provider=ProviderState(job_id="job-1"), estimated_cost_usd=0.12))
+    assert bench.failures.record("vid_1", GenerationFailed("x")).usage == Usage(cost_usd=0.05)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -297,3 +298,24 @@ def test_errors_of_whoever_reads_the_clip_pass_unchanged() -> None:
         with Wire([VIDEO]) as api, pytest.raises(type(error)) as passed, gates(api.url).content(finished(), 0):
             raise error
         assert passed.value is error
+
+
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ({"data": {"limit": 50, "limit_remaining": 12.345678, "usage": 37.654322}}, Decimal("12.345678")),
+        ({"data": {"limit": None, "limit_remaining": None}}, None),
+        ({"data": {"limit_remaining": "much"}}, None),
+        ({"data": {"limit_remaining": 0}}, Decimal(0)),
+    ],
+)
+def test_the_credits_left_are_read(body: dict[str, Any], left: Decimal | None) -> None:
+    with Wire([answer(200, json.dumps(body).encode())]) as wire:
+        assert gates(wire.url).credits_left() == left
+    assert wire.seen[0].line == "GET /api/v1/key HTTP/1.1"
+
+
+@pytest.mark.parametrize("script", [answer(500, b"{}"), answer(200, b"[]"), answer(200, b"no json"), hang_up])
+def test_credits_that_cannot_be_read_are_an_error_of_ours(script: Script) -> None:
+    with Wire([script]) as wire, pytest.raises(ProviderUnavailable):
+        gates(wire.url).credits_left()

@@ -13,7 +13,7 @@ import pytest
 from stillmotion.api.views import JobView, VideoLink, show_job
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.public import event_detail, http_view, sidecar, workflow_output
-from stillmotion.jobs.record import SCHEMA_VERSION, Job, JobError, ProviderState, StoredVideo, Usage, now
+from stillmotion.jobs.record import SCHEMA_VERSION, Job, JobError, PriceEstimate, ProviderState, StoredVideo, Usage, now
 from stillmotion.jobs.spend import Reservation
 from tests.support.fakes import a_job
 
@@ -41,6 +41,11 @@ class _Error(JobError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Price(PriceEstimate):
+    private: str = PLANTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Record(Job):
     """A record of a later release, with a private field at every level."""
 
@@ -48,6 +53,7 @@ class _Record(Job):
     usage: _Usage = field(default_factory=_Usage)
     video: list[_Video] = field(default_factory=list)
     error: _Error | None = None
+    price: _Price | None = None
     private: str = PLANTED
 
 
@@ -70,8 +76,9 @@ def full_record(kind: type[Job] = Job) -> Job:
         "owner": "arn:alice",
         "provider": provider,
         "polls": 3,
-        "usage": {"cost_usd": 0.5},
+        "usage": {"cost_usd": 0.5, "may_have_cost_usd": 0.5},
         "estimated_cost_usd": 0.5,
+        "price": {"at_most_usd": "0.50", "at_least_usd": "0.50", "basis": ["per-video"], "open": ["o"], "reason": "r"},
         "reserved": Reservation(day="2026-01-01", micro_usd=5),
         "video": [video],
         "error": {"code": "StorageFailed", "message": "m", "provider_message": "p", "faults": [{"pointer": "#/a"}]},
@@ -89,7 +96,7 @@ def full_record(kind: type[Job] = Job) -> Job:
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_private_field_added_to_the_record_appears_in_no_view(view: str) -> None:
     record = full_record(_Record)
-    assert json.dumps(record.as_json()).count(PLANTED) == 6
+    assert json.dumps(record.as_json()).count(PLANTED) == 7
     assert PLANTED not in json.dumps(VIEWS[view](record))
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from stillmotion.errors import StillmotionError
 from stillmotion.jobs.record import Job
-from stillmotion.modelgates.client import ModelGates
+from stillmotion.ports import Credits
 from stillmotion.telemetry import count, logger
 
 TOLERANCE_USD = Decimal("0.000001")
@@ -29,7 +29,7 @@ def watch_charge(job: Job) -> None:
 class CreditsWatch:
     """Reports what is left of the account's credits."""
 
-    def __init__(self, provider: ModelGates) -> None:
+    def __init__(self, provider: Credits) -> None:
         self._provider = provider
 
     def report(self) -> Decimal | None:
