@@ -226,7 +226,7 @@ def test_models_are_listed_for_what_is_asked(command: Command) -> None:
     prices = [model["estimated_cost_usd"] for model in found if model["estimated_cost_usd"] is not None]
     assert prices == sorted(prices)
     lines = [line.split() for line in command("models", *wish).stdout.splitlines()]
-    assert ["google/veo-3.1-lite", "$0.18"] in [line[:2] for line in lines]
+    assert ["google/veo-3.1-lite", "$0.48"] in [line[:2] for line in lines]
 
 
 def test_exit_codes_tell_a_refusal_from_a_failure(command: Command, simulator: SimulatorControl) -> None:

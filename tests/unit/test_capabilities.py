@@ -11,7 +11,7 @@ from stillmotion.modelgates.models import FRESH_SECONDS, STALE_SECONDS, ModelCat
 from tests.support.fakes import FRAME_URL, MODEL, a_request
 
 STATED: dict[str, Any] = {
-    "supported_durations": [4, 6, 8],
+    "supported_durations": [8, 4, 6],
     "supported_resolutions": ["720p", "1080p"],
     "supported_aspect_ratios": ["16:9", "9:16"],
     "supported_sizes": ["1280x720"],

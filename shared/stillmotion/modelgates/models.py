@@ -125,7 +125,8 @@ def check(request: VideoRequest, model: VideoModel) -> None:
 
 def _listed(request: VideoRequest, model: VideoModel) -> Iterator[Fault]:
     for field, offered in (
-        ("duration", model.supported_durations),
+        # Model lists have them in any order.
+        ("duration", model.supported_durations and sorted(model.supported_durations)),
         ("resolution", model.supported_resolutions),
         ("aspect_ratio", model.supported_aspect_ratios),
         ("size", model.supported_sizes),
