@@ -11,6 +11,7 @@ import pytest
 from stillmotion.batches.manifest import MAX_ROW_BYTES
 from stillmotion.batches.record import MAX_CONCURRENCY
 from stillmotion.errors import ERRORS
+from tests.support.cloudformation import expanded_resources
 from tests.support.inprocess_batches import BATCH_DEFINITION
 from tests.support.template import DEFINITION, resources, template
 
@@ -109,28 +110,37 @@ def test_state_names_are_used_once_and_every_state_can_be_reached() -> None:
 def test_the_batch_machine_calls_only_functions_it_names() -> None:
     assert set(BATCH["DefinitionSubstitutions"]) == set(re.findall(r"\$\{(\w+)\}", BATCH_DEFINITION.read_text()))
     functions = [found for name, found in BATCH["DefinitionSubstitutions"].items() if name.endswith("FunctionArn")]
-    assert sorted(map(str, statements()["RunSteps"]["Resource"])) == sorted(map(str, functions))
+    assert sorted(map(str, statements()["InvokeBatchSteps"]["Resource"])) == sorted(map(str, functions))
 
 
 def test_the_machine_may_run_items_and_videos_and_nothing_else() -> None:
     assert set(statements()) == {
-        *("RunSteps", "ReadItems", "WriteMapRuns", "StartItems", "EndItems", "StartVideos", "EndVideos", "HearOfVideos")
+        "InvokeBatchSteps",
+        "ReadBatchFiles",
+        "WriteMapRunResults",
+        "StartItemExecutions",
+        "StopItemExecutions",
+        "StartVideoExecutions",
+        "StopItemVideos",
+        "WaitForVideos",
     }
-    rule = statements()["HearOfVideos"]["Resource"]["Fn::Sub"]
+    rule = statements()["WaitForVideos"]["Resource"]["Fn::Sub"]
     assert rule.endswith(":rule/StepFunctionsGetEventsForStepFunctionsExecutionRule")
-    assert statements()["StartVideos"]["Resource"] == {"Ref": "GenerateVideoStateMachine"}
+    assert statements()["StartVideoExecutions"]["Resource"] == {"Ref": "GenerateVideoStateMachine"}
     # By name: the machine's own ARN in its own role would be a circle.
     assert BATCH["Name"] == {"Fn::Sub": "${AWS::StackName}-batches"}
-    assert statements()["StartItems"]["Resource"]["Fn::Sub"].endswith(":stateMachine:${AWS::StackName}-batches")
+    assert statements()["StartItemExecutions"]["Resource"]["Fn::Sub"].endswith(
+        ":stateMachine:${AWS::StackName}-batches"
+    )
 
 
 def test_only_manifests_in_their_folder_start_a_batch() -> None:
-    rule = resources("AWS::Events::Rule")["BatchDropRule"]["EventPattern"]
-    patterns = [matcher["wildcard"] for matcher in rule["detail"]["object"]["key"]]
+    rules = expanded_resources("AWS::Events::Rule")
+    manifests = rules["GenerateBatchStateMachineManifestDropped"]["EventPattern"]
+    patterns = [matcher["wildcard"] for matcher in manifests["detail"]["object"]["key"]]
     assert patterns == [f"batches/in/*.{suffix}" for suffix in ("csv", "json", "jsonl", "ndjson")]
-    assert resources("AWS::Events::Rule")["DropRule"]["EventPattern"]["detail"]["object"]["key"] == [
-        {"prefix": "drop/"}
-    ]
+    pictures = rules["GenerateVideoStateMachinePictureDropped"]["EventPattern"]
+    assert pictures["detail"]["object"]["key"] == [{"prefix": "drop/"}]
 
 
 def test_a_batch_runs_twenty_at_a_time_and_tolerates_failures_by_default() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from dataclasses import fields
@@ -17,6 +16,8 @@ from stillmotion.generation.reconcile import Swept
 from stillmotion.generation.submit import LEASE_SECONDS
 from stillmotion.settings import load
 from stillmotion.storage.event_bus import SOURCE
+from tests.support.cloudformation import expanded_resources
+from tests.support.functions import handler_of, loaded_settings
 from tests.support.inprocess import HANDLERS, VALUES
 from tests.support.template import DEFINITION, ROOT, function_environment, resources, template
 
@@ -53,29 +54,6 @@ def statements(logical_id: str) -> list[dict[str, Any]]:
 
 def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
-
-
-def handler_of(function: str) -> tuple[str, str]:
-    """The folder and the handler's name of a function."""
-    found = FUNCTIONS[function]
-    assert found["Handler"].startswith("app.")
-    return found["CodeUri"].removeprefix("functions/").rstrip("/"), found["Handler"].removeprefix("app.")
-
-
-def loaded_settings(function: str) -> set[str]:
-    """The settings classes that a function's code loads: in its handler, or in its API's routes."""
-    folder, handler = handler_of(function)
-    module = ast.parse((ROOT / "functions" / folder / "app.py").read_text())
-    parts = {part.name: part for part in module.body if isinstance(part, ast.FunctionDef)}
-    assert handler in parts
-    handlers = {name for where, name in HANDLERS.values() if where == folder}
-    own = _loads(parts[handler])
-    return own or {kind for name, part in parts.items() if name not in handlers for kind in _loads(part)}
-
-
-def _loads(part: ast.AST) -> set[str]:
-    calls = [node for node in ast.walk(part) if isinstance(node, ast.Call)]
-    return {ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) == "load"}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -164,8 +142,8 @@ def test_a_parameter_is_described_grouped_and_has_a_default_and_limits(name: str
     parameter = PARAMETERS[name]
     assert parameter["Description"].endswith((".", "*"))
     assert "Default" in parameter
-    if parameter["Type"] == "Number":
-        assert {"MinValue", "MaxValue"} <= parameter.keys() or "AllowedValues" in parameter
+    numbers = {"MinValue", "MaxValue"} <= parameter.keys()
+    assert "AllowedValues" in parameter or (numbers if parameter["Type"] == "Number" else "AllowedPattern" in parameter)
     groups = template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     assert [name in group["Parameters"] for group in groups].count(True) == 1
 
@@ -267,13 +245,13 @@ def test_the_machine_may_call_only_what_its_definition_names() -> None:
     assert sorted(map(str, statement["Resource"])) == sorted(map(str, called))
 
 
-@pytest.mark.parametrize("rule", resources("AWS::Events::Rule"))
-def test_an_event_that_cannot_be_delivered_is_tried_again_and_then_kept(rule: str) -> None:
-    for target in resources("AWS::Events::Rule")[rule]["Targets"]:
-        queue = target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"].partition(".")[0]
-        assert resources("AWS::SQS::Queue")[queue]["MessageRetentionPeriod"] == 14 * 86400
-        assert 0 < target["RetryPolicy"]["MaximumRetryAttempts"] <= 185
-        assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 86400
+@pytest.mark.parametrize("rule", expanded_resources("AWS::Events::Rule"))
+def test_an_event_that_cannot_be_delivered_is_retried_and_then_kept(rule: str) -> None:
+    [target] = expanded_resources("AWS::Events::Rule")[rule]["Targets"]
+    queue, _ = target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"]
+    assert resources("AWS::SQS::Queue")[queue]["MessageRetentionPeriod"] == 14 * 86400
+    assert 0 < target["RetryPolicy"]["MaximumRetryAttempts"] <= 185
+    assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 86400
 
 
 def test_record_keepers_may_not_read_the_key_or_start_workflows() -> None:
@@ -281,23 +259,24 @@ def test_record_keepers_may_not_read_the_key_or_start_workflows() -> None:
     assert allowed == {"dynamodb:GetItem", "dynamodb:UpdateItem", "events:PutEvents", "s3:PutObject"}
 
 
-def test_the_queue_takes_what_every_rule_that_names_it_could_not_deliver() -> None:
-    # EventBridge drops an event without a word where the queue's policy does not name the event's rule.
-    senders: dict[str, set[str]] = {}
-    for rule, found in resources("AWS::Events::Rule").items():
-        for target in found["Targets"]:
-            senders.setdefault(target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"].partition(".")[0], set()).add(rule)
-    for found in [*FUNCTIONS.values(), *resources("AWS::Serverless::StateMachine").values()]:
-        # SAM would make rules of these, under names of its own.
-        assert not [part for part in walk(found) if isinstance(part, dict) and "DeadLetterConfig" in part]
-        assert {event["Type"] for event in found.get("Events", {}).values()} <= {"Api"}
-    allowed: dict[str, set[str]] = {}
-    for found in resources("AWS::SQS::QueuePolicy").values():
-        [statement] = found["PolicyDocument"]["Statement"]
-        assert statement["Principal"] == {"Service": "events.amazonaws.com"}
-        named = {arn["Fn::GetAtt"].removesuffix(".Arn") for arn in statement["Condition"]["ArnEquals"]["aws:SourceArn"]}
-        allowed |= {queue["Ref"]: named for queue in found["Queues"]}
-    assert allowed == senders
+def test_the_queue_takes_what_every_rule_could_not_deliver() -> None:
+    # EventBridge drops an event without an error where the queue's policy does not name the event's rule.
+    rules = expanded_resources("AWS::Events::Rule")
+    [policy] = expanded_resources("AWS::SQS::QueuePolicy").values()
+    assert policy["Queues"] == [{"Ref": "UndeliveredQueue"}]
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    allowed = [arn["Fn::GetAtt"] for arn in statement["Condition"]["ArnEquals"]["aws:SourceArn"]]
+    assert sorted(allowed) == sorted([rule, "Arn"] for rule in rules)
+    for rule in rules.values():
+        assert rule["Targets"][0]["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["UndeliveredQueue", "Arn"]}
+
+
+def test_rules_of_functions_and_workflows_are_their_own_events() -> None:
+    assert set(resources("AWS::Events::Rule")) == {"EventLogRule"}  # its target is a log group
+    own = [*FUNCTIONS.values(), *resources("AWS::Serverless::StateMachine").values()]
+    events = [event for found in own for event in found.get("Events", {}).values() if event["Type"] != "Api"]
+    assert len(events) == len(expanded_resources("AWS::Events::Rule")) - 1
 
 
 def test_the_event_log_holds_our_events_and_no_callers_requests() -> None:
@@ -306,12 +285,32 @@ def test_the_event_log_holds_our_events_and_no_callers_requests() -> None:
     assert log["EventPattern"] == {"source": [SOURCE]}
 
 
-@pytest.mark.parametrize("role", resources("AWS::IAM::Role"))
-def test_a_role_is_taken_on_by_one_service_for_this_account_only(role: str) -> None:
-    for statement in resources("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]:
-        assert set(statement["Principal"]) == {"Service"}
-        assert isinstance(statement["Principal"]["Service"], str)
-        assert "aws:SourceAccount" in str(statement["Condition"])
+@pytest.mark.parametrize("role", expanded_resources("AWS::IAM::Role"))
+def test_a_role_is_taken_on_by_one_service(role: str) -> None:
+    [statement] = expanded_resources("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
+    [(kind, services)] = statement["Principal"].items()
+    assert kind == "Service"
+    assert len(listed(services)) == 1
+
+
+def test_a_rules_role_may_start_one_state_machine_and_nothing_else() -> None:
+    machines = set(resources("AWS::Serverless::StateMachine"))
+    for rule, found in expanded_resources("AWS::Events::Rule").items():
+        if (role := found["Targets"][0].get("RoleArn")) is None:
+            continue
+        [policy] = expanded_resources("AWS::IAM::Role")[role["Fn::GetAtt"][0]]["Policies"]
+        [statement] = policy["PolicyDocument"]["Statement"]
+        [machine] = [name for name in machines if rule.startswith(name)]
+        assert (statement["Action"], statement["Resource"]) == ("states:StartExecution", {"Ref": machine})
+
+
+def test_a_statements_name_always_means_the_same() -> None:
+    named: dict[str, Any] = {}
+    for logical_id, found in template()["Resources"].items():
+        if found["Type"] == "AWS::S3::BucketPolicy":
+            continue  # one statement for each bucket
+        for statement in statements(logical_id):
+            assert named.setdefault(statement["Sid"], statement) == statement, logical_id
 
 
 @pytest.mark.parametrize("alarm", resources("AWS::CloudWatch::Alarm"))
