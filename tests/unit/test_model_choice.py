@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from stillmotion.errors import PriceUnknown, SpendLimitReached
+from stillmotion.errors import PriceUnknown, SpendLimitReached, UnsupportedByModel
+from stillmotion.generation.defaults import Defaults
 from stillmotion.generation.limits import BILLED_PARAMETERS, Limits
 from stillmotion.generation.model_choice import Wish, choose, offers
-from stillmotion.modelgates.models import VideoModel
+from stillmotion.modelgates.models import ModelCatalogue, VideoModel
 from stillmotion.modelgates.price_notes import quote
 from stillmotion.modelgates.pricing import Ask
 from tests.support.fakes import a_request
@@ -159,3 +160,41 @@ def test_a_limit_holds_to_the_micro_dollar(changes: dict[str, Any], usd: str) ->
     assert Limits(per_job_usd=Decimal(usd)).check(request, model).at_most == Decimal(usd)
     with pytest.raises(SpendLimitReached):
         Limits(per_job_usd=Decimal(usd) - Decimal("0.000001")).check(request, model)
+
+
+def defaults(default_model: str = "") -> Defaults:
+    return Defaults(ModelCatalogue(lambda: MODELS), default_model)
+
+
+FRAME = {"type": "image_url", "image_url": {"url": "s3://b/a.png"}, "frame_type": "first_frame"}
+
+
+@pytest.mark.parametrize(
+    ("default", "asked", "model", "seconds"),
+    [
+        ("google/veo-3.1", {}, "google/veo-3.1", None),
+        ("google/veo-3.1", {"duration": 5}, "x-ai/grok-imagine-video", 5),
+        ("", {}, "google/veo-3.1-lite", 4),
+        ("gone/model", {"resolution": "480p"}, "bytedance/seedance-1-5-pro", 4),
+        ("google/veo-3.1-lite", {"model": "runway/gen-4.5"}, "runway/gen-4.5", None),
+    ],
+)
+def test_a_request_without_a_model_gets_one(
+    default: str, asked: dict[str, Any], model: str, seconds: int | None
+) -> None:
+    whole = defaults(default).complete({"frame_images": [FRAME], **asked})
+    assert (whole["model"], whole.get("duration"), whole["generate_audio"]) == (model, seconds, False)
+
+
+def test_sound_that_is_asked_for_is_kept() -> None:
+    assert defaults().complete({"frame_images": [FRAME], "generate_audio": True})["generate_audio"] is True
+
+
+def test_a_request_that_no_model_states_is_refused() -> None:
+    with pytest.raises(UnsupportedByModel, match="a first frame, 99 s"):
+        defaults("google/veo-3.1-lite").complete({"frame_images": [FRAME], "duration": 99})
+
+
+@pytest.mark.parametrize("odd", [{"frame_images": 7}, {"frame_images": [None]}, {"duration": "4"}, {"resolution": []}])
+def test_what_cannot_be_read_is_left_to_the_checks(odd: dict[str, Any]) -> None:
+    assert defaults().complete(odd).items() >= odd.items()

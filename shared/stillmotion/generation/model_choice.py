@@ -60,7 +60,7 @@ class Choice:
 
 def offers(models: Sequence[VideoModel], wish: Wish, *, by_price: bool = False) -> list[Offer]:
     """The models that do not state that they cannot do it, each with its price; unknown prices last."""
-    priced = [Offer(model, quote(model, wish.ask())) for model in models if not any(_ruled_out(model, wish))]
+    priced = [Offer(model, quote(model, wish.ask())) for model in models if can_do(model, wish)]
     if by_price:
         priced.sort(key=lambda offer: (offer.quote.at_most is None, offer.quote.at_most or Decimal(0), offer.model.id))
     return priced
@@ -77,7 +77,7 @@ def choose(models: Sequence[VideoModel], wish: Wish) -> Choice | None:
     if not candidates:
         return None
     best, others = candidates[0], candidates[1:]
-    asked = _described(wish)
+    asked = described(wish)
     reason = f"the only model that states {asked} and a price"
     if others:
         then = others[0]
@@ -91,7 +91,7 @@ def choose(models: Sequence[VideoModel], wish: Wish) -> Choice | None:
 def _candidates(models: Sequence[VideoModel], wish: Wish) -> Iterator[Choice]:
     for model in models:
         seconds = wish.duration or _shortest(model.supported_durations or ())
-        if seconds is None or not _states(model, wish) or any(_ruled_out(model, wish)):
+        if seconds is None or not _states(model, wish) or not can_do(model, wish):
             continue
         found = quote(model, replace(wish.ask(), duration=seconds))
         if found.certain:
@@ -122,7 +122,12 @@ def _rank(found: Choice) -> tuple[Decimal, Decimal]:
     return total, total / found.duration
 
 
-def _described(wish: Wish) -> str:
+def can_do(model: VideoModel, wish: Wish) -> bool:
+    """Whether a model does not state that it cannot do this."""
+    return not any(_ruled_out(model, wish))
+
+
+def described(wish: Wish) -> str:
     """The wish as a list of words."""
     words = [f"a {frame.replace('_', ' ')}" for frame in wish.frames]
     words += [f"{wish.duration} s"] if wish.duration else []
