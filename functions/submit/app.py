@@ -18,6 +18,7 @@ from stillmotion.jobs.public import http_view
 from stillmotion.requests.video_request import VideoRequest
 from stillmotion.settings import SubmitApiSettings, SubmitTaskSettings, load
 from stillmotion.stepfunctions import video_tasks
+from stillmotion.stepfunctions.submit_task import submit
 from stillmotion.telemetry import entry_point
 
 app = new_api()
@@ -63,4 +64,4 @@ def task_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any
     """Submit what an execution was started with: ``{"input", "execution_arn", "interval", "attempt", "attempts"}``."""
     settings = load(SubmitTaskSettings, os.environ)
     submission, drops = wiring.submission(settings), wiring.drops(settings)
-    return video_tasks.submit(event, submission, wiring.job_store(settings), drops)
+    return submit(event, submission, wiring.job_store(settings), drops)

@@ -8,78 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stillmotion.batches.item import Standing, standing
 from stillmotion.errors import StillmotionError, from_workflow
 from stillmotion.generation.backoff import submit_again_after
 from stillmotion.generation.record_failure import Failures, generation_error, polling_timed_out
-from stillmotion.generation.resume import take_over
-from stillmotion.generation.submit import NOT_ACCEPTED, Origin
 from stillmotion.jobs.record import Job
-from stillmotion.jobs.store import get_job
 from stillmotion.modelgates.job import Outcome, classify
 from stillmotion.ports import JobStore
-from stillmotion.requests.video_request import parse_request
-from stillmotion.stepfunctions.execution_input import (
-    BatchRow,
-    DroppedObject,
-    ExecutionInput,
-    HandedOver,
-    Unreadable,
-    read_input,
-)
+from stillmotion.stepfunctions.execution_input import ExecutionInput, Unreadable, read_input
 from stillmotion.telemetry import Handler, logger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
-
-    from stillmotion.generation.submit import Submission
-    from stillmotion.requests.drop_folder import Drops
-
-
-def submit(task: Mapping[str, Any], submission: Submission, store: JobStore, drops: Drops) -> dict[str, Any]:
-    """Submit what an execution was started with.
-
-    Args:
-        task: ``{"input", "execution_arn", "interval", "attempt", "attempts"}``; the interval in seconds.
-
-    Raises:
-        ProviderThrottled, ProviderUnavailable: not accepted in the last attempt.
-        StillmotionError: as :meth:`Submission.accept` and :meth:`Submission.submit` say.
-    """
-    started = read_input(task["input"], task["execution_arn"])
-    try:
-        job = _job_of(started, submission, store, drops)
-        if job is None:
-            return ignored(started.job_id)
-        if job.execution_arn != started.execution_arn:
-            return duplicate(job)
-        return for_machine(submission.submit(job), task["interval"])
-    except NOT_ACCEPTED as error:
-        if task["attempt"] >= task["attempts"]:
-            raise
-        return not_accepted(started.job_id, error, task["attempt"])
-
-
-def _job_of(started: ExecutionInput, submission: Submission, store: JobStore, drops: Drops) -> Job | None:
-    """The job of an execution, on record; ``None`` for an object that starts nothing."""
-    match started:
-        case Unreadable():
-            raise started.error
-        case HandedOver():
-            return get_job(store, started.job_id)
-        case DroppedObject():
-            request = drops.request(started.drop)
-            return None if request is None else _accepted(started, request, submission)
-        case BatchRow():
-            job = _accepted(started, started.request, submission)
-            return take_over(store, job, started.execution_arn) if standing(job) is Standing.OPEN else job
-        case _:
-            return _accepted(started, started.request, submission)
-
-
-def _accepted(started: ExecutionInput, request: Any, submission: Submission) -> Job:
-    origin = Origin(started.source, started.owner, started.execution_arn)
-    return submission.accept(parse_request(request), started.job_id, origin).job
 
 
 def for_machine(job: Job, interval: int) -> dict[str, Any]:
