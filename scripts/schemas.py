@@ -26,10 +26,11 @@ TITLES = {
 def schemas() -> dict[str, dict[str, Any]]:
     """Every schema by its event's name in kebab case."""
     sys.path.insert(0, str(ROOT / "shared"))
+    from stillmotion.api.batch_views import BatchSummaryView
     from stillmotion.api.views import JobView
-    from stillmotion.batches.record import BatchOrder, BatchSummary
     from stillmotion.jobs.lifecycle import TERMINAL, Status
     from stillmotion.jobs.record import SCHEMA_VERSION
+    from stillmotion.requests.batch_order import BatchOrder
     from stillmotion.requests.video_request import VideoRequest
 
     requested = VideoRequest.model_json_schema()
@@ -50,7 +51,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         found[f"video-generation-{what}"] = detail
     found |= {"video-batch-requested": BatchOrder.model_json_schema()}
     for what, statuses in (("completed", ["completed"]), ("failed", ["refused", "stopped"])):
-        detail = BatchSummary.model_json_schema()
+        detail = BatchSummaryView.model_json_schema()
         detail["properties"] = {"schema_version": {"const": SCHEMA_VERSION}} | detail["properties"]
         detail["properties"]["status"] = {"enum": statuses}
         # What was refused before it was a batch has neither an id nor numbers.

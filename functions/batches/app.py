@@ -13,7 +13,8 @@ from stillmotion import wiring
 from stillmotion.api.batch_views import BatchView, show_batch
 from stillmotion.api.resolver import answer, current_caller, documented, new_api
 from stillmotion.batches.open import Ordered
-from stillmotion.batches.record import BatchOrder
+from stillmotion.batches.order import order_of
+from stillmotion.requests.batch_order import BatchOrder
 from stillmotion.settings import BatchesSettings, load
 from stillmotion.stepfunctions.batch_input import hand_over_batch
 from stillmotion.stepfunctions.executions import execution_arn
@@ -33,7 +34,7 @@ def create_batch(order: BatchOrder) -> Response[str]:
     the same version of the same manifest is the same batch, and one that has ended is answered (200).
     """
     settings = load(BatchesSettings, os.environ)
-    asked = Ordered(order, owner=current_caller(app))
+    asked = Ordered(order_of(order), owner=current_caller(app))
     arn = settings.batch_state_machine_arn
     opened = wiring.batches(settings).open(asked, lambda name, run: execution_arn(arn, f"{name}-{run}"))
     if opened.mine:

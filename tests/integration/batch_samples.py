@@ -10,7 +10,8 @@ import boto3
 
 from stillmotion import wiring
 from stillmotion.batches.item import BatchItem
-from stillmotion.batches.record import Batch, BatchStatus, Manifest, parse_order
+from stillmotion.batches.order import parse_order
+from stillmotion.batches.record import Batch, BatchStatus, Manifest
 from stillmotion.generation.submit import Origin
 from stillmotion.requests.video_request import VideoRequest
 from stillmotion.settings import BatchesSettings, DeliverSettings, SubmitSettings, load

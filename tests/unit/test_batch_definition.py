@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from stillmotion.batches.manifest import MAX_ROW_BYTES
-from stillmotion.batches.record import MAX_CONCURRENCY
 from stillmotion.errors import ERRORS
+from stillmotion.requests.batch_order import MAX_CONCURRENCY
 from tests.support.cloudformation import expanded_resources
 from tests.support.inprocess_batches import BATCH_DEFINITION
 from tests.support.template import DEFINITION, resources, template

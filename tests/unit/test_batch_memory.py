@@ -13,8 +13,9 @@ from botocore.exceptions import ClientError
 
 from stillmotion.batches import prepare
 from stillmotion.batches.collect import Collecting
+from stillmotion.batches.order import parse_order
 from stillmotion.batches.prepare import Limits, Preparing
-from stillmotion.batches.record import Batch, BatchStatus, Manifest, parse_order
+from stillmotion.batches.record import Batch, BatchStatus, Manifest
 from stillmotion.errors import InvalidRequest, SpendLimitReached, StorageFailed
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel
 from stillmotion.ports import ObjectStore, OpenLines

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import jsonschema
 import pytest
 
+from stillmotion.api.batch_views import BatchSummaryView, BatchView, show_batch
 from stillmotion.api.views import JobView, VideoLink, show_job
+from stillmotion.batches.item import BatchItem
+from stillmotion.batches.outcome import outcome_of
+from stillmotion.batches.public import error_facts, summary_facts
+from stillmotion.batches.record import Batch, BatchStatus, BatchSummary, Manifest, Order
+from stillmotion.errors import InternalError
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.public import event_detail, http_view, sidecar, workflow_output
 from stillmotion.jobs.record import SCHEMA_VERSION, Job, JobError, PriceEstimate, ProviderState, StoredVideo, Usage, now
 from stillmotion.jobs.spend import Reservation
+from stillmotion.stepfunctions.video_tasks import failure_output
+from stillmotion.storage.sidecars import drop_failure
 from tests.support.fakes import a_job
 
 PLANTED = "planted-private-value"
@@ -63,6 +71,10 @@ VIEWS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "event": event_detail,
     "sidecar": sidecar,
     "workflow": workflow_output,
+    "failed workflow": lambda job: json.loads(failure_output(job, InternalError("m"))["cause"]),
+    "dropped object": drop_failure,
+    "batch item": lambda job: outcome_of(1, BatchItem("b", "i"), job),
+    "failed batch item": lambda job: outcome_of(1, BatchItem("b", "i"), replace(job, status=Status.FAILED)),
 }
 
 
@@ -126,6 +138,118 @@ def test_a_view_fits_the_published_schema_when_that_is_closed(view: str) -> None
 
 def test_the_published_schema_stays_open_to_additions() -> None:
     assert "additionalProperties" not in JobView.model_json_schema()
+
+
+def test_a_dropped_objects_failure_names_the_object_and_the_error() -> None:
+    drop = {"type": "drop", "bucket": "b", "key": "drop/a.png", "version": "v"}
+    shown = drop_failure(replace(full_record(), source=drop | {"private": PLANTED}))
+    assert shown["source"] == drop
+    assert (shown["code"], shown["detail"], shown["provider_message"]) == ("StorageFailed", "m", "p")
+    assert shown["errors"] == [{"pointer": "#/a"}]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Summary(BatchSummary):
+    private: str = PLANTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order(Order):
+    private: str = PLANTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch(Batch):
+    """A batch's record of a later release, with a private field at every level."""
+
+    order: _Order
+    summary: _Summary | None = None
+    private: str = PLANTED
+
+
+BATCH_VIEWS: dict[str, Callable[[Batch], dict[str, Any]]] = {
+    "http": lambda batch: show_batch(batch, lambda _: {}),
+    "summary and event": lambda batch: summary_facts(batch.summary) if batch.summary else {},
+    "error": lambda batch: error_facts(batch.error or {}),
+}
+
+
+def full_batch(kind: type[Batch] = Batch) -> Batch:
+    """A batch's record in which every field has a value."""
+    error = {"code": "BatchStopped", "message": "m", "retryable": False, "private": PLANTED}
+    summary = {
+        "id": "b",
+        "run": 2,
+        "status": "stopped",
+        "manifest": "s3://b/rows.csv",
+        "items": 10,
+        "done": 4,
+        "failed": 3,
+        "skipped": 2,
+        "not_run": 1,
+        "failed_by_reason": {"InvalidRequest": 3},
+        "cost_usd": 0.5,
+        "duration_seconds": 1.5,
+        "started_at": now(),
+        "ended_at": now(),
+        "results": "s3://b/batches/b/results.jsonl",
+        "error": error,
+    }
+    order = {"manifest": "s3://b/rows.csv", "batch_id": "b", "budget_usd": 7, "defaults": {"model": "order-default"}}
+    given = {
+        "id": "b",
+        "run": 2,
+        "status": "stopped",
+        "order": order,
+        "manifest": {"bucket": "b", "key": "rows.csv"},
+        "execution_arn": "arn:e",
+        "owner": "arn:alice",
+        "delivery": "event-7",
+        "items": 10,
+        "error": error,
+        "prepared": {"to_run": 7, "skipped": 2, "failed": 1},
+        "estimated_cost_usd": 2.5,
+        "summary": summary,
+    }
+    given["manifest"] |= {"etag": "etag-1", "version": "version-1"}
+    return kind.parse(given)
+
+
+@pytest.mark.parametrize("view", BATCH_VIEWS)
+def test_a_private_field_added_to_a_batch_appears_in_no_view(view: str) -> None:
+    record = full_batch(_Batch)
+    assert json.dumps(record.as_json()).count(PLANTED) == 5
+    assert PLANTED not in json.dumps(BATCH_VIEWS[view](record))
+
+
+@pytest.mark.parametrize("view", BATCH_VIEWS)
+def test_no_view_of_a_batch_holds_its_owner_its_order_or_its_delivery(view: str) -> None:
+    text = json.dumps(BATCH_VIEWS[view](full_batch()))
+    for private in ("arn:alice", "order-default", "event-7", "etag-1", "version-1"):
+        assert private not in text
+
+
+@pytest.mark.parametrize(("view", "model"), [("http", BatchView), ("summary and event", BatchSummaryView)])
+def test_a_view_of_a_whole_batch_has_every_public_field_and_fits_the_closed_schema(
+    view: str, model: type[BatchView] | type[BatchSummaryView]
+) -> None:
+    shown = BATCH_VIEWS[view](full_batch())
+    assert shown.keys() == model.model_fields.keys()
+    jsonschema.Draft202012Validator(_closed(model.model_json_schema())).validate(shown)
+
+
+def test_a_batchs_record_comes_back_from_json_as_it_was() -> None:
+    batch = full_batch()
+    assert Batch.parse(json.loads(json.dumps(batch.as_json()))) == batch
+    fresh = Batch(
+        id="b",
+        order=Order(manifest="s3://b/k", defaults={"seed": None}, tolerated_failure_percentage=5.0),
+        manifest=Manifest(bucket="b", key="k", etag="e"),
+        execution_arn="arn:e",
+    )
+    assert Batch.parse(json.loads(json.dumps(fresh.as_json()))) == fresh
+    assert (fresh.status, fresh.run) == (BatchStatus.PREPARING, 1)
+    assert {one.name for one in fields(BatchSummary)} == set(BatchSummaryView.model_fields)
 
 
 def _closed(schema: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from stillmotion.api.views import Timestamp
+from stillmotion.batches.public import summary_facts
 from stillmotion.batches.record import Batch, BatchStatus
 
 _AT_WORK = (BatchStatus.PREPARING, BatchStatus.RUNNING)
@@ -53,9 +54,30 @@ class BatchView(BaseModel):
     ended_at: str | None
 
 
+class BatchSummaryView(BaseModel):
+    """What a run came to. ``done``, ``failed``, ``skipped`` and ``not_run`` add up to ``items``; money is USD."""
+
+    id: str
+    run: int = Field(ge=1)
+    status: BatchStatus
+    manifest: str
+    items: int = Field(ge=0, description="rows of the manifest")
+    done: int = Field(ge=0, description="videos made by this run")
+    failed: int = Field(ge=0)
+    skipped: int = Field(ge=0, description="done by an earlier run")
+    not_run: int = Field(ge=0, description="not begun when the run was stopped")
+    failed_by_reason: dict[str, int]
+    cost_usd: float = Field(ge=0, description="what ModelGates charged for this run, as far as it said")
+    duration_seconds: float = Field(ge=0)
+    started_at: str
+    ended_at: str
+    results: str | None = Field(default=None, description="S3 address of the results, JSON Lines")
+    error: dict[str, Any] | None = Field(default=None, description="why it was refused or stopped")
+
+
 def show_batch(batch: Batch, counts: Callable[[str], dict[str, int]], *, aborted: bool = False) -> dict[str, Any]:
     """A batch as ``GET /batches/{id}`` shows it; ``counts`` gives the items of its execution while that is at work."""
-    summary = {} if batch.summary is None else batch.summary.model_dump(mode="json")
+    summary = {} if batch.summary is None else summary_facts(batch.summary)
     status = BatchStatus.ABORTED if aborted else batch.status
     view = BatchView(
         id=batch.id,

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from stillmotion.batches.public import error_facts, summary_facts
 from stillmotion.batches.record import INPUT_PREFIX, Batch, BatchStatus, BatchSummary, Manifest
 from stillmotion.errors import StillmotionError
 from stillmotion.jobs.record import now
@@ -64,7 +65,7 @@ class Collecting:
         told = None if error is None else error.as_record()
         summary = self._summary(batch, tally, status, told)
         ended = batch.changed(status=status, error=told, summary=summary)
-        facts = summary.facts()
+        facts = summary_facts(summary)
         self._put(self._output_bucket, ended.summary_key, facts)
         self._store.save(ended)
         kind = BATCH_COMPLETED if status is BatchStatus.COMPLETED else BATCH_FAILED
@@ -80,7 +81,7 @@ class Collecting:
 
     def refuse(self, execution_arn: str, error: StillmotionError) -> None:
         """Tell of an order that came to nothing before it was a batch."""
-        facts = {"status": str(BatchStatus.REFUSED), "error": error.as_record()}
+        facts = {"status": str(BatchStatus.REFUSED), "error": error_facts(error.as_record())}
         self._events.tell(BATCH_FAILED, facts, execution_arn)
 
     def _summary(self, batch: Batch, tally: _Tally, status: BatchStatus, error: dict[str, Any] | None) -> BatchSummary:

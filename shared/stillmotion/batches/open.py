@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from stillmotion.batches.record import Batch, BatchOrder, BatchStatus, Manifest
+from stillmotion.batches.record import Batch, BatchStatus, Manifest, Order
 from stillmotion.errors import InvalidRequest, JobStateConflict, StorageFailed
 from stillmotion.ports import BatchStore, ObjectStore
 
@@ -16,7 +16,7 @@ _ENDED = (BatchStatus.COMPLETED, BatchStatus.STOPPED, BatchStatus.REFUSED)
 class Ordered:
     """An order as it came in. ``manifest`` is known where the door tells which version it is about."""
 
-    order: BatchOrder
+    order: Order
     manifest: Manifest | None = None
     owner: str | None = None
     delivery: str | None = None

@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stillmotion.batches.item import BatchItem
+from stillmotion.batches.public import error_facts
 from stillmotion.errors import InternalError, JobStateConflict, StillmotionError
 from stillmotion.jobs.lifecycle import Status
+from stillmotion.jobs.public import workflow_output
 from stillmotion.jobs.record import Job, derived_job_id
 
 MAX_MESSAGE_CHARACTERS = 1000
@@ -28,7 +30,7 @@ def outcome_of(row: int, item: BatchItem, job: Job, *, skipped: bool = False) ->
     if job.usage.cost_usd is not None:
         told["cost_usd"] = job.usage.cost_usd
     if job.status is Status.COMPLETED:
-        videos = [video.as_json() for video in job.video]
+        videos = workflow_output(job)["video"]
         told |= {"status": "skipped" if skipped else "done", "video": videos, "completed_at": job.completed_at}
         return told | ({"metadata": job.metadata} if job.metadata else {})
     return told | {"status": "failed", "error": _short(_why(job))}
@@ -55,7 +57,7 @@ def record_item(state: Mapping[str, Any], find: Callable[[str], Job | None], exe
 
 def _why(job: Job) -> dict[str, Any]:
     if job.error is not None:
-        return job.error.as_json()
+        return error_facts(job.error.as_json())
     return JobStateConflict(
         f"Job '{job.id}' is {job.status}, and its workflow has ended or is another one. Run the batch again to go on "
         "with it; it is not paid anew."

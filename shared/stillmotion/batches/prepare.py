@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import batched
 from typing import Any
@@ -13,7 +13,7 @@ from stillmotion.aws_errors import CHANGED, MISSING
 from stillmotion.batches.item import BatchItem, Standing, standing
 from stillmotion.batches.manifest import read_rows
 from stillmotion.batches.outcome import failed, outcome_of
-from stillmotion.batches.record import Batch, BatchOrder, BatchStatus, Manifest
+from stillmotion.batches.record import Batch, BatchStatus, Manifest, Order
 from stillmotion.batches.rows import Rows, Unusable, Wanted
 from stillmotion.errors import IdempotencyConflict, InvalidRequest, SpendLimitReached, StorageFailed
 from stillmotion.generation.submit import request_hash
@@ -38,15 +38,13 @@ class Limits:
     max_concurrency: int
     tolerated_failure_percentage: float
 
-    def completed(self, order: BatchOrder) -> BatchOrder:
-        """The order with everything said."""
-        given = order.model_dump(exclude_none=True)
-        return BatchOrder.model_validate(
-            {
-                "max_concurrency": self.max_concurrency,
-                "tolerated_failure_percentage": self.tolerated_failure_percentage,
-                **given,
-            }
+    def completed(self, order: Order) -> Order:
+        """The order with a value for every limit."""
+        concurrency, tolerated = order.max_concurrency, order.tolerated_failure_percentage
+        return replace(
+            order,
+            max_concurrency=self.max_concurrency if concurrency is None else concurrency,
+            tolerated_failure_percentage=float(self.tolerated_failure_percentage if tolerated is None else tolerated),
         )
 
 

@@ -38,7 +38,7 @@ class DynamoBatchStore:
         with _storage("read"):
             answer = self._table.get_item(Key={"id": batch_id, "entry": RECORD}, ConsistentRead=True)
         item = answer.get("Item")
-        return None if item is None else Batch.model_validate_json(str(item["data"]))
+        return None if item is None else Batch.parse(json.loads(str(item["data"])))
 
     def get(self, batch_id: str, caller: str | None = None) -> Batch:
         """The record if the caller may see it: it ordered the batch, or nobody in particular did.
@@ -100,7 +100,7 @@ def _entry(run: int, row: int) -> str:
 
 
 def _record(batch: Batch) -> dict[str, Any]:
-    record = {"id": batch.id, "entry": RECORD, "run": batch.run, "data": batch.model_dump_json()}
+    record = {"id": batch.id, "entry": RECORD, "run": batch.run, "data": json.dumps(batch.as_json())}
     return record | {"expires_at": record_expiry()}
 
 

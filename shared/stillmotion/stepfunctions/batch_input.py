@@ -16,7 +16,8 @@ from typing import Any
 
 from stillmotion.batches.manifest import SUFFIXES
 from stillmotion.batches.open import Ordered
-from stillmotion.batches.record import INPUT_PREFIX, Batch, Manifest, parse_order
+from stillmotion.batches.order import parse_order
+from stillmotion.batches.record import INPUT_PREFIX, Batch, Manifest
 from stillmotion.errors import InvalidRequest
 from stillmotion.stepfunctions.execution_input import OBJECT_CREATED
 
@@ -71,7 +72,8 @@ def _dropped(detail: Any) -> Ordered | NotAManifest:
     try:
         found = detail["object"]
         bucket, key = str(detail["bucket"]["name"]), str(found["key"])
-        manifest = Manifest(bucket=bucket, key=key, etag=str(found["etag"]), version=found.get("version-id"))
+        version = found.get("version-id")
+        manifest = Manifest.parse({"bucket": bucket, "key": key, "etag": str(found["etag"]), "version": version})
     except (KeyError, TypeError, AttributeError, ValueError):
         raise InvalidRequest("The event does not name the object that was created. Nothing was started.") from None
     if not key.startswith(INPUT_PREFIX) or not key.lower().endswith(SUFFIXES):

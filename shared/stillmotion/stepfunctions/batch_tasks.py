@@ -9,6 +9,7 @@ from typing import Any
 from stillmotion.batches.collect import Collecting
 from stillmotion.batches.open import Batches, Opened, Ordered
 from stillmotion.batches.prepare import Preparing
+from stillmotion.batches.public import summary_facts
 from stillmotion.batches.record import Batch
 from stillmotion.errors import BatchStopped, InternalError, Refused, StillmotionError, StorageFailed, from_workflow
 from stillmotion.ports import BatchStore
@@ -67,7 +68,7 @@ def collect(state: Mapping[str, Any], execution_arn: str, store: BatchStore, col
         collecting.refuse(execution_arn, error)
         return {"status": "refused", "summary": {}} | _failure(error)
     ended = collecting.collect(batch, error)
-    summary = {} if ended.summary is None else ended.summary.facts()
+    summary = {} if ended.summary is None else summary_facts(ended.summary)
     return {"status": str(ended.status), "summary": summary} | _failure(error)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stillmotion.errors import StillmotionError, from_workflow
 from stillmotion.generation.backoff import submit_again_after
 from stillmotion.generation.record_failure import Failures, generation_error, polling_timed_out
+from stillmotion.jobs.public import http_view
 from stillmotion.jobs.record import Job
 from stillmotion.modelgates.job import Outcome, classify
 from stillmotion.ports import JobStore
@@ -74,8 +75,13 @@ def record_failure(ended: Ended, store: JobStore, failures: Failures) -> dict[st
         job = failures.refuse(started.refused(), ended.error(None))
     else:
         job = failures.record(job.id, ended.error(job))
-    told = ended.error(job).as_record() if job.error is None else job.error.as_json()
-    return {"error": told["code"], "cause": json.dumps({"id": job.id} | told, ensure_ascii=False)}
+    return failure_output(job, ended.error(job))
+
+
+def failure_output(job: Job, error: StillmotionError) -> dict[str, Any]:
+    """The ``error`` and ``cause`` of a failed execution: the public part of the job's error, or else this one."""
+    shown = http_view(job).get("error") or error.as_record()
+    return {"error": shown["code"], "cause": json.dumps({"id": job.id} | shown, ensure_ascii=False)}
 
 
 def _taken_over(job_id: str, error: StillmotionError) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What somebody who only sees S3 finds: a JSON file beside each video, and one for each drop that came to nothing."""
+"""For readers who only see S3: a JSON file beside each video, and one for each drop that failed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stillmotion.errors import ERRORS, InternalError
-from stillmotion.jobs.public import sidecar
+from stillmotion.jobs.public import http_view, sidecar
 from stillmotion.jobs.record import Job
 from stillmotion.ports import ObjectStore
 from stillmotion.problems import problem
@@ -28,10 +28,18 @@ class S3Notes:
         if job.source.get("type") != "drop" or job.error is None:
             return
         drop = Drop(job.source["bucket"], job.source["key"], job.source["version"])
-        told = ERRORS.get(job.error.code, InternalError)(job.error.message, provider_message=job.error.provider_message)
-        _, _, document = problem(told, instance=f"/videos/{job.id}")
-        faults = {} if job.error.faults is None else {"errors": job.error.faults}
-        self._put(drop.bucket, drop.failure_key, document | faults | {"source": job.source})
+        self._put(drop.bucket, drop.failure_key, drop_failure(job))
 
     def _put(self, bucket: str, key: str, note: Mapping[str, Any]) -> None:
         self._objects.put(bucket, key, json.dumps(note, indent=2, ensure_ascii=False).encode(), "application/json")
+
+
+def drop_failure(job: Job) -> dict[str, Any]:
+    """The problem document of a job that ended with an error, with the public part of its source."""
+    shown = http_view(job)
+    error = shown["error"]
+    kind = ERRORS.get(error["code"], InternalError)
+    cause = kind(error["message"], provider_message=error.get("provider_message"))
+    _, _, document = problem(cause, instance=f"/videos/{job.id}")
+    faults = {"errors": error["faults"]} if "faults" in error else {}
+    return document | faults | {"source": shown["source"]}
