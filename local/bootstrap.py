@@ -65,7 +65,7 @@ def venv_is_usable() -> bool:
 def make_venv() -> None:
     """Makes .venv from the machine's Python 3.13, or from one that uv fetches."""
     if os.path.isdir(VENV):
-        say(".venv does not run Python 3.13: making it anew")
+        say(".venv does not run Python 3.13: making it again")
         shutil.rmtree(VENV)
     python = find_python()
     if python:

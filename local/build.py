@@ -35,7 +35,7 @@ def build() -> Path:
             if not target.exists():
                 part = _sam_build()
                 if _fingerprint() != target.name:
-                    # Somebody saved a file meanwhile: what was built is neither the old state nor the new one.
+                    # A file changed meanwhile: the build is neither of the old state nor of the new one.
                     continue
                 # At the same depth relative paths inside stay right.
                 part.rename(target)

@@ -1,4 +1,4 @@
-"""Looks into a finished clip: its frames, and how close they are to a picture."""
+"""Reads a finished clip: its frames, and how close they are to a picture."""
 
 import math
 from dataclasses import dataclass

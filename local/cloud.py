@@ -35,7 +35,7 @@ class LocalCloud:
 
     `purpose` names its folder below .local/clouds, where the logs stay. With an `api_key` the real ModelGates is used
     instead of the simulator, which otherwise gets a key of its own and offers the models of `catalogue`, a file (None:
-    the recorded list), with `test_models` also made-up ones. `say` hears one line for each step.
+    the recorded list), with `test_models` also made-up ones. `say` is called with one line for each step.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class LocalCloud:
 
     @property
     def events(self) -> EventLog:
-        """What was told on the bus since the stack was deployed."""
+        """The events on the bus since the stack was deployed."""
         return self._require_running()[1]
 
     @property

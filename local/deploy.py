@@ -49,7 +49,7 @@ def parameters(endpoint_url: str, simulator_url: str | None) -> dict[str, str]:
 
 
 def describe(outputs: dict[str, str], endpoint_url: str, simulator_url: str | None) -> Stack:
-    """The Stack that the outputs tell of, with the API's address as this machine reaches it."""
+    """The Stack of these outputs, with the API's address as this machine reaches it."""
     try:
         return Stack(
             api_url=local_api_url(outputs["ApiUrl"], endpoint_url),
@@ -76,7 +76,7 @@ def local_api_url(api_url: str, endpoint_url: str) -> str:
 
 
 def store_api_key(outputs: dict[str, str], endpoint_url: str, api_key: str) -> None:
-    """Put the ModelGates key where the functions look for it."""
+    """Put the ModelGates key into the secret that the functions read."""
     secrets = _client(endpoint_url, "secretsmanager")
     secrets.put_secret_value(SecretId=outputs["ApiKeySecretArn"], SecretString=api_key)
 

@@ -18,7 +18,7 @@ type State = dict[str, Any]
 
 
 def with_paths_read(run: Callable[..., Any]) -> Callable[..., Any]:
-    """MiniStack's way of running a distributed Map, with numbers put where paths to numbers stand."""
+    """MiniStack's way of running a distributed Map, with numbers in place of paths to numbers."""
 
     def wrapped(state: State, raw_input: Any, effective: Any, iterator: State, execution: State, ctx: State) -> Any:
         paths = {field: state[f"{field}Path"] for field in FIELDS if f"{field}Path" in state}

@@ -91,7 +91,7 @@ def sam_build() -> dict[str, str]:
 
 
 def sam_deploy(endpoint_url: str, folder: Path) -> dict[str, str]:
-    """`sam deploy` against the local cloud; its waiting between looks is cut from 5 s."""
+    """`sam deploy` against the local cloud; its pause between polls is shorter than its default of 5 s."""
     own = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"), "SAM_CLI_POLL_DELAY": "0.3"}
     return _base() | aws(endpoint_url) | _sam() | own
 

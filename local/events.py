@@ -1,4 +1,4 @@
-"""Listens to the stack's event bus, so that a person or a test can see what was told."""
+"""Listens to the stack's event bus, so that a person or a test can see the events."""
 
 import json
 import threading
@@ -49,12 +49,12 @@ class EventLog:
             self._seen.extend(self.receive())
 
     def about(self, job_id: str) -> list[Event]:
-        """Everything told about a job so far."""
+        """Every event about a job so far."""
         self._seen.extend(self.receive(wait=0))
         return [event for event in self._seen if event["detail"].get("id") == job_id]
 
     def receive(self, wait: int = 1) -> Iterator[Event]:
-        """What was told since the last look; waits up to so many seconds for a first event."""
+        """The events since the last call; waits up to so many seconds for a first one."""
         answer = self._sqs.receive_message(QueueUrl=self._queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=wait)
         for message in answer.get("Messages", []):
             self._sqs.delete_message(QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"])

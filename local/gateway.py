@@ -1,4 +1,4 @@
-"""Makes the local API answer what it refuses itself the way AWS would.
+"""Makes the local API refuse calls itself as AWS does.
 
 AWS takes an API's gateway responses over with its definition. MiniStack has them too, but not from there.
 """
@@ -10,7 +10,7 @@ from samcli.yamlhelper import yaml_parse
 
 
 def set_gateway_responses(apigateway: Any, built_template: Path, api_id: str, stage: str) -> None:
-    """Put the gateway responses of the template into a deployed API, and deploy it anew with them."""
+    """Put the gateway responses of the template into a deployed API, and deploy it again with them."""
     for kind, given in _declared(built_template).items():
         headers = given.get("ResponseParameters", {}).get("Headers", {})
         apigateway.put_gateway_response(

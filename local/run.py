@@ -71,7 +71,7 @@ class Order:
 
 
 def _check_picture(name: str, path: Path) -> tuple[int, int]:
-    """The size of a picture as it is looked at. Reads the whole picture, so that a damaged one shows here."""
+    """The size of a picture as it is shown. Reads the whole picture, so that a damaged one shows here."""
     pictures.content_type(path)
     try:
         with Image.open(path) as picture:
@@ -108,7 +108,7 @@ def generate(stack: Stack, order: Order) -> Job:
 
 
 def compare(order: Order, output: Path) -> list[str]:
-    """Print how close the clip's ends are to the pictures. Returns what is not close enough."""
+    """Print how close the clip's ends are to the pictures. Returns the ends that are not close enough."""
     clip = read_clip(output)
     print(f"{output}: {clip.width}x{clip.height}, {clip.seconds:.1f} s, {clip.frames} frames, {clip.codec}")
     ends = [("first", clip.first, order.image)]

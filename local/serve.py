@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
 
 
 def start() -> int:
-    """Start the supervisor, pass on what it says, and return when the cloud is ready."""
+    """Start the supervisor, pass on its messages, and return when the cloud is ready."""
     if _holder():
         _say_already_running()
         return 0

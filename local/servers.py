@@ -18,7 +18,7 @@ type Launch = Callable[[int], Child]
 
 
 class Server:
-    """A child process that serves HTTP; started on another port when somebody else was quicker to take the first."""
+    """A child process that serves HTTP; started on another port where another process took the first."""
 
     def __init__(self, launch: Launch, ready_path: str) -> None:
         self._launch = launch
@@ -55,11 +55,11 @@ class Server:
 
 
 def ministack(folder: Path) -> Server:
-    """AWS for this cloud; everything it stores lies below `folder`."""
+    """AWS for this cloud; everything it stores is below `folder`."""
 
     def launch(port: int) -> Child:
         env = environment.ministack(port, folder)
-        # -P: the folder of the program holds modules of ours, which must not stand in for those of packages.
+        # -P: the folder of the program holds modules of ours, which must not shadow those of packages.
         command = [str(TOOLS / "python"), "-P", str(ROOT / "local" / "emulator.py")]
         return Child("MiniStack", command, env, folder, folder / "ministack.log")
 

@@ -53,21 +53,21 @@ MUTANTS = (
         "SubmitTaskFunction",
     ),
     Mutant(
-        "the key goes to whatever host an address names",
+        "the key is sent to any host that an address names",
         "modelgates/client.py",
         "return url if self._owns(url) else None",
         "return url",
         "foreign_addresses",
     ),
     Mutant(
-        "a change of a record asks for no state",
+        "a change of a record has no condition on its state",
         "jobs/store.py",
         """f"#status IN ({', '.join(states)})",""",
         """f"attribute_exists(id) OR #status IN ({', '.join(states)})",""",
         "test_races",
     ),
     Mutant(
-        "the paid call follows Retry-After no longer",
+        "the paid call ignores Retry-After",
         "generation/backoff.py",
         "max(backoff, error.retry_after or 0.0)",
         "backoff",
@@ -81,7 +81,7 @@ MUTANTS = (
         "look-502-for_ever",
     ),
     Mutant(
-        "a status that nobody knows counts as failed",
+        "an unknown status counts as failed",
         "modelgates/job.py",
         "_OUTCOMES.get(status.strip().lower(), Outcome.WAITING)",
         "_OUTCOMES.get(status.strip().lower(), Outcome.FAILED)",

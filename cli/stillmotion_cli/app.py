@@ -27,7 +27,7 @@ stillmotion list --status failed
 stillmotion models --frame first_frame --sort price
 """
 EPILOG = """Exit codes: 0 done; 2 bad input; 3 refused; 4 failed, cancelled or expired; 5 timed out;
-6 not reachable or no credentials; 130 stopped by Ctrl-C (the job goes on)."""
+6 not reachable or no credentials; 130 stopped by Ctrl-C (the job keeps running)."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -61,7 +61,7 @@ def stillmotion(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Take the options in front of a command."""
 
 
 # The headings of the list of commands.
@@ -69,7 +69,7 @@ CLIPS, JOBS, STACK = "Make a clip", "Jobs", "The stack"
 
 
 class Call:
-    """One call of a command: where its output goes, and the stack it is about once somebody asks for it."""
+    """One call of a command: where its output goes, and its stack, which is found when it is first used."""
 
     def __init__(self, wanted: Wanted, as_json: bool) -> None:
         self.terminal = Terminal(as_json)
@@ -84,10 +84,10 @@ class Call:
     def client(self) -> ApiClient:
         """The stack's API."""
 
-        def tell(reason: str, seconds: float) -> None:
+        def show_pause(reason: str, seconds: float) -> None:
             self.terminal.say(f"{reason}; trying again in {seconds:.1f} s", "dim")
 
-        return ApiClient(self.stack, on_pause=tell)
+        return ApiClient(self.stack, on_pause=show_pause)
 
 
 def command(name: str, panel: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

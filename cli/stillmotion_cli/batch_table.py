@@ -1,4 +1,4 @@
-"""How a batch goes on: a live table on a terminal, a plain line for every change anywhere else."""
+"""The progress of a batch: a live table on a terminal, a plain line for every change anywhere else."""
 
 import time
 from collections.abc import Callable
@@ -56,7 +56,7 @@ def sentence(batch: Document) -> str:
 
 
 def show_batch(terminal: Terminal, batch: Document) -> None:
-    """What a batch came to, or where it stands."""
+    """A batch's summary, or its progress."""
     facts = [
         ("id", str(batch["id"])),
         ("run", str(batch["run"])),

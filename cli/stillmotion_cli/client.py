@@ -31,7 +31,7 @@ class LastAnswer:
 class ApiClient:
     """The API's routes as methods. Only calls that are safe to repeat are repeated.
 
-    `on_pause` hears the reason and the seconds of every pause before a repetition; `last` tells of the last answer.
+    `on_pause` gets the reason and the seconds of every pause before a retry; `last` describes the last answer.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class ApiClient:
         return self._job("POST", _path(job_id) + "/settle", body=order, safe=False)
 
     def models(self, **wish: Any) -> list[Document]:
-        """GET /models: the models that can do what is wished for. Wishes that are None are left out."""
+        """GET /models: the models that match. Criteria that are None are left out."""
         found: list[Document] = self.offer(**wish).get("data") or []
         return found
 
@@ -166,7 +166,7 @@ class ApiClient:
         reason = str(error).rsplit(": ", 1)[-1] if "Connection refused" in str(error) else str(error)
         failure = Unreachable(f"No answer to {method} {url}: {reason}")
         if self.stack.is_local:
-            failure.hint = "The local cloud may have been stopped. Start it anew: make local-stop, then make local."
+            failure.hint = "The local cloud may have been stopped. Restart it: make local-stop, then make local."
         else:
             failure.hint = "Check the network, and that the stack still exists; then try again."
         return failure
@@ -199,7 +199,7 @@ def _not_ours(status: int, shown: str) -> ApiProblem:
         502,
         "UnexpectedAnswer",
         "This is not an answer of Stillmotion",
-        f"HTTP {status}: {shown}\n  Check that the stack's ApiUrl leads to it and no proxy stands between.",
+        f"HTTP {status}: {shown}\n  Check that the stack's ApiUrl leads to it and no proxy is in between.",
     )
 
 
@@ -222,7 +222,7 @@ def _problem(status: int, document: Document, content: bytes, wait: float | None
     if status in FORBIDDEN:
         problem.hint = (
             "The credentials need execute-api:Invoke for this API and must not have expired: aws sts "
-            "get-caller-identity. A stack older than this command may not know the route: deploy it anew."
+            "get-caller-identity. A stack older than this command may not have the route: deploy it again."
         )
     elif wait is not None and problem.may_pass:
         problem.hint = f"Try again in {wait:.0f} s."

@@ -12,7 +12,7 @@ from stillmotion_cli.errors import BadInput, CommandError, NoCredentials, NoStac
 from stillmotion_cli.stack import Stack
 
 LOCAL_STACK_FILE = Path(".local/stack.json")
-# One look at a stack's outputs: a person waits for it.
+# One read of a stack's outputs: a person waits for it.
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"max_attempts": 3, "mode": "standard"})
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 

@@ -31,7 +31,7 @@ class Stored:
 
 
 def default_target(job_id: str) -> Path:
-    """Where a clip goes that nobody named a place for."""
+    """The default path of a clip."""
     return Path("out") / f"{job_id}.mp4"
 
 
@@ -58,7 +58,7 @@ def target_of(text: str | None, force: bool) -> Path | None:
 
 
 def store(client: ApiClient, job: Job, output: Path | None, force: bool, on_bytes: OnBytes) -> list[Stored]:
-    """Store all videos of a job; further ones get -1, -2, … behind the name. What is there already stays."""
+    """Store all videos of a job; further ones get -1, -2, … behind the name. Existing files stay."""
     videos = _videos(job)
     target = output or default_target(job["id"])
     if target.is_dir():
@@ -78,7 +78,7 @@ def store(client: ApiClient, job: Job, output: Path | None, force: bool, on_byte
 def fetch(
     client: ApiClient, job: Job, number: int, target: Path, on_bytes: OnBytes = lambda _done, _total: None
 ) -> Stored:
-    """Download one video beside `target`, hold it against the record, then put it in place.
+    """Download one video beside `target`, check it against the record, then move it into place.
 
     A link that has expired, and a transfer that broke off, are tried again with a fresh link.
     """

@@ -1,4 +1,4 @@
-"""Everything the command can fail with, each with the exit code a script can tell it by.
+"""Every failure of the command, each with an exit code of its own for scripts.
 
 CommandError (1)
 ├── BadInput (2)          what was given cannot be used; nothing was submitted
@@ -34,7 +34,7 @@ _OPTIONS = {
 
 
 class CommandError(Exception):
-    """A failure to tell the user about in one message; `hint` is what to do next."""
+    """A failure, as one message to the user; `hint` is what to do next."""
 
     exit_code = 1
     hint: str | None = None
@@ -141,7 +141,7 @@ class ApiProblem(CommandError):
 
 
 def _fault(fault: dict[str, Any]) -> str:
-    """One fault: where (with the option that sets it), what, and what was given and would do if it is not said yet."""
+    """One fault: where (with the option that sets it), what, and, unless the text has them, given and allowed."""
     pointer, detail = str(fault.get("pointer") or "#"), str(fault.get("detail") or "")
     place = pointer.removeprefix("#").strip("/")
     option = next((name for path, name in _OPTIONS.items() if f"{place}/".startswith(f"{path}/")), None)

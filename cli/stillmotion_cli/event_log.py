@@ -21,7 +21,7 @@ OVERLAP_MS = 30_000
 def read(
     stack: Stack, since: datetime, *, follow: bool, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[Document]:
-    """The events told since then, oldest first; with `follow` also those to come, without an end."""
+    """The events published since then, oldest first; with `follow` also those still to come, without an end."""
     if not stack.event_log_group:
         raise Unreachable(
             "This stack keeps no event log: it has no output EventLogGroupName. Its jobs: stillmotion list"
@@ -53,7 +53,7 @@ def _lines(logs: Any, stack: Stack, start: int) -> Iterator[dict[str, Any]]:
     except ClientError as error:
         if error.response["Error"].get("Code") == "ResourceNotFoundException":
             raise Unreachable(
-                f"The stack's event log {stack.event_log_group} does not exist any more. Deploy the stack anew."
+                f"The stack's event log {stack.event_log_group} does not exist any more. Deploy the stack again."
             ) from error
         raise aws_failure(error, stack.profile) from error
     except BotoCoreError as error:
@@ -61,15 +61,15 @@ def _lines(logs: Any, stack: Stack, start: int) -> Iterator[dict[str, Any]]:
 
 
 def _event(line: dict[str, Any]) -> Document:
-    """The event of a line; what is no JSON object is passed on as it stands."""
+    """The event of a line; a line that is no JSON object is passed on unchanged."""
     try:
         event = json.loads(line["message"])
     except ValueError:
         event = None
     if isinstance(event, dict):
         return event
-    told = datetime.fromtimestamp(line["timestamp"] / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return {"time": told, "message": line["message"]}
+    moment = datetime.fromtimestamp(line["timestamp"] / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {"time": moment, "message": line["message"]}
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -1,4 +1,4 @@
-"""The end of every command that brings a clip home: wait, store, tell."""
+"""The end of every command that downloads a clip: wait, store, report."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from stillmotion_cli.units import money, size
 
 
 def finish(call: Call, job: Job, output: Path | None, force: bool, timeout: float) -> None:
-    """Wait for the job and store its clip; the record (with what was stored where) is the result."""
+    """Wait for the job and store its clip; the record, with the paths of the stored files, is the result."""
     call.terminal.on_interrupt = come_back(job["id"])
     with Progress(call.terminal) as progress:
         job = generation.wait(call.client, job, progress.update, timeout=timeout)
@@ -19,7 +19,7 @@ def finish(call: Call, job: Job, output: Path | None, force: bool, timeout: floa
 
 
 def store(call: Call, job: Job, output: Path | None, force: bool) -> None:
-    """Download the clips of a completed job and tell where they are."""
+    """Download the clips of a completed job and print their paths."""
     again = f"The clip is finished and stays in the stack. Get it with: stillmotion download {job['id']}"
     call.terminal.on_interrupt = again
     try:
@@ -40,5 +40,5 @@ def store(call: Call, job: Job, output: Path | None, force: bool) -> None:
 
 
 def come_back(job_id: str) -> str:
-    """What to say to somebody who leaves a running job."""
-    return f"The job goes on. Come back to it with: stillmotion watch {job_id}"
+    """The hint for a user who stops waiting for a running job."""
+    return f"The job keeps running. Come back to it with: stillmotion watch {job_id}"

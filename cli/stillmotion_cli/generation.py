@@ -43,9 +43,9 @@ def wait(
     interval: float | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Job:
-    """Look the job up until it is terminal: every `interval` seconds, or as the API's Retry-After asks.
+    """Poll the job until it is terminal: every `interval` seconds, or as the API's Retry-After asks.
 
-    `on_change` hears of every look. Raises StillRunning after `timeout` seconds; the job itself goes on.
+    `on_change` is called after every poll. Raises StillRunning after `timeout` seconds; the job keeps running.
     """
     deadline = time.monotonic() + timeout
     on_change(job)
@@ -54,24 +54,25 @@ def wait(
         left = deadline - time.monotonic()
         if left <= 0:
             raise StillRunning(
-                f"{job['id']} is {job['status']} after {clock(timeout)} of waiting. It goes on and may still finish.",
+                f"{job['id']} is {job['status']} after {clock(timeout)} of waiting. It keeps running and may still "
+                "finish.",
                 job,
-                f"Wait on with: stillmotion watch {job['id']}",
+                f"Keep waiting with: stillmotion watch {job['id']}",
             )
         sleep(min(pause, left))
-        job = _look(client, job)
+        job = _poll(client, job)
         on_change(job)
         asked = DEFAULT_INTERVAL if client.last.retry_after is None else client.last.retry_after
         pause = interval or min(max(asked, SHORTEST_INTERVAL), LONGEST_INTERVAL)
     return job
 
 
-def _look(client: ApiClient, job: Job) -> Job:
+def _poll(client: ApiClient, job: Job) -> Job:
     try:
         return client.job(job["id"])
     except CommandError as error:
         if isinstance(error, Unreachable) or error.exit_code == Unreachable.exit_code:
-            error.hint = f"The job goes on. Come back to it with: stillmotion watch {job['id']}"
+            error.hint = f"The job keeps running. Come back to it with: stillmotion watch {job['id']}"
         raise
 
 
@@ -98,7 +99,7 @@ def next_step(job: Job) -> str | None:
     if job["status"] == "completed":
         return f"Get the clip: stillmotion download {job['id']} -o clip.mp4"
     if job.get("resumable"):
-        return f"Go on without paying again: stillmotion resume {job['id']} --wait"
+        return f"Continue without paying again: stillmotion resume {job['id']} --wait"
     if job["status"] == "submit_unknown":
         return (
             "Look for it in your ModelGates account. If it is there: "

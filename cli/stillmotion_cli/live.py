@@ -1,4 +1,4 @@
-"""What goes on, drawn over and over on a terminal; anywhere else a plain line for every change."""
+"""Progress, redrawn on a terminal; anywhere else a plain line for every change."""
 
 import time
 from abc import ABC, abstractmethod
@@ -12,12 +12,12 @@ from rich.live import Live
 from stillmotion_cli.terminal import Terminal
 from stillmotion_cli.units import clock
 
-# A log without a line for longer than this looks as if nothing went on.
+# A log without a line for longer than this looks as if nothing happened.
 HEARTBEAT_SECONDS = 60.0
 
 
 class LiveView(ABC):
-    """A context manager for the time in which something goes on."""
+    """A context manager for the time in which progress is shown."""
 
     def __init__(self, terminal: Terminal, now: Callable[[], float] = time.monotonic, per_second: float = 10) -> None:
         self._terminal = terminal
@@ -57,4 +57,4 @@ class LiveView(ABC):
 
     @abstractmethod
     def _draw(self) -> RenderableType:
-        """What stands on the terminal now."""
+        """The text on the terminal now."""

@@ -30,7 +30,7 @@ class Manifest:
 
     @property
     def content_type(self) -> str:
-        """What it is sent as: an array of JSON objects as JSON lines."""
+        """The content to upload: an array of JSON objects as JSON lines."""
         return "application/jsonl" if self.columns is None else "text/csv"
 
     def pictures(self) -> list[Path]:
@@ -51,7 +51,7 @@ class Manifest:
         return text.getvalue().encode()
 
     def digest(self) -> str:
-        """A name for what it asks for: its rows, and the bytes of the pictures that they name."""
+        """A name made of its content: its rows, and the bytes of the pictures that they name."""
         whole = hashlib.sha256(json.dumps([self.columns, self.rows]).encode())
         for picture in self.pictures():
             whole.update(hashlib.sha256(picture.read_bytes()).digest())

@@ -68,7 +68,7 @@ Output = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")]
 Timeout = Annotated[
-    float, typer.Option(metavar="SECONDS", help="How long to wait here. The job itself goes on afterwards.", min=1)
+    float, typer.Option(metavar="SECONDS", help="How long to wait here. The job keeps running afterwards.", min=1)
 ]
 Duration = Annotated[
     int | None,

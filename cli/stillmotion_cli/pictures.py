@@ -66,7 +66,7 @@ def data_url(path: Path) -> str:
 
 
 def to_address(stack: Stack, picture: str, *, inline: bool = False) -> str:
-    """What goes into the request for `picture`: an address as it stands, a local file uploaded or inlined."""
+    """The request's address for `picture`: an address unchanged, a local file uploaded or inlined."""
     if is_address(picture):
         return picture
     return data_url(Path(picture)) if inline else upload(stack, Path(picture))

@@ -1,4 +1,4 @@
-"""Shows how a job goes on: one live line on a terminal, a plain line for every change anywhere else."""
+"""Shows the progress of a job: one live line on a terminal, a plain line for every change anywhere else."""
 
 import time
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class Progress(LiveView):
         super().__init__(terminal, now)
 
     def doing(self, text: str) -> None:
-        """A step of our own before the job; worth a word only to somebody who looks on."""
+        """A step of our own before the job; shown on a terminal only."""
         self._text = text
 
     def update(self, job: Job) -> None:

@@ -16,7 +16,7 @@ _AWS_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"max_attempts"
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The addresses and names of one deployed Stillmotion stack; what is not known of it is empty.
+    """The addresses and names of one deployed Stillmotion stack; unknown ones are empty.
 
     `endpoint_url` is where AWS answers for a local cloud and None on AWS itself; `simulator_url` is the simulated
     ModelGates and None where the real one is used; `event_log_group` is None where the stack keeps no event log;
@@ -45,7 +45,7 @@ class Stack:
             return cls(**known)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise NoStack(
-                f"{path} is not a description of a stack ({error}). Start one anew: make local-stop, then make local."
+                f"{path} is not a description of a stack ({error}). Make a new one: make local-stop, then make local."
             ) from error
 
     def to_json(self) -> str:

@@ -20,7 +20,7 @@ from stillmotion_cli.errors import ApiProblem, CommandError, NoCredentials, Unre
 TIMEOUT = urllib3.Timeout(connect=5, read=35)
 ATTEMPTS = 5
 FIRST_PAUSE = 0.5
-# Whoever asks for more patience than this is told to the user, who may have better things to do.
+# A longer Retry-After than this is not waited for: the user sees it instead, and decides.
 LONGEST_PAUSE = 60.0
 
 

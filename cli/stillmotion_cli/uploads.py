@@ -16,7 +16,7 @@ from stillmotion_cli.transport import new_pool, repeat
 from stillmotion_cli.units import size
 
 ATTEMPTS = 3
-# Less than the week for which a stack keeps uploads unless it is told otherwise.
+# Less than the week for which a stack keeps uploads by default.
 REMEMBERED_SECONDS = 6 * 86400
 _TIMEOUT = urllib3.Timeout(connect=5, read=120)
 _S3_MESSAGE = re.compile(rb"<Message>(.*?)</Message>", re.DOTALL)
@@ -69,8 +69,8 @@ def _post(place: dict[str, Any], path: Path, content: bytes, content_type: str) 
         raise Unreachable(f"{path} could not be uploaded, S3 gave no answer: {error}. Try again.") from error
     if 200 <= answer.status < 300:
         return
-    told = _S3_MESSAGE.search(answer.data)
-    said = (told[1] if told else answer.data[:300]).decode(errors="replace")
+    given = _S3_MESSAGE.search(answer.data)
+    said = (given[1] if given else answer.data[:300]).decode(errors="replace")
     message = f"{path} could not be uploaded, S3 answered {answer.status}: {said}"
     raise Unreachable(f"{message}. Try again.") if answer.status >= 500 else UploadRefused(message)
 

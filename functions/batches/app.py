@@ -1,4 +1,4 @@
-"""Batches: thousands of videos by one manifest, behind ``POST /batches`` and ``GET /batches/{id}``."""
+"""Batches: thousands of videos from one manifest, behind ``POST /batches`` and ``GET /batches/{id}``."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ BatchId = Annotated[str, Path(description="the batch's id", max_length=48)]
 def create_batch(order: BatchOrder) -> Response[str]:
     """Start a batch: 202 with its id and the ARN of its execution.
 
-    A batch that is under way is answered as it is. Naming the `batch_id` of one that has ended runs it again: what is
-    done is skipped, what is under way is gone on with, and only what has failed is submitted anew. Without `batch_id`
+    A running batch is answered as it is. Naming the `batch_id` of one that has ended runs it again: finished items are
+    skipped, running ones are resumed, and only failed ones are submitted again. Without `batch_id`
     the same version of the same manifest is the same batch, and one that has ended is answered (200).
     """
     settings = load(BatchesSettings, os.environ)
@@ -45,13 +45,13 @@ def create_batch(order: BatchOrder) -> Response[str]:
 
 @app.get("/batches/<shown_id>", responses=documented({200: BatchView}, 404), tags=["batches"])
 def show_progress(shown_id: BatchId) -> Response[str]:
-    """How far a batch is and, when it has ended, its summary; `Retry-After` (seconds) while it may change."""
+    """A batch's progress and, when it has ended, its summary; `Retry-After` (seconds) while it may change."""
     settings = load(BatchesSettings, os.environ)
     store, executions = wiring.batch_store(settings.batch_table_name), wiring.step_functions()
     batch = store.get(shown_id, current_caller(app))
     aborted = False
     if batch.summary is None and not executions.running(batch.execution_arn):
-        # It may have ended properly between the two looks.
+        # It may have ended properly between the two reads.
         batch = store.get(shown_id, current_caller(app))
         aborted = batch.summary is None
     shown = show_batch(batch, executions.item_counts, aborted=aborted)

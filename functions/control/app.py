@@ -29,7 +29,7 @@ def cancel_video(video_id: JobId) -> Response[str]:
 
 @app.post("/videos/<video_id>/resume", responses=documented({202: JobView}, 404, 409), tags=["videos"])
 def resume_video(video_id: JobId) -> Response[str]:
-    """Go on with a job that timed out or whose delivery failed, without a new paid call."""
+    """Resume a job that timed out or whose delivery failed, without a new paid call."""
     settings = load(ControlSettings, os.environ)
     job = get_visible_job(app, wiring.job_store(settings), video_id, settings.operator_arns)
     return answer(202, http_view(wiring.control(settings).resume(job)), {"Location": f"/videos/{job.id}"})
@@ -39,7 +39,7 @@ def resume_video(video_id: JobId) -> Response[str]:
     "/videos/<video_id>/settle", responses=documented({200: JobView, 202: JobView}, 404, 409, 413, 415), tags=["videos"]
 )
 def settle_video(video_id: JobId, order: SettleOrder) -> Response[str]:
-    """Settle a job that is submit_unknown: adopt what ModelGates made of it (202), or give it up (200)."""
+    """Settle a job that is submit_unknown: adopt the job that ModelGates accepted (202), or give it up (200)."""
     settings = load(ControlSettings, os.environ)
     job = get_visible_job(app, wiring.job_store(settings), video_id, settings.operator_arns)
     control = wiring.control(settings)

@@ -1,4 +1,4 @@
-"""ExecutionEnded: hears of executions that ended without a video, and settles records that our own code did not."""
+"""ExecutionEnded: ends the record of an execution that ended without our code running."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ wiring.prepare(wiring.recovery, RecoverySettings)
 
 @entry_point
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Settle what an event "Step Functions Execution Status Change" tells of; answers the job's id, if there is one."""
+    """Handle an event "Step Functions Execution Status Change"; answers the job's id, if there is one."""
     detail = event["detail"]
     started = read_input(json.loads(detail.get("input") or "{}"), detail["executionArn"])
     if isinstance(started, Unreadable):

@@ -41,7 +41,7 @@ def list_videos(
     limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
     next_token: Annotated[str | None, QueryParameter(max_length=400)] = None,
 ) -> Response[str]:
-    """The caller's jobs and those that nobody in particular owns, newest first; of a status, an operator's are all."""
+    """The caller's jobs and those without an owner, newest first. With a status, operators get all callers' jobs."""
     settings = load(JobsSettings, os.environ)
     caller = current_caller(app)
     after = None if created_after is None else timestamp(created_after)

@@ -18,7 +18,7 @@ wiring.prepare(wiring.preparing, PrepareBatchSettings)
 @entry_point
 @video_tasks.task
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Check and price a manifest and write what is to be run: ``{"input", "execution_arn"}``."""
+    """Check and price a manifest and write the list of items to run: ``{"input", "execution_arn"}``."""
     settings = load(PrepareBatchSettings, os.environ)
     store, batches = wiring.batch_store(settings.batch_table_name), wiring.batches(settings)
     return batch_tasks.prepare(event["input"], event["execution_arn"], store, batches, wiring.preparing(settings))

@@ -18,7 +18,7 @@ wiring.prepare(wiring.failures, FailureSettings)
 @entry_point
 @video_tasks.task
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Put the failure on record: ``{"state": the execution's state, "execution_arn": …}``; answers error and cause."""
+    """Record the failure: ``{"state": the execution's state, "execution_arn": …}``; answers error and cause."""
     settings = load(FailureSettings, os.environ)
     ended = video_tasks.Ended(event["state"], event["execution_arn"])
     return video_tasks.record_failure(ended, wiring.job_store(settings), wiring.failures(settings))

@@ -20,7 +20,7 @@ wiring.prepare(wiring.job_store, RecordItemSettings)
 @entry_point
 @video_tasks.task
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Put on record what became of an item: ``{"state": its workflow's state}``; answers status, error and cause."""
+    """Record the outcome of an item: ``{"state": its workflow's state}``; answers status, error and cause."""
     settings = load(RecordItemSettings, os.environ)
     state = event["state"]
     arn = execution_arn(settings.state_machine_arn, state["item"]["execution"])

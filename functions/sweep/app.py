@@ -17,7 +17,7 @@ wiring.prepare(wiring.recovery, RecoverySettings)
 
 @entry_point
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """One sweep; answers what it did in numbers of jobs."""
+    """One sweep; answers numbers of jobs by what was done."""
     settings = load(RecoverySettings, os.environ)
     swept = wiring.recovery(settings).sweep(lambda: context.get_remaining_time_in_millis() / 1000)
     wiring.credits_watch(settings).report()

@@ -83,23 +83,6 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """One of a few texts; with ``optional``, empty text as well."""
-
-    values: tuple[str, ...]
-    optional: bool = False
-
-    @property
-    def allowed(self) -> str:
-        return f"one of {', '.join(self.values)}" + (", or nothing" if self.optional else "")
-
-    def read(self, text: str) -> str:
-        if text not in self.values and not (self.optional and not text):
-            raise ValueError(text)
-        return text
-
-
-@dataclass(frozen=True, slots=True)
 class Member:
     """A member of an enumeration, by its value."""
 
@@ -136,8 +119,6 @@ class ImageTransport(StrEnum):
 
 _PORT = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
 _ORIGIN = rf"(?i:https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]){_PORT}"
-RESOLUTIONS = ("360p", "480p", "720p", "768p", "1080p", "1K", "2K", "4K")
-ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9", "9:21")
 
 type Name = Annotated[str, Text(r"[^\s]{1,2048}", "a name without spaces")]
 type Arn = Annotated[str, Text(r"arn:[^\s]{1,2048}", "an ARN")]
@@ -154,4 +135,6 @@ type Origin = Annotated[
     str, Text(_ORIGIN, "scheme and host of an address (https://modelgates.ai), with its port where it has one")
 ]
 type Origins = Annotated[frozenset[str], Items(Text(f"{_ORIGIN}/?", "origins (https://pictures.example.com)"))]
+type Resolution = Annotated[str, Text(r"([1-9][0-9]{0,4}[A-Za-z]{1,3})?", "a resolution (720p, 4K), or nothing")]
+type AspectRatio = Annotated[str, Text(r"([1-9][0-9]{0,3}:[1-9][0-9]{0,3})?", "an aspect ratio (16:9), or nothing")]
 type PollSeconds = Annotated[int, WholeNumber(1, 300)]

@@ -13,10 +13,8 @@ from decimal import Decimal
 from typing import Annotated, Any, get_args
 
 from stillmotion.setting_types import (
-    ASPECT_RATIOS,
-    RESOLUTIONS,
     Arn,
-    Choice,
+    AspectRatio,
     ImageTransport,
     Limit,
     Member,
@@ -26,6 +24,7 @@ from stillmotion.setting_types import (
     PollSeconds,
     Principals,
     Reader,
+    Resolution,
     Text,
     WholeNumber,
 )
@@ -130,8 +129,8 @@ class SubmitTaskSettings(SubmitSettings):
     ]
     default_prompt: Annotated[str, Text(r"[^\x00-\x1f\x7f]{0,1500}", "at most 1,500 characters on one line")]
     default_duration: Annotated[int | None, WholeNumber(1, 600, optional=True)]
-    default_resolution: Annotated[str, Choice(RESOLUTIONS, optional=True)]
-    default_aspect_ratio: Annotated[str, Choice(ASPECT_RATIOS, optional=True)]
+    default_resolution: Resolution
+    default_aspect_ratio: AspectRatio
 
     @property
     def defaults(self) -> dict[str, Any]:

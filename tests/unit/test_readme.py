@@ -21,7 +21,7 @@ def rows(heading: str) -> list[list[str]]:
 
 def test_the_table_of_errors_names_each_of_them_once() -> None:
     named = [
-        code for row in rows("What can go wrong, and what it is called") for code in re.findall(r"`(\w+)`", row[0])
+        code for row in rows("What can go wrong, and the names of errors") for code in re.findall(r"`(\w+)`", row[0])
     ]
     assert sorted(named) == sorted(code for code, kind in ERRORS.items() if not kind.__subclasses__())
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from decimal import Decimal
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from stillmotion import settings as settings_module
-from stillmotion.requests.video_request import AspectRatio, Resolution
-from stillmotion.setting_types import ASPECT_RATIOS, RESOLUTIONS, ImageTransport
+from stillmotion.errors import InvalidRequest
+from stillmotion.requests.video_request import parse_request
+from stillmotion.setting_types import ImageTransport
 from stillmotion.settings import (
     ControlSettings,
     DeliverSettings,
@@ -151,12 +152,33 @@ def test_defaults_of_dropped_pictures_are_request_fields() -> None:
     assert settings.image_transport is ImageTransport.PRESIGNED
 
 
-def test_choices_are_those_of_requests_and_of_the_template() -> None:
-    assert get_args(Resolution) == RESOLUTIONS
-    assert get_args(AspectRatio) == ASPECT_RATIOS
-    assert PARAMETERS["DefaultResolution"]["AllowedValues"] == ["", *RESOLUTIONS]
-    assert PARAMETERS["DefaultAspectRatio"]["AllowedValues"] == ["", *ASPECT_RATIOS]
+def test_image_transports_are_those_of_the_template() -> None:
     assert PARAMETERS["ImageTransport"]["AllowedValues"] == list(ImageTransport)
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("default_resolution", ["720p", "4K", "99999abc", "720", "p", "0p", "720 p", "123456p", "720pixel"]),
+        ("default_aspect_ratio", ["16:9", "9999:1", "16x9", "16:", "0:9", "16:9:1", "12345:1"]),
+        ("default_duration", ["1", "600", "0", "601", "x"]),
+    ],
+)
+def test_a_default_is_taken_where_a_request_takes_it(field: str, values: list[str]) -> None:
+    [reader] = [reader_of(found.type) for found in fields(SubmitTaskSettings) if found.name == field]
+    for value in values:
+        asked: dict[str, Any] = {"model": "m/x", "prompt": "p", field.removeprefix("default_"): value}
+        if field == "default_duration" and value.isdecimal():
+            asked["duration"] = int(value)
+        assert is_read(reader, value) == is_request(asked), value
+
+
+def is_request(asked: dict[str, Any]) -> bool:
+    try:
+        parse_request(asked)
+    except InvalidRequest:
+        return False
+    return True
 
 
 def read_by_functions(parameter: str) -> set[str]:
@@ -216,6 +238,8 @@ def is_taken(parameter: str, value: str) -> bool:
     ("parameter", "right", "wrong"),
     [
         ("DefaultDuration", ["", "1", "99", "600"], ["0", "00", "601", "4s", "4.5"]),
+        ("DefaultResolution", ["", "720p", "4K"], ["720", "p", "0p"]),
+        ("DefaultAspectRatio", ["", "16:9"], ["16x9", "0:1"]),
         ("DefaultModel", ["", "google/veo-3.1-lite", "a/b:free"], ["veo", "a/b/c", "a/ b"]),
         ("DefaultPrompt", ["", "A slow pan; 5 % zoom – leise."], ["one\ntwo", "x" * 1501]),
         ("OperatorRoleArns", ["", OPERATORS, f"{OPERATORS},{OPERATORS}"], ["Operators", f"{OPERATORS},*"]),

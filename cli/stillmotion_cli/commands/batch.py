@@ -27,7 +27,8 @@ ManifestFile = Annotated[
     str, typer.Argument(metavar="MANIFEST", help="A .csv, .jsonl or .json file, or the s3:// address of one.")
 ]
 BatchId = Annotated[
-    str | None, typer.Option(metavar="ID", help="Default: made of the manifest and its pictures, so that it goes on.")
+    str | None,
+    typer.Option(metavar="ID", help="Default: made of the manifest and its pictures, so that a second run continues."),
 ]
 Default = Annotated[
     list[str] | None,
@@ -40,7 +41,7 @@ Tolerate = Annotated[
 Budget = Annotated[float | None, typer.Option(metavar="USD", help="Start only if the estimate is not over this.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the batch to its end.")]
 Timeout = Annotated[
-    float, typer.Option(metavar="SECONDS", help="How long to wait here. The batch itself goes on afterwards.", min=1)
+    float, typer.Option(metavar="SECONDS", help="How long to wait here. The batch keeps running afterwards.", min=1)
 ]
 
 
@@ -59,7 +60,7 @@ def batch(
     """Make a clip of every row of MANIFEST.
 
     Local pictures that it names, relative to its own folder, are uploaded first. The same command again runs the batch
-    again: what is done is skipped, only what has failed is submitted anew. Ctrl-C leaves the batch running.
+    again: finished rows are skipped, only failed ones are submitted again. Ctrl-C leaves the batch running.
 
     \b
     stillmotion batch autumn.csv --default model=google/veo-3.1-lite --default duration=4 --budget 50
@@ -115,8 +116,8 @@ def _upload(call: Call, kinds: dict[Path, str], batch_id: str, progress: Progres
 
 
 def _follow(call: Call, started: Document, timeout: float) -> Document:
-    """Look at the batch until it has ended."""
-    again = f"The batch goes on. Look at it with: stillmotion batch-status {started['id']}"
+    """Poll the batch until it has ended."""
+    again = f"The batch keeps running. See it with: stillmotion batch-status {started['id']}"
     call.terminal.on_interrupt = again
     deadline = time.monotonic() + timeout
     shown = started
@@ -140,13 +141,13 @@ def _judge(ended: Document) -> None:
         raise Refused(f"{error.get('code')}: {error.get('message')}", ended)
     if ended["status"] != "completed" or failed:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in (ended.get("failed_by_reason") or {}).items())
-        told = f"{failed:,} of {ended['items'] or 0:,} items failed{f': {reasons}' if reasons else ''}"
+        outcome = f"{failed:,} of {ended['items'] or 0:,} items failed{f': {reasons}' if reasons else ''}"
         rest = f", and {left:,} were not run" if left else ""
         where = f" Why, row by row: {ended['results']}" if ended.get("results") else ""
         raise GenerationFailed(
-            f"Batch {ended['id']} is {ended['status']}; {told}{rest}.{where}",
+            f"Batch {ended['id']} is {ended['status']}; {outcome}{rest}.{where}",
             ended,
-            "The same command again submits only what has failed.",
+            "The same command again submits only failed rows.",
         )
 
 
@@ -175,7 +176,7 @@ def _defaults(texts: Sequence[str]) -> dict[str, Any]:
 def batch_status(
     call: Call, batch_id: Annotated[str, typer.Argument(metavar="ID", help="The batch, as batch names it.")]
 ) -> None:
-    """Show how far a batch is, or what it came to.
+    """Show a batch's progress or its summary.
 
     \b
     stillmotion batch-status autumn

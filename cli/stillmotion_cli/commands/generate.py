@@ -41,7 +41,7 @@ class Order:
     """What a user asks for, checked as far as this machine can.
 
     `frames` are the pictures by frame type, `kinds` the content types of those that are files here; `wish` is what
-    the model must be able to do, `extra` goes into the request as it stands.
+    the model must be able to do, `extra` goes into the request unchanged.
     """
 
     frames: dict[str, str]
@@ -150,7 +150,7 @@ def _pairs(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _kind(picture: str) -> str | None:
-    """The content type of a local picture, None for one that lies elsewhere."""
+    """The content type of a local picture, None for one that is elsewhere."""
     return None if pictures.is_address(picture) else pictures.content_type(Path(picture))
 
 

@@ -1,4 +1,4 @@
-"""The commands that look at jobs, and the one that stops them: show, list, cancel."""
+"""The commands that show jobs, and the one that stops them: show, list, cancel."""
 
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ PAGE = 100
 
 @command("show", JOBS)
 def show(call: Call, job_id: JobId) -> None:
-    """Show one job: where it stands, what it cost, what went wrong.
+    """Show one job: its status, its cost, its error.
 
     \b
     stillmotion show vid_01kaf3
@@ -83,7 +83,7 @@ def cancel(call: Call, job_id: JobId) -> None:
     \b
     stillmotion cancel vid_01kaf3
     """
-    call.terminal.on_interrupt = f"Stopped; the job may be cancelled or not. Look: stillmotion show {job_id}"
+    call.terminal.on_interrupt = f"Stopped; the job may be cancelled or not. Check: stillmotion show {job_id}"
     job = call.client.cancel(job_id)
     if call.terminal.as_json:
         call.terminal.document(job)

@@ -1,4 +1,4 @@
-"""The commands about the stack itself: which models it reaches, what is told on its bus."""
+"""The commands about the stack itself: its models, and the events on its bus."""
 
 from typing import Annotated
 
@@ -26,7 +26,7 @@ def models(
 ) -> None:
     """List models and what a clip costs.
 
-    Listed are those that do not rule out what is asked, each with what such a clip costs at most. A dash stands for
+    Listed are models that do not exclude what you ask for, each with the most that such a clip costs. A dash means
     what a model does not state.
 
     \b
@@ -52,14 +52,14 @@ def models(
 @command("events", STACK)
 def events(
     call: Call,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Go on with what is still to come.")] = True,
+    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Keep waiting for new events.")] = True,
     since: Annotated[
         str, typer.Option(metavar="TIME", help="From when on: 90s, 15m, 2h, 3d, 1w, or an ISO-8601 time.")
     ] = "1h",
 ) -> None:
     """Follow the stack's event bus.
 
-    Shows what Stillmotion told there, where the stack keeps a log of it. With --json every event is one line.
+    Shows Stillmotion's events, where the stack keeps a log of them. With --json every event is one line.
 
     \b
     stillmotion events
@@ -75,4 +75,4 @@ def events(
         else:
             show_event(call.terminal, event)
     if nothing:
-        call.terminal.say(f"Nothing was told since {begin.isoformat(timespec='seconds')}.")
+        call.terminal.say(f"There were no events since {begin.isoformat(timespec='seconds')}.")

@@ -38,7 +38,7 @@ def resume(
     output: Output = None,
     force: Force = False,
 ) -> None:
-    """Go on with a job that timed out, or whose clip could not be stored.
+    """Resume a job that timed out, or whose clip could not be stored.
 
     Nothing is paid again.
 
@@ -56,7 +56,7 @@ def settle(
     call: Call,
     job_id: JobId,
     provider_job_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="ModelGates has it under this id: adopt it, and go on.")
+        str | None, typer.Option(metavar="ID", help="ModelGates has it under this id: adopt it, and continue.")
     ] = None,
     abandon: Annotated[bool, typer.Option("--abandon", help="ModelGates does not have it: give it up.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the clip and store it.")] = False,
@@ -64,9 +64,9 @@ def settle(
     output: Output = None,
     force: Force = False,
 ) -> None:
-    """Say what became of a job that ModelGates gave no answer to.
+    """Resolve a job whose submit outcome is unknown.
 
-    Such a job is submit_unknown, and may have been charged. Look for it in your ModelGates account first.
+    Such a job is submit_unknown, and may have been charged. Find it in your ModelGates account first.
 
     \b
     stillmotion list --status submit_unknown
@@ -86,7 +86,7 @@ def settle(
 def _go_on(
     call: Call, job_id: str, go: Callable[[str], Job], target: Path | None, force: bool, timeout: float | None
 ) -> None:
-    """Let a job go on; then wait for its clip, or without a `timeout` show where it stands."""
+    """Continue a job; then wait for its clip, or without a `timeout` show its status."""
     call.terminal.on_interrupt = come_back(job_id)
     job = go(job_id)
     if timeout is not None:
@@ -101,13 +101,13 @@ def _go_on(
 def download(call: Call, job_id: JobId, output: Output = None, force: Force = False) -> None:
     """Store the clip of a completed job.
 
-    What arrives is held against the size and the checksum of the job's record before it gets its name.
+    The download is checked against the size and the checksum of the job's record before it gets its name.
 
     \b
     stillmotion download vid_01kaf3 -o clip.mp4
     """
     call.terminal.on_interrupt = "Stopped; nothing was stored."
-    target = downloads.target_of(output, force=True)  # What is there may be this very clip.
+    target = downloads.target_of(output, force=True)  # The existing file may be this very clip.
     job = call.client.job(job_id)
     if job["status"] in generation.RUNNING:
         raise BadInput(f"{job_id} is {job['status']}: there is no clip yet. Wait for it: stillmotion watch {job_id}")

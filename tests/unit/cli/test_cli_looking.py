@@ -137,7 +137,7 @@ def test_events_shows_the_log_of_the_bus(api: FakeApi, run: Run, folder: Path) -
     lines = run("events", "--no-follow", "--json").out.splitlines()
     assert [json.loads(line).get("detail-type") for line in lines] == ["Video Generation Failed", None]
     api.log_events = []
-    assert "Nothing was told since" in run("events", "--no-follow").err
+    assert "There were no events since" in run("events", "--no-follow").err
 
 
 def test_following_tells_every_event_once(api: FakeApi) -> None:

@@ -67,7 +67,7 @@ def test_waiting_has_an_end_and_the_job_goes_on(api: FakeApi, run: Run) -> None:
     api.states = [job("in_progress")]
     result = run("watch", JOB_ID, "--timeout", "1", "--json")
     assert (result.code, result.json["status"]) == (5, "in_progress")
-    assert f"{JOB_ID} is in_progress after 0:01 of waiting. It goes on" in result.err
+    assert f"{JOB_ID} is in_progress after 0:01 of waiting. It keeps running" in result.err
     assert f"stillmotion watch {JOB_ID}" in result.err
 
 
@@ -84,7 +84,7 @@ def test_a_stack_that_stops_answering_says_how_to_come_back(api: FakeApi, run: R
     api.on(f"GET /v1/videos/{JOB_ID}", Reply(0), times=5)
     result = run("watch", JOB_ID)
     assert result.code == 6
-    assert f"The job goes on. Come back to it with: stillmotion watch {JOB_ID}" in result.err
+    assert f"The job keeps running. Come back to it with: stillmotion watch {JOB_ID}" in result.err
 
 
 def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(api: FakeApi, start: Start) -> None:
@@ -94,7 +94,7 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(api: FakeApi, s
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert (process.returncode, out) == (130, b"")
-    assert f"The job goes on. Come back to it with: stillmotion watch {JOB_ID}\n" in err.decode()
+    assert f"The job keeps running. Come back to it with: stillmotion watch {JOB_ID}\n" in err.decode()
     assert "Traceback" not in err.decode()
     assert not api.calls("DELETE")
 
