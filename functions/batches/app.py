@@ -37,7 +37,7 @@ def create_batch(order: BatchOrder) -> Response[str]:
     asked = Ordered(order_of(order), owner=current_caller(app))
     arn = settings.batch_state_machine_arn
     opened = wiring.batches(settings).open(asked, lambda name, run: execution_arn(arn, f"{name}-{run}"))
-    if opened.mine:
+    if opened.owned_by_this_execution:
         wiring.step_functions().start(opened.batch.execution_arn, hand_over_batch(opened.batch))
     shown = show_batch(opened.batch, lambda _: {})
     return answer(200 if opened.batch.summary else 202, shown, {"Location": f"/batches/{opened.batch.id}"})

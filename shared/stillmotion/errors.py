@@ -1,6 +1,6 @@
 """Every way a job can go wrong, one name each.
 
-The class name is the error's code: the same word stands in the API's problem document, in the job record,
+The class name is the error's code: the same word is used in the API's problem document, in the job record,
 in events and as the ``Error`` of a failed execution (a Lambda task reports its exception's class name).
 
     StillmotionError
@@ -23,7 +23,7 @@ in events and as the ``Error`` of a failed execution (a Lambda task reports its 
     │   ├── ProviderUnavailable    503 or no connection, not accepted, may be sent again
     │   ├── SubmitInProgress       another call is submitting this job right now
     │   └── SubmitOutcomeUnknown   the answer was lost: never sent again
-    ├── InternalError              a step died in a way nobody planned for: see its log
+    ├── InternalError              an unexpected error in a step: see its log
     └── JobFailed                  accepted, but no video came of it
         ├── GenerationFailed · GenerationCancelled · GenerationExpired
         ├── PollingTimedOut        may still finish at the provider

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class JobStore(Protocol):
-    """Where job records live."""
+    """Where job records are stored."""
 
     def create(self, job: Job) -> bool:
         """Write a new record; ``False`` when one with this id is already there."""
@@ -82,7 +82,7 @@ class JobIndex(JobStore, Protocol):
 
 
 class BatchStore(Protocol):
-    """Where the records of batches live, and the outcomes of their items."""
+    """Where the records of batches and the outcomes of their items are stored."""
 
     def find(self, batch_id: str) -> Batch | None:
         """The record as last written, or ``None``."""
@@ -247,7 +247,7 @@ class Provider(Protocol):
         """
 
     def job(self, job_id: str, polling_url: str | None = None) -> ProviderJob:
-        """The job as it stands.
+        """The job as it is now.
 
         Raises:
             ProviderThrottled, ProviderUnauthorized, ProviderUnavailable: no answer this time.

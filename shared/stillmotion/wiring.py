@@ -250,7 +250,7 @@ def drops(settings: SubmitTaskSettings) -> Drops:
 
 @cache
 def failures(settings: StoreSettings) -> Failures:
-    """For every door; jobs that dropped objects started end where the settings name the output bucket."""
+    """For every entry point; with the output bucket in the settings, failed drops get their note there."""
     from stillmotion.generation.record_failure import Failures
     from stillmotion.storage.sidecars import S3Notes
 

@@ -15,7 +15,7 @@ _AT_WORK = (BatchStatus.PREPARING, BatchStatus.RUNNING)
 
 
 class BatchCounts(BaseModel):
-    """Items by where they stand; ``not_run`` are those that a batch which ended early had not begun."""
+    """Items by their state; ``not_run`` are those that had not begun when the batch ended early."""
 
     pending: int = 0
     running: int = 0
@@ -76,7 +76,7 @@ class BatchSummaryView(BaseModel):
 
 
 def show_batch(batch: Batch, counts: Callable[[str], dict[str, int]], *, aborted: bool = False) -> dict[str, Any]:
-    """A batch as ``GET /batches/{id}`` shows it; ``counts`` gives the items of its execution while that is at work."""
+    """A batch as ``GET /batches/{id}`` shows it; ``counts`` gives the items of its execution while that runs."""
     summary = {} if batch.summary is None else summary_facts(batch.summary)
     status = BatchStatus.ABORTED if aborted else batch.status
     view = BatchView(
@@ -102,12 +102,12 @@ def show_batch(batch: Batch, counts: Callable[[str], dict[str, int]], *, aborted
 def _live(batch: Batch, counts: Callable[[str], dict[str, int]], *, aborted: bool) -> dict[str, int]:
     if batch.items is None:
         return {}
-    told = counts(batch.execution_arn) if batch.prepared["to_run"] else {}
-    ended = sum(told.get(name, 0) for name in ("failed", "timedOut", "aborted"))
-    waiting = told.get("pending", 0) if told else batch.prepared["to_run"]
+    found = counts(batch.execution_arn) if batch.prepared["to_run"] else {}
+    ended = sum(found.get(name, 0) for name in ("failed", "timedOut", "aborted"))
+    waiting = found.get("pending", 0) if found else batch.prepared["to_run"]
     live = {
-        "running": told.get("running", 0),
-        "done": told.get("succeeded", 0),
+        "running": found.get("running", 0),
+        "done": found.get("succeeded", 0),
         "failed": ended + batch.prepared["failed"],
         "skipped": batch.prepared["skipped"],
     }

@@ -155,7 +155,7 @@ def get_visible_job(app: APIGatewayRestResolver, store: JobStore, job_id: str, o
     """The job that a call is about, if its caller may see it.
 
     Raises:
-        JobNotFound: there is none, or it is somebody else's and the caller is no operator.
+        JobNotFound: there is none, or it belongs to another caller and this one is no operator.
     """
     who = current_caller(app)
     job = get_owned_job(store, job_id, who, operator=is_operator(who, operator_arns))

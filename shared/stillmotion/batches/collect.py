@@ -62,9 +62,9 @@ class Collecting:
                     results.write(outcome)
         status = BatchStatus.COMPLETED if error is None else BatchStatus.STOPPED
         status = BatchStatus.REFUSED if batch.items is None else status
-        told = None if error is None else error.as_record()
-        summary = self._summary(batch, tally, status, told)
-        ended = batch.changed(status=status, error=told, summary=summary)
+        failure = None if error is None else error.as_record()
+        summary = self._summary(batch, tally, status, failure)
+        ended = batch.changed(status=status, error=failure, summary=summary)
         facts = summary_facts(summary)
         self._put(self._output_bucket, ended.summary_key, facts)
         self._store.save(ended)

@@ -33,7 +33,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
-    """An item's attempt; ``owner`` is who started the batch, ``None`` for nobody in particular."""
+    """An item's attempt; ``owner`` is who started the batch, ``None`` where it has no owner."""
 
     batch_id: str
     item_id: str

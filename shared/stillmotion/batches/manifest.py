@@ -4,7 +4,7 @@
     rows.json     an array of JSON objects, or JSON lines
     rows.csv      a header line, then a row on each line; an empty cell is a field that is not given
 
-The extension says which it is, else the content does. What is wrong with one row is told with that row; what makes
+The extension says which it is, else the content does. What is wrong with one row is reported with that row; what makes
 the rest unreadable (an array that never ends, a CSV that is not UTF-8) refuses the manifest.
 """
 

@@ -1,4 +1,4 @@
-"""Opening a batch: what was ordered through which door, and whether that is a new run, the same one, or nothing."""
+"""Opening a batch: what was ordered, and whether that is a new run, the same one, or nothing."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Ordered:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The batch that an order means; ``mine`` when it is this execution's to run."""
+    """The batch that an order means; ``owned_by_this_execution`` when it is this execution's to run."""
 
     batch: Batch
-    mine: bool
+    owned_by_this_execution: bool
 
 
 class Batches:
@@ -51,7 +51,7 @@ class Batches:
 
         Raises:
             InvalidRequest: there is no such manifest.
-            JobStateConflict: the batch is somebody else's.
+            JobStateConflict: the batch belongs to another caller.
             StorageFailed: may be tried again.
         """
         manifest = asked.manifest or self.pin(asked.order.manifest)
@@ -59,9 +59,9 @@ class Batches:
         earlier = self._store.find(batch_id)
         if earlier is not None:
             if earlier.owner is not None and earlier.owner != asked.owner:
-                raise JobStateConflict(f"Batch '{batch_id}' is somebody else's. Choose another batch_id.")
+                raise JobStateConflict(f"Batch '{batch_id}' belongs to another caller. Choose another batch_id.")
             if not self._wants_a_run(asked, earlier):
-                return Opened(earlier, mine=earlier.execution_arn == own)
+                return Opened(earlier, owned_by_this_execution=earlier.execution_arn == own)
         run = 1 if earlier is None else earlier.run + 1
         batch = Batch(
             id=batch_id,
@@ -73,10 +73,10 @@ class Batches:
             delivery=asked.delivery,
         )
         if self._store.claim(batch):
-            return Opened(batch, mine=True)
-        # Somebody else was first, or it was this very try, whose answer was lost.
+            return Opened(batch, owned_by_this_execution=True)
+        # Another process was first, or it was this very try, whose answer was lost.
         first = self._store.get(batch_id, asked.owner)
-        return Opened(first, mine=first == batch)
+        return Opened(first, owned_by_this_execution=first == batch)
 
     def _wants_a_run(self, asked: Ordered, earlier: Batch) -> bool:
         """Whether an order means a new run: not one under way, nor what a repeated delivery tells of again.

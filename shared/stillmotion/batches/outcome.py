@@ -26,14 +26,16 @@ def failed(row: int, item_id: str, error: StillmotionError) -> dict[str, Any]:
 
 def outcome_of(row: int, item: BatchItem, job: Job, *, skipped: bool = False) -> dict[str, Any]:
     """The outcome of an item by its job's record; ``skipped`` when this run did nothing for it."""
-    told: dict[str, Any] = {"row": row, "item_id": item.item_id, "job_id": job.id, "attempt": item.attempt}
+    outcome: dict[str, Any] = {"row": row, "item_id": item.item_id, "job_id": job.id, "attempt": item.attempt}
     if job.usage.cost_usd is not None:
-        told["cost_usd"] = job.usage.cost_usd
+        outcome["cost_usd"] = job.usage.cost_usd
+    if job.usage.may_have_cost_usd is not None:
+        outcome["may_have_cost_usd"] = job.usage.may_have_cost_usd
     if job.status is Status.COMPLETED:
         videos = workflow_output(job)["video"]
-        told |= {"status": "skipped" if skipped else "done", "video": videos, "completed_at": job.completed_at}
-        return told | ({"metadata": job.metadata} if job.metadata else {})
-    return told | {"status": "failed", "error": _short(_why(job))}
+        outcome |= {"status": "skipped" if skipped else "done", "video": videos, "completed_at": job.completed_at}
+        return outcome | ({"metadata": job.metadata} if job.metadata else {})
+    return outcome | {"status": "failed", "error": _short(_why(job))}
 
 
 def record_item(state: Mapping[str, Any], find: Callable[[str], Job | None], execution_arn: str) -> dict[str, Any]:

@@ -183,7 +183,7 @@ class Preparing:
 
 
 def _ended(row: Wanted, item: BatchItem, job: Job | None) -> dict[str, Any] | None:
-    """The outcome of a row that is not to be run: its video is there, or nobody knows whether it was paid."""
+    """The outcome of a row that is not to be run: its video is there, or it is not known whether it was paid."""
     if job is None or standing(job) not in (Standing.DONE, Standing.UNKNOWN):
         return None
     if standing(job) is Standing.DONE and job.request_hash != request_hash(row.request):

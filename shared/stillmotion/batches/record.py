@@ -18,7 +18,7 @@ INPUT_PREFIX = "batches/in/"
 
 
 class BatchStatus(StrEnum):
-    """Where a batch stands; ``aborted`` is never on record: its execution was ended from outside."""
+    """A batch's state; ``aborted`` is never on record: its execution was stopped from outside."""
 
     PREPARING = "preparing"
     RUNNING = "running"

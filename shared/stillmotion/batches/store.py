@@ -41,10 +41,10 @@ class DynamoBatchStore:
         return None if item is None else Batch.parse(json.loads(str(item["data"])))
 
     def get(self, batch_id: str, caller: str | None = None) -> Batch:
-        """The record if the caller may see it: it ordered the batch, or nobody in particular did.
+        """The record if the caller may see it: it ordered the batch, or the batch has no owner.
 
         Raises:
-            BatchNotFound: there is none, or it is somebody else's.
+            BatchNotFound: there is none, or it belongs to another caller.
         """
         batch = self.find(batch_id)
         if batch is None or (batch.owner is not None and caller != batch.owner):

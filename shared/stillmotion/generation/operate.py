@@ -35,7 +35,7 @@ class Control:
         """Stop waiting for a job. ModelGates has no cancel call, so it may finish the clip and charge for it.
 
         Raises:
-            JobStateConflict: it has ended otherwise, or is at a point where stopping would lose a paid video.
+            JobStateConflict: it has ended otherwise, or stopping it now would lose a paid video.
         """
         if job.status is not Status.CANCELLED:
             if job.status not in STOPPABLE:

@@ -100,7 +100,7 @@ class ModelGates:
         return submitted(status, headers, raw)
 
     def job(self, job_id: str, polling_url: str | None = None) -> ProviderJob:
-        """The job as it stands. Its ``polling_url`` is used only when it lies under the API root.
+        """The job as it is now. Its ``polling_url`` is used only when it lies under the API root.
 
         Raises:
             ProviderThrottled: 429 or 503, with ``retry_after`` where it was given.
@@ -151,7 +151,7 @@ class ModelGates:
 
     @contextmanager
     def content(self, job: ProviderJob, index: int) -> Iterator[Download]:
-        """One output's bytes as a stream that goes on where a connection broke.
+        """One output's bytes as a stream that continues where a connection broke.
 
         Raises:
             GenerationExpired: 404 or 410, the provider no longer holds it.
@@ -256,7 +256,7 @@ class ModelGates:
         return url if self._owns(url) else None
 
     def _owns(self, url: str) -> bool:
-        """Whether an address lies under the API root, whatever it dresses up as."""
+        """Whether an address lies under the API root, after repeated percent-decoding."""
         try:
             path = _unquoted(urlsplit(url).path)
             same = origin(url) == origin(self._root)

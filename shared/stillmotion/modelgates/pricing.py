@@ -1,7 +1,7 @@
 """What a clip costs, in USD and exact, from a model's ``pricing_skus``.
 
 What a request leaves open (duration, tier, ratio, sound, mode) is priced at every value that it can take: the most is
-the price that limits are held against, the least is told beside it, and the open points are named.
+the price that limits are held against, the least is shown beside it, and the open points are named.
 """
 
 from __future__ import annotations
@@ -185,12 +185,12 @@ def _dearest(applying: Sequence[Sku]) -> tuple[Decimal, str] | None:
     valued = [(sku, usd) for sku in applying if (usd := sku.usd) is not None]
     if len(valued) < len(applying):
         raise _Unpriceable("its price list has an entry for it that is no price")
-    told = [
+    distinct = [
         (sku, usd)
         for sku, usd in valued
         if not any(sku.is_more_specific_than(other) and usd == same for other, same in valued)
     ]
-    left = [(sku, usd) for sku, usd in told if not any(other.is_more_specific_than(sku) for other, _ in told)]
+    left = [(sku, usd) for sku, usd in distinct if not any(other.is_more_specific_than(sku) for other, _ in distinct)]
     return max(((usd, sku.name) for sku, usd in left), default=None)
 
 

@@ -1,7 +1,7 @@
 """One output's bytes as one stream, whatever the connection does.
 
 A connection that breaks is opened again where it stopped, with ``Range`` and ``If-Range`` (RFC 9110, sections 13.1.5
-and 14.2), as long as each brings something. Where the server offers no ranges, or goes on with something else, the
+and 14.2), as long as each brings something. Where the server offers no ranges, or continues with something else, the
 download fails and is started over by whoever asked for it.
 """
 
@@ -27,7 +27,7 @@ class Download:
     """A context manager over the content that an opener opens; ``headers`` are those of the first answer.
 
     Raises:
-        DownloadFailed: the server did not go on where it had stopped.
+        DownloadFailed: the server did not continue where it had stopped.
         urllib3.exceptions.HTTPError, OSError: it broke off and cannot be taken up again.
     """
 
@@ -64,7 +64,7 @@ class Download:
             return chunk
 
     def _go_on(self, reason: str, length: int) -> None:
-        logger.info("download goes on", extra={"at": self._position, "of": length, "reason": reason})
+        logger.info("download continues", extra={"at": self._position, "of": length, "reason": reason})
         self._opened.close()
         self._begun_at, etag = self._position, self.headers["ETag"]
         asked = {"Range": f"bytes={self._position}-", "If-Range": etag}
@@ -73,7 +73,7 @@ class Download:
         given = self._answer.headers
         if (self._answer.status, given.get("Content-Range", "").strip().lower(), given.get("ETag")) != wanted:
             raise DownloadFailed(
-                f"The video broke off after {self._position:,} of {length:,} bytes, and the server did not go on there "
+                f"The video broke off after {self._position:,} of {length:,} bytes, and the server did not continue it "
                 f"(HTTP {self._answer.status}). The download is started over."
             )
 

@@ -29,10 +29,10 @@ def prepare(data: Any, execution_arn: str, store: BatchStore, batches: Batches, 
             batch = store.find(batch_id)
             if batch is None:
                 raise StorageFailed(f"The record of batch '{batch_id}' is not there. Try again.")
-            opened = Opened(batch, mine=batch.execution_arn == execution_arn)
+            opened = Opened(batch, owned_by_this_execution=batch.execution_arn == execution_arn)
         case Ordered() as asked:
             opened = batches.open(asked, lambda _id, _run: execution_arn, own=execution_arn)
-    if not opened.mine:
+    if not opened.owned_by_this_execution:
         return {"outcome": "duplicate", "id": opened.batch.id, "execution_arn": opened.batch.execution_arn}
     try:
         return _prepared(preparing.prepare(opened.batch), preparing.bucket)
@@ -98,5 +98,5 @@ def _early_end(state: Mapping[str, Any], batch: Batch | None) -> StillmotionErro
     why = f"more items failed than the {batch.order.tolerated_failure_percentage:g} % that are tolerated"
     return BatchStopped(
         f"The batch was stopped: {why if name == TOO_MANY_FAILED else error.detail} Items under way were ended with "
-        "it. Run the batch again to go on with those; they are not paid anew."
+        "it. Run the batch again to continue those; they are not paid again."
     )

@@ -45,7 +45,7 @@ class Started:
         job_id: the same for every retry, every delivery of one event, and every use of one key.
         source: where the request comes from, for the record.
         owner: who started the batch that the request belongs to, ``None`` where it belongs to everybody.
-        request: not checked yet; without what may stand beside its fields.
+        request: not checked yet; without what may be given beside its fields.
     """
 
     execution_arn: str
@@ -202,7 +202,7 @@ def _inside(data: Any, *path: str) -> Any:
 
 
 def _request(data: Any) -> Any:
-    """A request without what may stand beside its fields."""
+    """A request without what may be given beside its fields."""
     if not isinstance(data, Mapping):
         return data
     return {name: value for name, value in data.items() if name not in _BESIDE}

@@ -1,4 +1,4 @@
-"""What the rest of the account hears: events on the stack's bus, never before the thing they tell of is true."""
+"""Events on the stack's bus: published only after what they report is on record."""
 
 from __future__ import annotations
 

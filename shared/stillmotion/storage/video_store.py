@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 PART_BYTES = 8 * 2**20
 READ_BYTES = 256 * 2**10
-"""Read at once: as much of a part, at most, is lost where a connection breaks and goes on."""
+"""Read at once: as much of a part, at most, is lost where a connection breaks."""
 UPLOADS_IN_FLIGHT = 4
 MIN_VIDEO_BYTES = 256
 MAX_VIDEO_BYTES = 5 * 2**30
