@@ -308,6 +308,6 @@ def credits_watch(settings: RecoverySettings) -> CreditsWatch:
 
 def origins(trusted: frozenset[str]) -> frozenset[str]:
     """These origins in canonical form."""
-    from stillmotion.outbound.addresses import origin
+    from stillmotion.outbound.address_guard import origin
 
     return frozenset(map(origin, trusted))

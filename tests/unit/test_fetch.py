@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from queue import Queue
+from threading import Event
 
 import pytest
 import urllib3
+from urllib3.exceptions import HTTPError
 
-from stillmotion.outbound.addresses import ForbiddenAddress, Resolver, origin
+from stillmotion.outbound.address_guard import ForbiddenAddress, Resolver, origin
 from stillmotion.outbound.guarded_client import FetchFailed, GuardedClient
 from tests.support.wire import Script, Wire, answer, certificate, hang_up, reset, silence
 
@@ -177,3 +182,103 @@ def test_the_connection_is_closed_when_the_block_is_left() -> None:
         with client(wire.url).get(wire.url) as got:
             assert got.status == 200
         assert heard.get(timeout=5) == b""
+
+
+def resolving(*ips: str) -> Resolver:
+    return lambda host, port: list(ips)
+
+
+def test_the_addresses_of_a_host_are_tried_in_turn() -> None:
+    """Nothing listens at 127.0.0.2 to 127.0.0.4, and the machine may have no IPv6 at all."""
+    with Wire([PICTURE]) as wire:
+        here = at(wire, "pictures.example")
+        dead = resolving("::1", "127.0.0.2", "127.0.0.3", "127.0.0.1", "127.0.0.4")
+        assert fetched(client(here, resolve=dead), here) == (200, b"\x89PNG")
+    assert wire.connections == 1
+
+
+def test_an_address_that_connects_and_says_nothing_leaves_time_for_the_next() -> None:
+    with socket.create_server(("127.0.0.2", 0)) as silent, Wire([PICTURE]) as wire:
+        # One port for both: the host is one, its addresses differ.
+        port = silent.getsockname()[1]
+        with socket.create_server(("127.0.0.1", port)) as relay:
+            here = f"http://pictures.example:{port}"
+            threading.Thread(target=_relay, args=(relay, wire.port), daemon=True).start()
+            assert fetched(client(here, resolve=resolving("127.0.0.2", "127.0.0.1")), here) == (200, b"\x89PNG")
+
+
+def _relay(listener: socket.socket, port: int) -> None:
+    """Hand one request on to another port, and its answer back."""
+    inner, _ = listener.accept()
+    with inner, socket.create_connection(("127.0.0.1", port)) as outer:
+        outer.sendall(inner.recv(65536))
+        inner.sendall(outer.recv(65536))
+
+
+def test_where_no_address_answers_the_last_failure_is_named() -> None:
+    here = "http://pictures.example:9"
+    with pytest.raises(FetchFailed, match="NewConnectionError"):
+        fetched(client(here, resolve=resolving("127.0.0.2", "127.0.0.3")), here)
+
+
+def drip(begin: bytes, drop: bytes, ended: Event) -> Callable[[socket.socket], None]:
+    """Send some bytes at once, and then one piece ten times a second until the other side has gone."""
+
+    def script(connection: socket.socket) -> None:
+        try:
+            connection.sendall(begin)
+            while True:
+                connection.sendall(drop)
+                time.sleep(0.1)
+        except OSError:
+            ended.set()
+
+    return script
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
+SLOW = {
+    "a byte of the body": (HEAD + b"Content-Length: 100000\r\n\r\n", b"x"),
+    "a body without length": (HEAD + b"\r\n", b"x"),
+    "a chunk": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    "a byte of a header": (HEAD + b"X-Slow: ", b"x"),
+    "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize(("begin", "drop"), SLOW.values(), ids=SLOW.keys())
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+def test_a_server_that_drips_is_left_at_the_deadline_and_its_connection_closed(
+    begin: bytes, drop: bytes, tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, context = certificate("pictures.example", tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    ended = Event()
+    with Wire([drip(begin, drop, ended)], tls=context if tls else None) as wire:
+        here, started = at(wire, "pictures.example"), time.monotonic()
+        with pytest.raises((FetchFailed, HTTPError)), client(here).get(here, seconds=0.6) as got:
+            got.read()
+        took = time.monotonic() - started
+        assert ended.wait(5)
+    assert 0.4 < took < 2
+
+
+def test_a_download_may_take_long_but_not_be_slow() -> None:
+    def steady(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b"Content-Length: 1200\r\n\r\n")
+        for _ in range(12):
+            connection.sendall(b"x" * 100)
+            time.sleep(0.1)
+
+    with Wire([steady]) as wire:
+        with client(wire.url).get(wire.url, seconds=0.5, least_rate=500) as got:
+            assert len(got.read()) == 1200
+        with pytest.raises(HTTPError), client(wire.url).get(wire.url, seconds=0.5, least_rate=5000) as got:
+            got.read()
+
+
+def test_time_that_the_reader_takes_for_itself_does_not_count() -> None:
+    with Wire([answer(200, b"x" * 1000)]) as wire, client(wire.url).get(wire.url, seconds=0.4, least_rate=1e6) as got:
+        assert got.read(10) == b"x" * 10
+        time.sleep(0.6)
+        assert len(got.read()) == 990

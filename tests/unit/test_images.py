@@ -19,7 +19,7 @@ from botocore.config import Config
 from moto import mock_aws
 
 from stillmotion.errors import ImageNotUsable, StorageFailed
-from stillmotion.outbound.addresses import origin
+from stillmotion.outbound.address_guard import origin
 from stillmotion.outbound.guarded_client import GuardedClient
 from stillmotion.requests import media
 from stillmotion.requests.media import Images

@@ -23,7 +23,7 @@ from stillmotion.errors import (
 from stillmotion.modelgates import client as client_module
 from stillmotion.modelgates.client import ModelGates
 from stillmotion.modelgates.job import Outcome, ProviderJob
-from stillmotion.outbound.addresses import origin
+from stillmotion.outbound.address_guard import origin
 from stillmotion.outbound.guarded_client import GuardedClient
 from tests.support.wire import Script, Wire, answer, hang_up, reset, silence
 

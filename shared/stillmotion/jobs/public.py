@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stillmotion.jobs.record import SCHEMA_VERSION, Job
-from stillmotion.outbound.addresses import shown_address
+from stillmotion.outbound.redaction import redact_url
 
 _WHOLE = None
 _OUTCOME: Mapping[str, frozenset[str] | None] = {
@@ -84,6 +84,6 @@ def _without_signatures(request: Any) -> Any:
     if not isinstance(request, Mapping):
         return request
     return {
-        name: shown_address(value) if name == "url" and isinstance(value, str) else _without_signatures(value)
+        name: redact_url(value) if name == "url" and isinstance(value, str) else _without_signatures(value)
         for name, value in request.items()
     }

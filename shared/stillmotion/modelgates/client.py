@@ -31,7 +31,7 @@ from stillmotion.errors import (
 from stillmotion.modelgates.job import ProviderJob, read_job
 from stillmotion.modelgates.responses import decoded, raise_outcome_unknown, retry_after, submitted
 from stillmotion.modelgates.wording import words_of_answer
-from stillmotion.outbound.addresses import ForbiddenAddress, origin
+from stillmotion.outbound.address_guard import ForbiddenAddress, origin
 from stillmotion.outbound.download import Download
 from stillmotion.outbound.guarded_client import REDIRECTS, FetchFailed, GuardedClient, UnresolvedHost, redirected
 from stillmotion.ports import ApiKey
@@ -45,6 +45,8 @@ MAX_SUBMIT_BYTES = 50 * 2**20
 MAX_CONTENT_REDIRECTS = 3
 QUERY_TIMEOUT = urllib3.Timeout(connect=3.0, read=8.0)
 CONTENT_TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
+CONTENT_SECONDS, LEAST_CONTENT_RATE = 30.0, 16 * 1024
+"""For an output's headers; and what its body must bring, in bytes a second."""
 SUBMIT_CONNECT_SECONDS, SUBMIT_READ_SECONDS = 3.0, 12.0
 _JSON = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "stillmotion"}
 
@@ -184,7 +186,10 @@ class ModelGates:
         while True:
             with ExitStack() as stack:
                 if not self._owns(url):
-                    yield stack.enter_context(self._guarded.get(url, headers, max_redirects=redirects))
+                    content = self._guarded.get(
+                        url, headers, max_redirects=redirects, seconds=CONTENT_SECONDS, least_rate=LEAST_CONTENT_RATE
+                    )
+                    yield stack.enter_context(content)
                     return
                 answer = self._pool.request(
                     "GET",

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from stillmotion.outbound.addresses import (
+from stillmotion.outbound.address_guard import (
     ForbiddenAddress,
     Resolver,
     Target,
@@ -18,11 +18,13 @@ from stillmotion.outbound.addresses import (
     resolve_host,
 )
 from stillmotion.ports import HttpStatusAnswer
+from stillmotion.outbound.deadline import BoundedHttpPool, BoundedHttpsPool, Deadline, Pace
 
 __all__ = ["FetchFailed", "ForbiddenAddress", "GuardedClient", "UnresolvedHost"]
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 TIMEOUT = urllib3.Timeout(connect=3.0, read=5.0)
+DEADLINE_SECONDS = 10.0
 
 
 class FetchFailed(Exception):
@@ -34,7 +36,7 @@ class GuardedClient:
 
     Args:
         trusted_origins: origins (``http://127.0.0.1:4566``) let through although not https or not public.
-        timeout: connect and read time-outs of each request, in seconds.
+        timeout: of connecting to one address, and of waiting for the next bytes, in seconds.
         resolve: host name to IP addresses.
     """
 
@@ -50,18 +52,29 @@ class GuardedClient:
 
     @contextmanager
     def get(
-        self, url: str, headers: Mapping[str, str] | None = None, *, max_redirects: int = 0
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        max_redirects: int = 0,
+        seconds: float = DEADLINE_SECONDS,
+        least_rate: float | None = None,
     ) -> Iterator[urllib3.BaseHTTPResponse]:
         """The open answer; its body is not read yet. At most ``max_redirects`` are followed, each checked anew.
+
+        Args:
+            seconds: for the whole call, redirects and body included.
+            least_rate: bytes a second that the body must bring; then ``seconds`` hold for what comes before it.
 
         Raises:
             ForbiddenAddress: this or a redirect's address must not be fetched.
             UnresolvedHost: a host has no address.
             FetchFailed: no connection, time-out, not HTTP, or too many redirects.
         """
+        deadline = Deadline(seconds) if least_rate is None else Pace(seconds, least_rate)
         for hop in range(max_redirects + 1):
             target = check_address(url, self._trusted, self._resolve)
-            with self._open(target, headers or {}) as answer:
+            with self._open(target, headers or {}, deadline) as answer:
                 if answer.status not in REDIRECTS or max_redirects == 0:
                     yield answer
                     return
@@ -70,19 +83,34 @@ class GuardedClient:
                 raise FetchFailed(f"more than {max_redirects} redirects")
 
     @contextmanager
-    def _open(self, target: Target, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
+    def _open(
+        self, target: Target, headers: Mapping[str, str], deadline: Deadline
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """The answer of the first of the target's addresses that gives one."""
         sent = {"Host": target.host_header, "Accept-Encoding": "identity", "User-Agent": "stillmotion"} | dict(headers)
-        with _pool(target, self._timeout) as pool:
+        failed: Exception | None = None
+        for at, ip in enumerate(target.ips):
             try:
-                answer = pool.urlopen(
-                    "GET", target.path, headers=sent, retries=False, redirect=False, preload_content=False
-                )
-            except HTTPError as error:
-                raise FetchFailed(type(error).__name__) from None
-            try:
-                yield answer
-            finally:
-                answer.close()
+                # So that a dead address leaves time for those behind it.
+                share = deadline.left() / (len(target.ips) - at)
+            except TimeoutError as error:
+                failed = failed or error
+                break
+            with _pool(target, ip, self._timeout, share, deadline) as pool:
+                try:
+                    answer = pool.urlopen(
+                        "GET", target.path, headers=sent, retries=False, redirect=False, preload_content=False
+                    )
+                except HTTPError as error:
+                    failed = error
+                    continue
+                deadline.begin_body()
+                try:
+                    yield answer
+                finally:
+                    answer.close()
+                return
+        raise FetchFailed(type(failed).__name__)
 
 
 def redirected(url: str, answer: HttpStatusAnswer) -> str:
@@ -97,10 +125,20 @@ def redirected(url: str, answer: HttpStatusAnswer) -> str:
         raise FetchFailed("a redirect to nowhere") from None
 
 
-def _pool(target: Target, timeout: urllib3.Timeout) -> urllib3.HTTPConnectionPool:
-    """A pool that connects to the checked IP address and speaks to the host that was asked for."""
+def _pool(
+    target: Target, ip: str, timeout: urllib3.Timeout, share: float, deadline: Deadline
+) -> urllib3.HTTPConnectionPool:
+    """A pool that connects to one checked IP address and speaks to the host that was asked for."""
+    wanted = urllib3.Timeout.resolve_default_timeout(timeout.connect_timeout)
+    connect = share if wanted is None else min(wanted, share)
+    bounded = urllib3.Timeout(connect=connect, read=timeout.read_timeout)
     if target.scheme == "https":
-        return urllib3.HTTPSConnectionPool(
-            target.ip, target.port, timeout=timeout, server_hostname=target.host, assert_hostname=target.host
+        return BoundedHttpsPool(
+            ip,
+            target.port,
+            timeout=bounded,
+            server_hostname=target.host,
+            assert_hostname=target.host,
+            deadline=deadline,
         )
-    return urllib3.HTTPConnectionPool(target.ip, target.port, timeout=timeout)
+    return BoundedHttpPool(ip, target.port, timeout=bounded, deadline=deadline)

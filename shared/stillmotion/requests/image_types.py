@@ -64,7 +64,9 @@ _STARTS = (
 )
 _EMPTY = Other("empty (0 bytes)", "upload the picture again")
 _UNKNOWN = Other(f"neither {KINDS} by its bytes", _CONVERT)
-_HTML = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|script|meta|div|p|h1)\b", re.I | re.S)
+_HTML = re.compile(
+    rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|script|meta|div|p|h1)\b", re.I | re.S
+)
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
@@ -96,6 +98,8 @@ def describe(head: bytes) -> Other:
     for start, other in _STARTS:
         if head.startswith(start):
             return other
+    if head[4:12] == b"ftypcrx ":
+        return Other("a camera's raw file", _CONVERT)
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
         return Other("a QuickTime video", "take a still of it") if _is_quicktime(head) else _MP4
     if head.startswith(b"RIFF"):
@@ -163,7 +167,8 @@ def _text_kind(head: bytes) -> Other | None:
         # Incremental, because the head may end within a character.
         text = codecs.getincrementaldecoder(encoding)().decode(head).lstrip("\ufeff")
     except UnicodeDecodeError:
-        text = head.decode("latin-1") if _HTML.match(head) else ""
+        western = sum(byte < 0x80 for byte in head) > len(head) * 0.8
+        text = head.decode("latin-1") if western else ""
     plain = text.lstrip()
     if not plain or _NO_TEXT.search(text):
         return None

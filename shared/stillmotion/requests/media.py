@@ -22,8 +22,8 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from urllib3.exceptions import HTTPError
 
 from stillmotion.errors import Fault, ImageNotUsable, StorageFailed
-from stillmotion.outbound.addresses import shown_address
 from stillmotion.outbound.guarded_client import REDIRECTS, FetchFailed, ForbiddenAddress, GuardedClient, UnresolvedHost
+from stillmotion.outbound.redaction import redact_url
 from stillmotion.requests.aspect_ratio import dimensions, shape_warnings
 from stillmotion.requests.video_request import VideoRequest
 
@@ -150,7 +150,7 @@ class Images:
                 return self._s3_head(one)[1]
             return self._probe(one)
         except _Unusable as error:
-            return Fault(one.pointer, str(error), given=shown_address(one.url))
+            return Fault(one.pointer, str(error), given=redact_url(one.url))
 
     def _probe(self, one: Media) -> bytes:
         """GET with a one-range request: a signed link may refuse HEAD."""
@@ -253,7 +253,7 @@ def _in_time(one: Media, probe: Future[bytes | Fault], deadline: float) -> bytes
         return probe.result(timeout=max(deadline - monotonic(), 0.0))
     except DeadlineExceeded:
         detail = f"did not answer within {PROBE_DEADLINE_SECONDS:.0f} s"
-        return Fault(one.pointer, detail, given=shown_address(one.url))
+        return Fault(one.pointer, detail, given=redact_url(one.url))
 
 
 def _check_kind(one: Media, content_type: str) -> None:

@@ -25,7 +25,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from stillmotion.errors import Fault, InvalidRequest, pointer
-from stillmotion.outbound.addresses import MAX_URL_CHARACTERS, shown_address
+from stillmotion.outbound.address_guard import MAX_URL_CHARACTERS
+from stillmotion.outbound.redaction import redact_url
 
 FrameType = Literal["first_frame", "last_frame"]
 # Open lists: which of them a model takes, the model says.
@@ -298,7 +299,7 @@ def _short(value: Any) -> Any:
     """What was given, fit to be repeated as JSON: no image data, no query string, no great length."""
     if isinstance(value, str):
         text = value.strip().encode(errors="replace").decode()
-        shown = shown_address(text) if "://" in text or text[:5].lower() == "data:" else text
+        shown = redact_url(text) if "://" in text or text[:5].lower() == "data:" else text
         if len(shown) <= MAX_SHOWN_CHARACTERS:
             return shown
         return f"{shown[:MAX_SHOWN_CHARACTERS]}… ({len(value):,} characters)"

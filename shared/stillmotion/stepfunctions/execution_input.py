@@ -25,7 +25,7 @@ from stillmotion.errors import Fault, InvalidRequest
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job, derived_job_id, now, record_expiry
 from stillmotion.modelgates.job import Outcome
-from stillmotion.outbound.addresses import shown_address
+from stillmotion.outbound.redaction import redact_url
 from stillmotion.requests.drop_folder import Drop
 
 OBJECT_CREATED = "Object Created"
@@ -237,5 +237,5 @@ def _repeatable(value: Any) -> Any:
     if isinstance(value, list):
         return [_repeatable(part) for part in value]
     if isinstance(value, str) and _ADDRESS.match(value.strip()):
-        return shown_address(value.strip())
+        return redact_url(value.strip())
     return value

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillmotion.outbound.addresses import (
+from stillmotion.outbound.address_guard import (
     ForbiddenAddress,
     UnresolvedHost,
     check_address,
     is_public,
     origin,
     resolve_host,
-    shown_address,
-    without_queries,
 )
+from stillmotion.outbound.redaction import redact_query_strings, redact_url
 
 PUBLIC = "93.184.215.14"
 PRIVATE_V4 = [
@@ -55,7 +55,11 @@ def test_a_private_address_is_not_public_in_any_ipv6_dress(ip: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "ip", ["::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1"]
+    "ip",
+    [
+        *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1"),
+        *("fec0::1", "feff::1", "3fff::1", "3fff:fff::1", "192.88.99.1", "::ffff:192.88.99.1", "2002:c058:6301::"),
+    ],
 )
 def test_a_special_ipv6_address_is_not_public(ip: str) -> None:
     assert not is_public(ip)
@@ -111,7 +115,7 @@ def test_a_name_with_one_public_and_one_private_address_is_refused() -> None:
 def test_a_name_is_resolved_once_and_the_checked_address_is_used() -> None:
     answers = iter([[PUBLIC], ["127.0.0.1"]])
     target = check_address("https://rebinding.example/x?y=1", resolve=lambda host, port: next(answers))
-    assert (target.ip, target.host, target.port, target.path) == (PUBLIC, "rebinding.example", 443, "/x?y=1")
+    assert (target.ips, target.host, target.port, target.path) == ((PUBLIC,), "rebinding.example", 443, "/x?y=1")
     assert next(answers) == ["127.0.0.1"]
 
 
@@ -156,7 +160,7 @@ def test_any_text_is_either_a_target_or_refused(text: str) -> None:
             target = check_address(url, resolve=resolving(PUBLIC))
         except (ForbiddenAddress, UnresolvedHost):
             continue
-        assert (target.scheme, target.ip) == ("https", PUBLIC)
+        assert (target.scheme, target.ips) == ("https", (PUBLIC,))
         assert not set("\r\n\t \\@/?#") & set(target.host_header)
         assert not set("\r\n \\") & set(target.path)
 
@@ -223,20 +227,39 @@ def test_the_host_header_names_the_port_only_where_it_is_not_the_usual_one() -> 
     ],
 )
 def test_a_shown_address_holds_no_signature_and_no_password(url: str, shown: str) -> None:
-    assert shown_address(url) == shown
+    assert redact_url(url) == shown
 
 
 @given(st.text(), st.text(min_size=1))
 def test_nothing_behind_the_question_mark_is_ever_shown(path: str, query: str) -> None:
     address = f"https://a.example/{path}?{query}\u2603SECRET"
-    assert "SECRET" not in shown_address(address).replace(path, "")
+    assert "SECRET" not in redact_url(address).replace(path, "")
 
 
 def test_image_data_is_shown_by_its_beginning_only() -> None:
-    assert shown_address("DATA:image/png;base64," + "A" * 5000) == "DATA:image/png;base64," + "A" * 18 + "…"
+    assert redact_url("DATA:image/png;base64," + "A" * 5000) == "DATA:image/png;base64," + "A" * 18 + "…"
 
 
 def test_signed_links_in_other_peoples_words_lose_their_query() -> None:
     said = 'could not load "https://b.s3.amazonaws.com/a.png?X-Amz-Signature=abc&x=1" (403). Really? Yes, a=b?'
-    assert without_queries(said) == 'could not load "https://b.s3.amazonaws.com/a.png?…" (403). Really? Yes, a=b?'
-    assert without_queries("?" * 200_000) == "?" * 200_000
+    assert redact_query_strings(said) == 'could not load "https://b.s3.amazonaws.com/a.png?…" (403). Really? Yes, a=b?'
+    assert redact_query_strings("?" * 200_000) == "?" * 200_000
+
+
+@pytest.mark.parametrize("nonsense", ["", "no address", "256.1.1.1", "1.2.3", "http://1.1.1.1", None, b"1.1.1.1", 7])
+def test_a_resolver_that_answers_nonsense_is_a_refusal(nonsense: Any) -> None:
+    for trusted in ((), ("https://pictures.example:443",)):
+        with pytest.raises(UnresolvedHost, match="has no address"):
+            check_address("https://pictures.example/a.png", trusted, resolving(PUBLIC, nonsense))
+
+
+def test_every_address_of_a_host_is_kept_once_and_in_order() -> None:
+    found = check_address("https://pictures.example/", resolve=resolving("2606:2800::1", PUBLIC, "2606:2800::1"))
+    assert found.ips == ("2606:2800::1", PUBLIC)
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://pictures/uploads/a #1.jpg", "s3://pictures/uploads/really?.jpg", "S3://b/user:pw@x#y?z=1"]
+)
+def test_an_s3_address_is_shown_whole(url: str) -> None:
+    assert redact_url(url) == url

@@ -12,17 +12,16 @@ import re
 import socket
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 Resolver = Callable[[str, int], Iterable[str]]
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_NOT_UNICAST = (IPv4Network("192.88.99.0/24"), IPv6Network("fec0::/10"), IPv6Network("3fff::/20"))
+"""Relays of 6to4 (RFC 7526), site-local (RFC 3879) and documentation (RFC 9637), which :mod:`ipaddress` lets pass."""
 MAX_URL_CHARACTERS = 8192
-_SECRET_END = re.compile(r"[?#].*", re.DOTALL)
-_QUERY = re.compile(r"(?<=\S)\?[^\s\"'<>?=]*=[^\s\"'<>]*")
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
-_CREDENTIALS = re.compile(r"^([^/]*//)[^/]*@")
 
 
 class ForbiddenAddress(Exception):
@@ -35,12 +34,12 @@ class UnresolvedHost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A checked address: where to connect (``ip``, ``port``) and what to ask for there."""
+    """A checked address: where to connect (one of ``ips``, ``port``) and what to ask for there."""
 
     scheme: str
     host: str
     port: int
-    ip: str
+    ips: tuple[str, ...]
     path: str
 
     @property
@@ -60,22 +59,30 @@ def check_address(url: str, trusted_origins: Collection[str] = (), resolve: Reso
 
     Raises:
         ForbiddenAddress: not https, with credentials in it, or any of its addresses is not public unicast.
-        UnresolvedHost: the name has no address.
+        UnresolvedHost: the name has no address, or what the resolver gives is none.
     """
     scheme, host, port, path = _split(url)
     trusted = origin(url) in trusted_origins
     if scheme != "https" and not trusted:
         raise ForbiddenAddress(f"its scheme is {scheme or 'missing'}, only https is fetched")
+    ips = _resolved(host, port, resolve)
+    # All of them, not the first: a name with one public and one private address is a trick.
+    if not trusted and not all(is_public(ip) for ip in ips):
+        raise ForbiddenAddress(f"the host '{host}' is not on the public internet")
+    return Target(scheme, host, port, ips, path)
+
+
+def _resolved(host: str, port: int, resolve: Resolver) -> tuple[str, ...]:
+    """The host's IP addresses, each once, in the resolver's order."""
     try:
-        found = list(resolve(host, port))
-    except (OSError, UnicodeError):
-        found = []
+        found = tuple(dict.fromkeys(resolve(host, port)))
+        for ip in found:
+            ip_address(ip.split("%", 1)[0])
+    except (OSError, ValueError, TypeError, AttributeError):
+        raise UnresolvedHost(f"the host '{host}' has no address") from None
     if not found:
         raise UnresolvedHost(f"the host '{host}' has no address")
-    # All of them, not the first: a name with one public and one private address is a trick.
-    if not trusted and not all(is_public(ip) for ip in found):
-        raise ForbiddenAddress(f"the host '{host}' is not on the public internet")
-    return Target(scheme, host, port, found[0], path)
+    return found
 
 
 def origin(url: str) -> str:
@@ -84,26 +91,14 @@ def origin(url: str) -> str:
     return f"{scheme}://{host}:{port}"
 
 
-def shown_address(url: str) -> str:
-    """An address fit to be repeated in messages, records and events: no image data, and no query string, fragment,
-    user name or password, which may be secrets."""
-    if url[:5].lower() == "data:":
-        return url[:40] + "…"
-    address = _CREDENTIALS.sub(r"\1…@", _SECRET_END.sub("", url))
-    return address[:500] + ("?…" if "?" in url else "")
-
-
-def without_queries(text: str) -> str:
-    """A text of somebody else's, with the query strings of the addresses in it cut off: they may hold signatures."""
-    return _QUERY.sub("?…", text)
-
-
 def is_public(ip: str) -> bool:
-    """Whether an IP address is public unicast, also when it is IPv4 dressed as IPv6."""
+    """Whether an IP address is public unicast, also when it is IPv4 within IPv6."""
     address = ip_address(ip.split("%", 1)[0])
     for inner in _embedded(address):
         if not is_public(str(inner)):
             return False
+    if any(address in network for network in _NOT_UNICAST if network.version == address.version):
+        return False
     # is_global is false for loopback, private, link-local, shared, documentation and reserved ranges.
     return address.is_global and not address.is_multicast and not address.is_reserved
 
