@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from stillmotion.jobs.record import Job, StoredVideo
     from stillmotion.jobs.spend import Spend
     from stillmotion.modelgates.job import Outcome, ProviderJob
+    from stillmotion.requests.media import Picture
     from stillmotion.requests.video_request import VideoRequest
 
 
@@ -173,6 +174,9 @@ class ObjectStore(Protocol):
     def first_bytes(self, bucket: str, key: str, count: int) -> tuple[ObjectFacts, bytes]:
         """An object's facts and at most ``count`` bytes of its beginning; nothing more is transferred."""
 
+    def last_bytes(self, bucket: str, key: str, count: int) -> bytes:
+        """At most ``count`` bytes of an object's end; nothing more is transferred."""
+
     def chunks(self, bucket: str, key: str, etag: str, size: int) -> Iterator[bytes]:
         """The bytes of an object that still has this ETag, in pieces of at most ``size``."""
 
@@ -298,8 +302,8 @@ class HttpStatusAnswer(HttpAnswer, Protocol):
 class Media(Protocol):
     """The pictures and other media of a request."""
 
-    def check(self, request: VideoRequest) -> list[str]:
-        """Warnings about the media; raises ``ImageNotUsable`` for those that will not do."""
+    def check(self, request: VideoRequest) -> list[Picture]:
+        """The pictures, each of which can be used; raises ``ImageNotUsable`` for media that will not do."""
 
     def upload_inline_media(self, request: VideoRequest, job_id: str) -> VideoRequest:
         """The request with every ``data:`` address moved into the input bucket."""

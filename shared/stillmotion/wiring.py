@@ -186,7 +186,7 @@ def submission(settings: SubmitSettings) -> Submission:
     from stillmotion.requests.media import Images
 
     inline = settings.image_transport is ImageTransport.INLINE
-    images = Images(bulk_s3(), settings.input_bucket, guarded(settings.trusted_origins), inline=inline)
+    images = Images(object_store(), settings.input_bucket, guarded(settings.trusted_origins), inline=inline)
     limits = Limits(settings.daily_spend_limit_usd, settings.per_job_spend_limit_usd)
     return Submission(job_store(settings), provider(settings), catalogue(settings), images, event_bus(settings), limits)
 
@@ -245,7 +245,7 @@ def collecting(settings: CollectBatchSettings) -> Collecting:
 def drops(settings: SubmitTaskSettings) -> Drops:
     from stillmotion.requests.drop_folder import Drops
 
-    return Drops(bulk_s3(), settings.defaults)
+    return Drops(object_store(), settings.defaults)
 
 
 @cache

@@ -19,6 +19,7 @@ from stillmotion.jobs.spend import CeilingReached, Spend
 from stillmotion.modelgates.job import ProviderJob
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel
 from stillmotion.ports import HttpAnswer
+from stillmotion.requests.media import Picture
 from stillmotion.requests.video_request import VideoRequest
 
 MODEL = "google/veo-3.1-lite"
@@ -203,7 +204,7 @@ class EasyImages:
         self.refuses: Exception | None = None
         self.unsendable: Exception | None = None
 
-    def check(self, request: VideoRequest) -> list[str]:
+    def check(self, request: VideoRequest) -> list[Picture]:
         if self.refuses is not None:
             raise self.refuses
         return []

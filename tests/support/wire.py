@@ -6,7 +6,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -39,7 +39,7 @@ class Wire:
     A script is the answer's bytes, or a function that does with the socket what it likes and ends the connection.
     """
 
-    scripts: list[Script]
+    scripts: Sequence[Script | Ranges]
     tls: ssl.SSLContext | None = None
     seen: list[Seen] = field(default_factory=list)
     connections: int = 0
@@ -75,6 +75,8 @@ class Wire:
                 while (request := _read(connection, number)) is not None:
                     self.seen.append(request)
                     script = self.scripts[min(len(self.seen), len(self.scripts)) - 1]
+                    if isinstance(script, Ranges):
+                        script = script.answer(request)
                     if not isinstance(script, bytes):
                         script(connection)
                         return
@@ -109,6 +111,20 @@ def answer(status: int, body: bytes = b"", *, length: int | None = None, **heade
         + b"".join(f"{n}: {v}\r\n".encode() for n, v in fields.items())
         + (b"\r\n" + body)
     )
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Gives the ranges of a body that it is asked for."""
+
+    body: bytes
+    content_type: str = "image/jpeg"
+
+    def answer(self, request: Seen) -> bytes:
+        first, last = (int(part) for part in request.headers["range"].removeprefix("bytes=").split("-"))
+        last = min(last, len(self.body) - 1)
+        there = f"bytes {first}-{last}/{len(self.body)}"
+        return answer(206, self.body[first : last + 1], Content_Type=self.content_type, Content_Range=there)
 
 
 def reset(connection: socket.socket) -> None:

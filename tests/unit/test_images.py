@@ -21,12 +21,14 @@ from moto import mock_aws
 from stillmotion.errors import ImageNotUsable, StorageFailed
 from stillmotion.outbound.address_guard import origin
 from stillmotion.outbound.guarded_client import GuardedClient
-from stillmotion.requests import media
-from stillmotion.requests.media import Images
+from stillmotion.requests import media, probe
+from stillmotion.requests.media import Images, transparency_warnings
 from stillmotion.requests.video_request import VideoRequest, parse_request
-from tests.support.wire import Script, Wire, answer, hang_up, reset, silence
+from stillmotion.storage.object_store import S3ObjectStore
+from tests.support.pictures import CUT_OFF, MP4, NO_PICTURES, PICTURES, picture
+from tests.support.wire import Ranges, Script, Wire, answer, hang_up, reset, silence
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
+PNG = picture("PNG")
 FIRST = "#/frame_images/0/image_url/url"
 
 
@@ -42,7 +44,8 @@ def s3() -> Iterator[Any]:
 
 def prepared(s3: Any, *trusted: Wire, **options: Any) -> Images:
     timeout = urllib3.Timeout(connect=0.5, read=0.3)
-    return Images(s3, "pictures", GuardedClient([origin(wire.url) for wire in trusted], timeout), **options)
+    guarded = GuardedClient([origin(wire.url) for wire in trusted], timeout)
+    return Images(S3ObjectStore(s3), "pictures", guarded, **options)
 
 
 def request(*urls: str, **fields: Any) -> VideoRequest:
@@ -85,16 +88,17 @@ def test_a_request_without_images_is_checked_without_calls() -> None:
     "script",
     [
         answer(200, PNG, Content_Type="image/png"),
-        answer(206, PNG[:64], Content_Type="IMAGE/JPEG; charset=binary", Content_Range="bytes 0-63/208"),
-        answer(200, b"x", length=10**9, Content_Type="image/webp"),
+        answer(206, PNG, Content_Type="IMAGE/JPEG; charset=binary", Content_Range=f"bytes 0-{len(PNG) - 1}/{len(PNG)}"),
+        answer(206, PNG, Content_Type="image/png", Content_Range=f"bytes 0-{len(PNG) - 1}/*"),
     ],
+    ids=["200", "206", "206 of unknown length"],
 )
 def test_a_usable_image_is_checked_by_its_first_bytes(script: bytes) -> None:
     with Wire([script]) as wire:
         prepared(None, wire).check(request(f"{wire.url}/a.png?X-Amz-Signature=SECRET"))
     [seen] = wire.seen
     assert seen.line.startswith("GET /a.png?X-Amz-Signature=SECRET ")
-    assert seen.headers["range"] == "bytes=0-65535"
+    assert seen.headers["range"] == "bytes=0-262143"
 
 
 UNUSABLE: dict[str, tuple[Script, str]] = {
@@ -102,10 +106,22 @@ UNUSABLE: dict[str, tuple[Script, str]] = {
     "403": (answer(403, b"<Error/>", Content_Type="application/xml"), "HTTP 403"),
     "204": (answer(204), "HTTP 204"),
     "500": (answer(500), "HTTP 500"),
-    "html": (answer(200, b"<html>", Content_Type="text/html; charset=utf-8"), "is text/html, not image/*"),
-    "video": (answer(200, b"x", Content_Type="video/mp4"), "is video/mp4, not image/*"),
-    "opaque": (answer(200, PNG, Content_Type="binary/octet-stream"), "is binary/octet-stream, not image/*"),
-    "no type": (answer(200, PNG), "is of no stated type"),
+    "page": (answer(200, b"<html>", Content_Type="text/html; charset=utf-8"), "is an HTML page (served as text/html)"),
+    "page with a wrong label": (answer(200, b"<html>", Content_Type="image/jpeg"), "is an HTML page, not a picture"),
+    "video": (answer(200, MP4, Content_Type="video/mp4"), "is an MP4 video (served as video/mp4), not a picture"),
+    "opaque": (answer(200, PNG, Content_Type="binary/octet-stream"), "is served as binary/octet-stream, not image/*"),
+    "no type": (answer(200, PNG), "is served as no stated type, not image/*"),
+    "empty": (answer(200, b"", Content_Type="image/png"), "is empty (0 bytes)"),
+    "no range of nothing": (answer(416, Content_Type="image/png", Content_Range="bytes */0"), "is empty (0 bytes)"),
+    "cut short": (
+        answer(200, PNG[:200], length=len(PNG), Content_Type="image/png", Connection="close"),
+        "did not answer",
+    ),
+    "too large": (answer(200, PNG + bytes(262144), length=2**31, Content_Type="image/png"), "has 2,147,483,648 bytes"),
+    "too large a range": (
+        answer(206, PNG, Content_Type="image/png", Content_Range="bytes 0-65535/2147483648"),
+        "has 2,147,483,648 bytes, at most 31,457,280",
+    ),
     "redirect": (answer(302, Location="https://a.example/?token=SECRET"), "answers a redirect (HTTP 302)"),
     "silence": (silence, "did not answer"),
     "reset": (reset, "did not answer"),
@@ -146,7 +162,7 @@ def test_images_that_trickle_in_share_one_deadline(monkeypatch: pytest.MonkeyPat
         while not enough.wait(0.05):
             connection.sendall(b"y")
 
-    monkeypatch.setattr(media, "PROBE_DEADLINE_SECONDS", 0.3)
+    monkeypatch.setattr(media, "PROBE_SECONDS", 0.3)
     started = time.monotonic()
     with Wire([trickle]) as wire:
         more = [{"type": "image_url", "image_url": {"url": wire.url}}] * 8
@@ -161,9 +177,9 @@ def test_images_that_trickle_in_share_one_deadline(monkeypatch: pytest.MonkeyPat
 def test_an_object_is_known_by_its_bytes_whatever_it_was_stored_as(s3: Any) -> None:
     for head, stored, known in (
         (PNG, "binary/octet-stream", "image/png"),
-        (b"\xff\xd8\xff\xe0" + bytes(99), "text/plain", "image/jpeg"),
-        (b"RIFF\x00\x00\x00\x00WEBP", "application/octet-stream", "image/webp"),
-        (b"unknown to us", "IMAGE/X-New", "image/x-new"),
+        (picture("JPEG"), "text/plain", "image/jpeg"),
+        (picture("WEBP"), "application/octet-stream", "image/webp"),
+        (picture("AVIF"), "IMAGE/X-New", "image/avif"),
     ):
         url = put(s3, "a", head, stored)
         prepared(s3).check(request(url))
@@ -198,21 +214,21 @@ def test_an_object_goes_inline_where_modelgates_cannot_reach_the_bucket(s3: Any)
         ("s3://pictures/", "not of the form s3://bucket/key"),
         ("s3:///a.png", "not of the form s3://bucket/key"),
         ("s3://no such bucket!/a.png", "not of the form s3://bucket/key"),
-        ("s3://pictures/empty", "cannot be read from S3"),
-        ("s3://pictures/text", "is text/plain, not image/*"),
+        ("s3://pictures/empty", "is empty (0 bytes)"),
+        ("s3://pictures/text", "is text, not a picture"),
     ],
 )
 def test_an_object_that_is_no_image_is_refused_before_and_while_submitting(s3: Any, url: str, why: str) -> None:
     put(s3, "empty", b"")
-    put(s3, "text", b"hello", "text/plain")
+    put(s3, "text", b"hello", "image/png")
     assert why in refused(prepared(s3), url)
     with pytest.raises(ImageNotUsable, match="nothing was submitted"):
         prepared(s3).with_fetchable_urls(request(url))
 
 
 def test_an_object_that_is_too_large_is_refused(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media, "MAX_MEDIA_BYTES", len(PNG) - 1)
-    assert "has 208 bytes, at most 207" in refused(prepared(s3), put(s3))
+    monkeypatch.setattr(probe, "MAX_MEDIA_BYTES", len(PNG) - 1)
+    assert f"has {len(PNG):,} bytes, at most {len(PNG) - 1:,}" in refused(prepared(s3), put(s3))
 
 
 def fail(s3: Any, after: int = 0) -> None:
@@ -235,7 +251,7 @@ def test_s3_being_away_is_not_the_fault_of_the_caller(s3: Any, calls: int, inlin
         prepared(s3, inline=inline).with_fetchable_urls(given)
     with pytest.raises(StorageFailed, match="Try again"):
         prepared(s3, inline=inline).check(given)
-    with pytest.raises(StorageFailed, match="nothing was submitted"):
+    with pytest.raises(StorageFailed, match="did not store"):
         prepared(s3).upload_inline_media(request(data_url(PNG)), "vid_1")
 
 
@@ -258,15 +274,92 @@ def test_image_data_is_moved_into_the_bucket_and_leaves_the_request(s3: Any) -> 
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("data:image/png,abc", "is not a data:image/…;base64,… address"),
-        ("data:;base64,AAAA", "is not a data:image/…;base64,… address"),
-        ("data:image/pngß;base64,AAAA", "is not a data:image/…;base64,… address"),
+        ("data:image/png;base64", "is not a data:image/…;base64,… address"),
+        ("data:image/png,abc", "is text, not a picture"),
+        ("data:;base64,AAAA", "is neither JPEG, PNG"),
         ("data:image/png;base64,????", "is not valid base64"),
-        ("data:image/png;base64,", "its bytes are no image we know"),
-        (data_url(b"<html>"), "its bytes are no image we know"),
-        (data_url(b"hello", "text/plain"), "is text/plain, not image/*"),
-        (data_url(b"hello", "video/mp4"), "is video/mp4, not image/*"),
+        ("data:image/png;base64,", "is empty (0 bytes)"),
     ],
 )
 def test_data_that_is_no_image_is_refused(url: str, why: str) -> None:
     assert why in refused(prepared(None), url)
+
+
+class TestEveryWayIn:
+    """Bytes decide, under any label and by any scheme."""
+
+    @pytest.mark.parametrize(("body", "name"), NO_PICTURES.values(), ids=NO_PICTURES.keys())
+    def test_what_is_no_picture_is_refused_by_name(self, s3: Any, body: bytes, name: str) -> None:
+        with Wire([answer(200, body, Content_Type="image/jpeg")]) as wire:
+            images = prepared(s3, wire)
+            for url in (put(s3, "a.jpg", body, "image/jpeg"), data_url(body, "image/jpeg"), f"{wire.url}/a.jpg"):
+                assert f"is {name}" in refused(images, url)
+
+    @pytest.mark.parametrize(("body", "kind"), PICTURES.values(), ids=PICTURES.keys())
+    def test_a_picture_is_taken_whatever_it_is_labelled(self, s3: Any, body: bytes, kind: str) -> None:
+        with Wire([answer(200, body, Content_Type="image/x-anything")]) as wire:
+            images = prepared(s3, wire)
+            for url in (put(s3, "a", body, "text/html"), data_url(body, "application/pdf"), f"{wire.url}/a"):
+                assert [found.content_type for found in images.check(request(url))] == [kind]
+
+    @pytest.mark.parametrize("body", CUT_OFF.values(), ids=CUT_OFF.keys())
+    def test_a_picture_that_is_cut_off_is_refused(self, s3: Any, body: bytes) -> None:
+        with Wire([Ranges(body)]) as wire:
+            images = prepared(s3, wire)
+            for url in (put(s3, "a", body), data_url(body), f"{wire.url}/a"):
+                assert "is cut off" in refused(images, url)
+
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+    def test_the_end_of_a_large_picture_is_read_and_not_the_whole(self, s3: Any, kind: str) -> None:
+        body = picture(kind, (1800, 1200))
+        assert len(body) > probe.PROBE_BYTES + probe.TAIL_BYTES
+        with Wire([Ranges(body)]) as wire:
+            images = prepared(s3, wire)
+            for url in (put(s3, "a", body), f"{wire.url}/a"):
+                [found] = images.check(request(url))
+                assert found.header is not None
+                assert found.header.size == (1800, 1200)
+        assert [seen.headers["range"] for seen in wire.seen] == [
+            "bytes=0-262143",
+            f"bytes={len(body) - probe.TAIL_BYTES}-{len(body) - 1}",
+        ]
+
+    def test_an_end_that_is_not_given_is_not_judged(self, s3: Any) -> None:
+        body = picture("PNG", (900, 600))
+        script = answer(206, body[:262144], Content_Type="image/png", Content_Range=f"bytes 0-262143/{len(body)}")
+        with Wire([script]) as wire:
+            assert len(prepared(s3, wire).check(request(f"{wire.url}/a"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "label", "why"),
+    [
+        ("audio", b"ID3\x04rest", "audio/mpeg", None),
+        ("audio", b"\xff\xfb\x90rest", "audio/mpeg", None),
+        ("audio", PNG, "audio/mpeg", "is image/png, not audio/*"),
+        ("audio", b"", "audio/mpeg", "is empty (0 bytes)"),
+        ("audio", b"ID3\x04rest", "binary/octet-stream", "is binary/octet-stream, not audio/*"),
+        ("audio", b"ID3\x04rest", "audio/../../x", "is audio/../../x, not audio/*"),
+        ("video", MP4, "binary/octet-stream", None),
+        ("video", MP4, "video/mp4", None),
+        ("video", PNG, "video/mp4", "is image/png, not video/*"),
+        ("video", b"<html></html>", "video/mp4", "is an HTML page, not video"),
+    ],
+)
+def test_sound_and_video_go_by_their_label_where_their_bytes_do_not_contradict(
+    s3: Any, kind: str, body: bytes, label: str, why: str | None
+) -> None:
+    for url in (put(s3, "a", body, label), data_url(body, label)):
+        given = request(input_references=[{"type": f"{kind}_url", f"{kind}_url": {"url": url}}])
+        if why is None:
+            assert prepared(s3).check(given) == []
+            continue
+        with pytest.raises(ImageNotUsable) as error:
+            prepared(s3).check(given)
+        assert why in error.value.faults[0].detail
+
+
+def test_transparency_is_told() -> None:
+    given = request(data_url(picture("PNG", mode="RGBA")), data_url(PNG))
+    [warning] = transparency_warnings(prepared(None).check(given))
+    assert warning.startswith(f"{FIRST} has transparency.")

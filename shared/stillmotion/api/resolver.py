@@ -72,9 +72,10 @@ def new_api(body: type[BaseModel] = VideoRequest) -> APIGatewayRestResolver:
 
 
 def _json(text: str) -> Any:
-    """JSON whatever it holds: what Python will not read (deep nesting, numbers of thousands of digits) is no JSON."""
+    """JSON whatever it holds, with a byte order mark or without. What Python will not read (deep nesting, numbers of
+    thousands of digits) is no JSON."""
     try:
-        return json.loads(text)
+        return json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError:
         raise
     except (ValueError, RecursionError) as error:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from stillmotion.generation.model_choice import Choice, Offer
 from stillmotion.jobs import record
@@ -14,7 +14,7 @@ from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.public import http_view
 from stillmotion.modelgates.models import VideoModel
 from stillmotion.modelgates.price_notes import Quote
-from stillmotion.requests.uploads import UploadType
+from stillmotion.requests.uploads import UploadType, plain_upload_type
 
 Timestamp = Field(description="ISO-8601, UTC", examples=["2026-11-22T12:00:00.000Z"])
 
@@ -266,7 +266,9 @@ class UploadOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    content_type: UploadType
+    content_type: Annotated[UploadType, BeforeValidator(plain_upload_type)] = Field(
+        description="by any usual name, with or without parameters"
+    )
 
 
 class UploadView(BaseModel):

@@ -42,6 +42,8 @@ from stillmotion.modelgates.job import ProviderJob
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel, check
 from stillmotion.modelgates.price_notes import Quote
 from stillmotion.ports import EventSink, JobStore, Media, Provider
+from stillmotion.requests.aspect_ratio import shape_request
+from stillmotion.requests.media import transparency_warnings
 from stillmotion.requests.video_request import VideoRequest, parse_request
 from stillmotion.storage.event_bus import SUBMITTED
 from stillmotion.telemetry import count, logger
@@ -71,11 +73,16 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A request that can work: the model it will run on, its price, and what the caller should know before paying."""
+    """A request that can work: the model it will run on, its price, and what the caller should know before paying.
+
+    ``request`` is what will be asked for, and ``chosen`` the fields of it that the caller did not name.
+    """
 
     model: VideoModel
     quote: Quote
     warnings: list[str]
+    request: VideoRequest
+    chosen: Mapping[str, str]
 
 
 class Submission:
@@ -107,8 +114,11 @@ class Submission:
         """
         model = self._catalogue.find(request.model)
         check(request, model)
-        found = self._limits.check(request, model)
-        return Examined(model, found, self._images.check(request))
+        pictures = self._images.check(request)
+        shaped = shape_request(request, model.supported_aspect_ratios, pictures)
+        found = self._limits.check(shaped.request, model)
+        warnings = [*shaped.warnings, *transparency_warnings(pictures)]
+        return Examined(model, found, warnings, shaped.request, shaped.chosen)
 
     def accept(self, request: VideoRequest, job_id: str, origin: Origin) -> Accepted:
         """Check a request against everything that can be known for free, and put it on record as ``queued``.
@@ -125,7 +135,7 @@ class Submission:
         if earlier is not None:
             return _replay(earlier, fingerprint)
         examined = self.examine(request)
-        recorded = self._images.upload_inline_media(request, job_id)
+        recorded = self._images.upload_inline_media(examined.request, job_id)
         moment = now()
         job = Job(
             id=job_id,

@@ -17,8 +17,8 @@ from stillmotion.outbound.address_guard import (
     check_address,
     resolve_host,
 )
-from stillmotion.ports import HttpStatusAnswer
 from stillmotion.outbound.deadline import BoundedHttpPool, BoundedHttpsPool, Deadline, Pace
+from stillmotion.ports import HttpStatusAnswer
 
 __all__ = ["FetchFailed", "ForbiddenAddress", "GuardedClient", "UnresolvedHost"]
 

@@ -1,37 +1,96 @@
-"""Whether a picture's shape fits the clip that is asked for. It is never refused for that, only told."""
+"""The clip's shape follows the picture: which ratio is asked for, and what of a picture is lost by another one.
+
+This is the one place that chooses, for every entry point. What the caller names is never changed.
+"""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Iterator
-from io import BytesIO
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-import imagesize
-
+from stillmotion.requests.media import Picture
 from stillmotion.requests.video_request import VideoRequest
 
 TOLERANCE = 0.02
-"""Shapes that differ by less than 2 % look the same: 1366x768 is 16:9 to anybody."""
+"""Shapes that differ by no more than 2 % look the same: 1366x768 is 16:9."""
+
+PASSED_ON = frozenset({"size", "ratio", "aspect_ratio", "aspectRatio"})
+"""Pass-through parameters by which a caller names the clip's shape."""
+
+_RATIO = re.compile(r"([1-9]\d{0,3}):([1-9]\d{0,3})", re.ASCII)
+"""Models list other words too, which name no shape."""
 
 
-def dimensions(head: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels from a picture's first bytes, ``None`` where they do not tell."""
-    try:
-        width, height = imagesize.get(BytesIO(head))
-    except (ValueError, OSError, struct.error, IndexError):
-        return None
-    return (int(width), int(height)) if width > 0 and height > 0 else None
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A request with a shape, where one could be chosen: ``chosen`` holds what the caller did not name."""
+
+    request: VideoRequest
+    chosen: Mapping[str, str]
+    warnings: list[str]
 
 
-def shape_warnings(request: VideoRequest, frames: Iterable[tuple[str, tuple[int, int] | None]]) -> Iterator[str]:
-    """One sentence for each frame image, given by its pointer and dimensions, that will be cropped or squashed."""
+def shape_request(request: VideoRequest, offered: Sequence[str] | None, pictures: Sequence[Picture]) -> Shaped:
+    """Ask for the ratio nearest to the first frame's shape, or the last one's where there is no first.
+
+    Args:
+        offered: the model's ratios as it lists them; without any, nothing is chosen.
+        pictures: those of the request, as they were read.
+    """
+    frames = list(_frames(request, pictures))
+    if not frames or _is_passed_on(request):
+        return Shaped(request, {}, [])
     asked = request.size or request.aspect_ratio
-    if asked is None:
-        return
+    if asked is not None:
+        warnings = _losses(frames, asked, "Crop it yourself, or ask for another shape.")
+        return Shaped(request, {}, list(warnings))
+    ratios = [ratio for ratio in offered or () if _RATIO.fullmatch(ratio)]
+    leading = next((frame for kind, frame in frames if kind == "first_frame"), frames[0][1])
+    if not ratios:
+        return Shaped(request, {}, [])
+    if leading.header is None:
+        unread = (
+            f"The size of {leading.pointer} could not be read, so the model decides about the clip's shape. "
+            "Name an aspect_ratio to be sure."
+        )
+        return Shaped(request, {}, [unread])
+    size = leading.header.size
+    ratio = min(ratios, key=lambda each: share_lost(size, each))  # of equally near ones the model's first
+    advice = f"Of what {request.model} offers, this is the nearest shape. Crop the picture yourself to choose the part."
+    chosen = request.model_copy(update={"aspect_ratio": ratio})
+    return Shaped(chosen, {"aspect_ratio": ratio}, list(_losses(frames, ratio, advice)))
+
+
+def share_lost(size: tuple[int, int], asked: str) -> float:
+    """The part of a picture, 0 to 1, that is cut off where it fills a ``WIDTH:HEIGHT`` or ``WIDTHxHEIGHT``."""
     wide, high = (int(side) for side in asked.replace("x", ":").split(":"))
-    for pointer, found in frames:
-        if found is not None and abs(found[0] * high / (found[1] * wide) - 1) > TOLERANCE:
+    likeness = size[0] * high / (size[1] * wide)
+    return 1 - min(likeness, 1 / likeness)
+
+
+def _frames(request: VideoRequest, pictures: Sequence[Picture]) -> Iterator[tuple[str, Picture]]:
+    """The frame images with their frame types."""
+    known = {picture.pointer: picture for picture in pictures}
+    for at, frame in enumerate(request.frame_images or ()):
+        picture = known.get(f"#/frame_images/{at}/image_url/url")
+        if picture is not None:
+            yield frame.frame_type, picture
+
+
+def _is_passed_on(request: VideoRequest) -> bool:
+    options = request.provider.options.values() if request.provider else ()
+    return any(PASSED_ON & each.parameters.keys() for each in options)
+
+
+def _losses(frames: Sequence[tuple[str, Picture]], asked: str, advice: str) -> Iterator[str]:
+    for _, picture in frames:
+        if picture.header is None:
+            continue
+        lost = share_lost(picture.header.size, asked)
+        if lost > TOLERANCE:
+            width, height = picture.header.size
             yield (
-                f"{pointer} is {found[0]}x{found[1]}, but the clip is {asked}: it will be cropped or squashed. "
-                "Crop it yourself, or ask for another shape."
+                f"{picture.pointer} is {width}x{height} and the clip {asked}: {lost:.0%} of the picture is cropped "
+                f"away, or it is squashed. {advice}"
             )

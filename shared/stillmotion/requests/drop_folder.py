@@ -17,16 +17,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from stillmotion.aws_errors import code_of
-from stillmotion.errors import Fault, InvalidRequest, StorageFailed, pointer
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
+from stillmotion.errors import Fault, InvalidRequest, pointer
+from stillmotion.ports import ObjectFacts, ObjectStore
 
 PREFIX = "drop/"
 FAILED_PREFIX = "failed/"
@@ -95,12 +89,12 @@ class Drops:
     """Reads dropped objects as requests.
 
     Args:
-        s3: client for the input bucket.
+        objects: the input bucket.
         defaults: request fields for pictures that say nothing themselves.
     """
 
-    def __init__(self, s3: S3Client, defaults: Mapping[str, Any]) -> None:
-        self._s3 = s3
+    def __init__(self, objects: ObjectStore, defaults: Mapping[str, Any]) -> None:
+        self._objects = objects
         self._defaults = dict(defaults)
 
     def request(self, drop: Drop) -> dict[str, Any] | None:
@@ -112,8 +106,8 @@ class Drops:
         """
         if not drop.starts_something:
             return None
-        there = self._head(drop.bucket, drop.key)
-        if there is not None and drop.etag not in ("", there["ETag"].strip('"')):
+        there = self._objects.head(drop.bucket, drop.key)
+        if there is not None and drop.etag not in ("", there.etag):
             return None  # other bytes lie there now; their own event makes the job, or one picture would be paid twice
         if drop.suffix == ".json":
             whole = self._json(drop.bucket, drop.key)
@@ -133,29 +127,17 @@ class Drops:
         frames = [_frame(drop.bucket, drop.key, "first_frame")]
         for suffix in IMAGE_SUFFIXES:
             last = f"{drop.stem}.last{suffix}"
-            if self._head(drop.bucket, last) is not None:
+            if self._objects.head(drop.bucket, last) is not None:
                 return [*frames, _frame(drop.bucket, last, "last_frame")]
         return frames
 
-    def _head(self, bucket: str, key: str) -> HeadObjectOutputTypeDef | None:
-        """What S3 tells of an object, ``None`` when there is nothing."""
-        try:
-            return self._s3.head_object(Bucket=bucket, Key=key)
-        except (ClientError, BotoCoreError) as error:
-            if code_of(error) in ("404", "NoSuchKey"):
-                return None
-            raise _away(error) from error
-
     def _json(self, bucket: str, key: str) -> dict[str, Any] | None:
         """The JSON object at this key, ``None`` when there is nothing."""
+        raw = self._objects.read(bucket, key, MAX_JSON_BYTES + 1)
+        if raw is None:
+            return None
         try:
-            answer = self._s3.get_object(Bucket=bucket, Key=key)
-            raw = answer["Body"].read(MAX_JSON_BYTES + 1)
-        except (ClientError, BotoCoreError) as error:
-            if code_of(error) in ("404", "NoSuchKey"):
-                return None
-            raise _away(error) from error
-        try:
+            # As bytes, so that a byte order mark and UTF-16, as editors on Windows write them, are understood.
             data = json.loads(raw) if len(raw) <= MAX_JSON_BYTES else None
         except (ValueError, RecursionError):
             data = None
@@ -167,10 +149,10 @@ class Drops:
         return data
 
 
-def _user_metadata(drop: Drop, there: HeadObjectOutputTypeDef | None) -> dict[str, Any]:
+def _user_metadata(drop: Drop, there: ObjectFacts | None) -> dict[str, Any]:
     if there is None:
         raise InvalidRequest(f"'{drop.key}' is gone. Drop it again; nothing was submitted.")
-    plain = {name.lower().replace("_", "-"): _decoded(value) for name, value in there["Metadata"].items()}
+    plain = {name.lower().replace("_", "-"): _decoded(value) for name, value in there.metadata.items()}
     metadata = {name.removeprefix("metadata-"): value for name, value in plain.items() if name.startswith("metadata-")}
     fields = {name.replace("-", "_"): value for name, value in plain.items() if not name.startswith("metadata-")}
     return _typed(fields) | ({"metadata": metadata} if metadata else {})
@@ -226,7 +208,3 @@ def _decoded(value: str) -> str:
         return str(make_header(decode_header(value)))
     except (HeaderParseError, LookupError, ValueError):
         return value
-
-
-def _away(error: Exception) -> StorageFailed:
-    return StorageFailed(f"S3 did not answer for a dropped object ({code_of(error)}). It is tried again.")

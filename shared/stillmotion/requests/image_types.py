@@ -24,6 +24,7 @@ _HEIC = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm"
 _HEIF = frozenset({b"mif1", b"mif2", b"msf1", b"miaf", b"1pic"})
 _BITMAP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 _BITMAP_DEPTHS = frozenset({1, 2, 4, 8, 16, 24, 32})
+_TAIL_BYTES = 64 * 1024
 _INSIDE_A_SCAN = re.compile(rb"\xff(?![\x00\xd0-\xd7\xff\xc4\xda\xdb\xdd]|\Z)")
 """A marker that stands neither in the data of a JPEG's scan nor between two scans."""
 
@@ -33,11 +34,12 @@ class Other(NamedTuple):
 
     name: str
     advice: str
+    is_text: bool = False
 
 
 _CONVERT = "save it as JPEG or PNG"
-_PAGE = Other("an HTML page", "give the address of the picture itself: pages of errors and logins look like this")
-_SVG = Other("an SVG drawing", "export it as PNG")
+_PAGE = Other("an HTML page", "give the address of the picture itself: pages of errors and logins look like this", True)
+_SVG = Other("an SVG drawing", "export it as PNG", True)
 _MP4 = Other("an MP4 video", "take a still of it")
 _STARTS = (
     (b"%PDF", Other("a PDF document", "export the page as PNG")),
@@ -111,17 +113,35 @@ def is_cut_off(content_type: str, head: bytes, tail: bytes, length: int) -> bool
     """Whether a picture's end is certainly missing: a JPEG's or PNG's end marker, or bytes that a WebP announces.
 
     Args:
-        tail: its last bytes, 64 KiB or all of them: cameras append more behind the end marker.
+        tail: its last bytes, 64 KiB or all of them: cameras append more after the end marker.
         length: of the whole in bytes.
     """
     if content_type == "image/png":
         return _PNG_END not in tail
     if content_type == "image/webp":
         return length < int.from_bytes(head[4:8], "little") + 8
-    if content_type != "image/jpeg" or _JPEG_END in tail:
+    if content_type != "image/jpeg":
         return False
+    scan = _after_headers(tail) if len(tail) >= length else tail
+    if scan is None:
+        return True
+    scan = scan[-_TAIL_BYTES:]
     # What cameras append (videos, maps of depth) holds other markers, padding none at all. So this is still the scan.
-    return len(tail) < 1024 or (b"\xff" in tail and _INSIDE_A_SCAN.search(tail.removeprefix(_JPEG)) is None)
+    return _JPEG_END not in scan and b"\xff" in scan and _INSIDE_A_SCAN.search(scan) is None
+
+
+def _after_headers(jpeg: bytes) -> bytes | None:
+    """What follows the header of a JPEG's first scan, ``None`` where there is none."""
+    at = 2
+    while at + 4 <= len(jpeg) and jpeg[at] == 0xFF:
+        if jpeg[at + 1] == 0xFF:  # a fill byte
+            at += 1
+            continue
+        marker, length = jpeg[at + 1], int.from_bytes(jpeg[at + 2 : at + 4])
+        at += 2 + max(length, 2)
+        if marker == 0xDA and at < len(jpeg):
+            return jpeg[at:]
+    return None
 
 
 def _is_bitmap(head: bytes) -> bool:
@@ -129,7 +149,7 @@ def _is_bitmap(head: bytes) -> bool:
     if not head.startswith(b"BM") or len(head) < 30:
         return False
     offset, header = (int.from_bytes(head[at : at + 4], "little") for at in (10, 14))
-    planes, depth = (20, 22) if header < 16 else (26, 28)
+    planes, depth = (22, 24) if header < 16 else (26, 28)
     return (
         header in _BITMAP_HEADERS
         and 14 + header <= offset <= 1 << 20
@@ -177,9 +197,9 @@ def _text_kind(head: bytes) -> Other | None:
     if "<svg" in plain and plain.startswith("<"):
         return _SVG
     if plain.startswith("<?xml") or re.match(r"<[A-Za-z]", plain):
-        return Other("an XML document", "give the address of the picture itself: storage errors look like this")
+        return Other("an XML document", "give the address of the picture itself: storage errors look like this", True)
     if plain.startswith("data:image/"):
-        return Other("the text of a data: address", "put the text itself into the request")
+        return Other("the text of a data: address", "put the text itself into the request", True)
     if re.match(r"""[{\[]\s*(?:["{\[\]}\d-]|true|false|null)""", plain):
-        return Other("JSON", "give the address of the picture itself: errors of servers look like this")
-    return Other("text", "give the address of a picture")
+        return Other("JSON", "give the address of the picture itself: errors of servers look like this", True)
+    return Other("text", "give the address of a picture", True)

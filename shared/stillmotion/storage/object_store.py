@@ -42,6 +42,10 @@ class S3ObjectStore:
             answer = self._s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{count - 1}")
             return _facts(answer), answer["Body"].read(count)
 
+    def last_bytes(self, bucket: str, key: str, count: int) -> bytes:
+        with _reading(bucket, key):
+            return self._s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=-{count}")["Body"].read(count)
+
     def chunks(self, bucket: str, key: str, etag: str, size: int) -> Iterator[bytes]:
         with _reading(bucket, key):
             answer = self._s3.get_object(Bucket=bucket, Key=key, IfMatch=f'"{etag}"')
