@@ -41,7 +41,7 @@ def create_video(
     check_body_size(app)
     if dry_run:
         examined = wiring.submission(settings).examine(request)
-        return answer(200, show_dry_run(examined.model, examined.quote, examined.warnings))
+        return answer(200, show_dry_run(examined.model, examined.quote, examined.warnings, examined.chosen))
     owner = current_caller(app)
     job_id = request_id(owner, idempotency_key)
     origin = Origin({"type": "http"}, owner, wiring.executions(settings.state_machine_arn).arn(job_id))

@@ -239,6 +239,8 @@ class PollingTimedOut(JobFailed):
 
 
 class DownloadFailed(JobFailed):
+    answered: int | None = None
+    """The HTTP status that refused the content, where one did."""
     title = "The video could not be downloaded"
     retryable = True
 

@@ -80,6 +80,7 @@ def test_a_dry_run_prices_and_spends_nothing(stack: Cloud, simulator: Simulator)
             "reason": None,
         },
         "warnings": [],
+        "chosen": {},
     }
     assert simulator.jobs() == []
     assert boto3.resource("dynamodb").Table("jobs").scan()["Items"] == []
@@ -88,9 +89,31 @@ def test_a_dry_run_prices_and_spends_nothing(stack: Cloud, simulator: Simulator)
 def test_a_picture_of_another_shape_is_taken_with_a_warning(stack: Cloud, simulator: Simulator) -> None:
     asked = request(simulator, aspect_ratio="9:16")
     [warning] = stack.http("POST", "/videos?dry_run=true", asked)[2]["warnings"]
-    assert "1280x720, but the clip is 9:16" in warning
+    assert "1280x720 and the clip 9:16: 68% of the picture is cropped away" in warning
     status, _, job = stack.http("POST", "/videos", asked)
     assert (status, job["warnings"]) == (202, [warning])
+
+
+def test_the_clip_follows_the_picture_where_no_shape_is_named(stack: Cloud, simulator: Simulator) -> None:
+    frame = {"image_url": {"url": simulator.image_url(width=900, height=1600)}, "frame_type": "first_frame"}
+    asked = request(simulator, frame_images=[frame])
+    del asked["aspect_ratio"]
+    planned = stack.http("POST", "/videos?dry_run=true", asked)[2]
+    assert (planned["chosen"], planned["warnings"]) == ({"aspect_ratio": "9:16"}, [])
+    key = {"Idempotency-Key": "portrait"}
+    status, _, job = stack.http("POST", "/videos", asked, headers=key)
+    assert (status, job["chosen"], job["request"]["aspect_ratio"]) == (202, {"aspect_ratio": "9:16"}, "9:16")
+    assert stack.http("POST", "/videos", asked, headers=key)[0] == 200
+    named = stack.http("POST", "/videos", asked | {"aspect_ratio": "9:16"}, headers=key)
+    assert named[2]["code"] == "IdempotencyConflict"  # the key belongs to what was sent, not to what was chosen
+    [sent] = simulator.jobs()
+    assert sent["request"]["aspect_ratio"] == "9:16"
+
+
+def test_a_byte_order_mark_before_a_body_is_no_fault(stack: Cloud) -> None:
+    body = "\ufeff" + json.dumps({"content_type": "IMAGE/JPG; charset=binary"})
+    status, _, place = stack.http("POST", "/uploads", body)
+    assert (status, place["fields"]["Content-Type"], place["s3_uri"][-4:]) == (201, "image/jpeg", ".jpg")
 
 
 def test_a_dry_run_refuses_what_a_submit_would(stack: Cloud, simulator: Simulator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stillmotion.errors import JobStateConflict, StorageFailed
+from stillmotion.errors import GenerationExpired, JobStateConflict, StorageFailed
 from stillmotion.generation.record_failure import Failures
 from stillmotion.generation.submit import LEASE_SECONDS, Origin, Submission
 from stillmotion.jobs.lifecycle import Status, Transition, check_transition
@@ -155,6 +156,7 @@ class ScriptedProvider:
         self.sent: list[Mapping[str, Any]] = []
         self.polled: list[tuple[str, str | None]] = []
         self.opened: list[int] = []
+        self.outputs = 1
         self._fuse = fuse or Fuse()
 
     def submit(self, body: Mapping[str, Any]) -> ProviderJob:
@@ -168,6 +170,8 @@ class ScriptedProvider:
 
     @contextmanager
     def content(self, job: ProviderJob, index: int) -> Iterator[HttpAnswer]:
+        if index >= max(job.outputs, self.outputs):
+            raise GenerationExpired("404")
         self.opened.append(index)
         yield MemoryContent(_next(self.contents))
 
@@ -189,7 +193,11 @@ class MemoryVideos:
             raise self.failures.pop(0)
         content = answer.read()
         video = StoredVideo(
-            bucket="clips", key=key, bytes=len(content), content_type="video/mp4", checksum="sha256:" + "0" * 64
+            bucket="clips",
+            key=key,
+            bytes=len(content),
+            content_type="video/mp4",
+            checksum=f"sha256:{hashlib.sha256(content).hexdigest()}",
         )
         self.objects[key] = (video, metadata)
         self._fuse.burn(f"stored:{key}")

@@ -76,6 +76,35 @@ def test_every_output_is_stored_once_under_its_number() -> None:
     assert bench.provider.opened == [0, 1, 1, 2]
 
 
+def test_without_a_list_every_output_that_answers_is_stored() -> None:
+    bench, delivery = make()
+    bench.provider.answers = [ProviderJob("job-1", "completed")]
+    bench.provider.outputs = 3
+    bench.provider.contents = [b"first", b"second", b"third"]
+    job = delivery.deliver("vid_1")
+    assert [video.key for video in job.video] == ["videos/vid_1.mp4", "videos/vid_1-1.mp4", "videos/vid_1-2.mp4"]
+
+
+def test_one_output_for_every_number_is_one_output() -> None:
+    bench, delivery = make()
+    bench.provider.outputs = 100
+    assert [video.key for video in delivery.deliver("vid_1").video] == ["videos/vid_1.mp4"]
+    assert bench.provider.opened == [0, 1]
+
+
+@pytest.mark.parametrize(("status", "ends"), [(400, True), (416, True), (502, True), (None, False)])
+def test_an_unlisted_output_that_breaks_off_is_fetched_again(status: int | None, ends: bool) -> None:
+    bench, delivery = make()
+    bench.provider.outputs = 2
+    refused = DownloadFailed("no")
+    refused.answered = status
+    bench.provider.contents = [b"first", refused, b"second"]
+    if not ends:
+        with pytest.raises(DownloadFailed):
+            delivery.deliver("vid_1")
+    assert len(delivery.deliver("vid_1").video) == (1 if ends else 2)
+
+
 def test_an_object_of_another_job_is_not_taken_for_this_one() -> None:
     bench, delivery = make()
     bench.videos.store(MemoryContent(b"other"), "videos/vid_1.mp4", {"job-id": "vid_other"})

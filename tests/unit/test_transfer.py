@@ -22,6 +22,7 @@ from moto.s3 import models as moto_s3
 
 from stillmotion.errors import DownloadFailed, NotAVideo, StillmotionError, StorageFailed
 from stillmotion.storage.video_store import MIN_VIDEO_BYTES, VideoStore
+from tests.support.pictures import picture
 from tests.support.wire import Wire, answer
 
 PART = 300
@@ -172,8 +173,14 @@ def test_the_object_carries_its_type_and_names_its_job(s3: Any) -> None:
         assert (stored.bucket, stored.key, stored.content_type) == ("clips", key, content_type)
 
 
-@pytest.mark.parametrize("content_type", ["", "application/octet-stream", "BINARY/octet-stream"])
-def test_an_opaque_type_is_taken_for_mp4(s3: Any, content_type: str) -> None:
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        *("", "application/octet-stream", "BINARY/octet-stream", "application/mp4", "application/force-download"),
+        *("text/plain; charset=utf-8", "text/html", "image/png", "video", "video/mp4\x01", "nonsense"),
+    ],
+)
+def test_mp4_bytes_under_any_other_label_are_stored_as_mp4(s3: Any, content_type: str) -> None:
     source = Source(video(500), **{"Content-Type": content_type})
     assert store(s3).store(source, "a", NAMES).content_type == "video/mp4"
 
@@ -191,13 +198,27 @@ def test_a_body_that_ends_before_its_announced_length_is_tried_again(s3: Any, si
     [
         Source(b'{"error": {"code": 500, "message": "no"}}' * 20, **{"Content-Type": "application/json"}),
         Source(b"<html>" * 200, **{"Content-Type": "text/html"}),
-        Source(video(900), **{"Content-Type": "image/png"}),
+        Source(video(900), **{"Content-Type": "application/json"}),
+        Source(video(900), **{"Content-Type": "application/problem+json; charset=utf-8"}),
+        Source(picture("AVIF", (640, 360)), **{"Content-Type": "video/mp4"}),
+        Source(picture("PNG"), **{"Content-Type": "video/mp4"}),
         Source(b'{"error": 1}' * 100),
         Source(b""),
         Source(HEAD),
         Source(bytes(900)),
     ],
-    ids=["json", "html", "image type", "json as video", "empty", "only a head", "zeros"],
+    ids=[
+        "json",
+        "html",
+        "json label",
+        "problem label",
+        "avif as video",
+        "png as video",
+        "json as video",
+        "empty",
+        "only a head",
+        "zeros",
+    ],
 )
 def test_what_is_no_mp4_is_not_stored(s3: Any, source: Source) -> None:
     with pytest.raises(NotAVideo):

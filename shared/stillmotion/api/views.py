@@ -44,11 +44,16 @@ def _addresses(video: record.StoredVideo, link: VideoLink) -> dict[str, str | No
     return shown if link.reason is None else shown | {"url_reason": link.reason}
 
 
-def show_dry_run(model: VideoModel, quote: Quote, warnings: list[str]) -> dict[str, Any]:
+def show_dry_run(model: VideoModel, quote: Quote, warnings: list[str], chosen: Mapping[str, str]) -> dict[str, Any]:
     """What ``?dry_run=true`` answers for a request that would be taken."""
     price = PriceView.of(quote)
     shown = DryRun(
-        dry_run=True, model=model.id, estimated_cost_usd=quote.estimated_cost_usd, price=price, warnings=warnings
+        dry_run=True,
+        model=model.id,
+        estimated_cost_usd=quote.estimated_cost_usd,
+        price=price,
+        warnings=warnings,
+        chosen=dict(chosen),
     )
     return shown.model_dump()
 
@@ -148,7 +153,11 @@ class JobView(BaseModel):
     error: JobError | None = None
     metadata: dict[str, str]
     warnings: list[str] = Field(
-        default_factory=list, description="about frame images that do not have the clip's shape"
+        default_factory=list, description="what of a picture is lost in the clip, and transparency"
+    )
+    chosen: dict[str, str] = Field(
+        default_factory=dict,
+        description="fields of the request that the caller did not name: the aspect_ratio nearest to the first frame",
     )
     execution_arn: str | None = None
     resumable: bool = Field(
@@ -206,6 +215,7 @@ class DryRun(BaseModel):
     estimated_cost_usd: float | None
     price: PriceView
     warnings: list[str]
+    chosen: dict[str, str]
 
 
 class PricedModel(BaseModel):

@@ -6,7 +6,14 @@ written again, and an event that was not sent is sent.
 
 from __future__ import annotations
 
-from stillmotion.errors import JobStateConflict, ProviderError, StillmotionError
+from stillmotion.errors import (
+    DownloadFailed,
+    GenerationExpired,
+    JobStateConflict,
+    NotAVideo,
+    ProviderError,
+    StillmotionError,
+)
 from stillmotion.generation.charges import watch_charge
 from stillmotion.generation.publish import Publishing
 from stillmotion.jobs.lifecycle import BEGIN_DELIVERY, COMPLETE, Status
@@ -16,6 +23,8 @@ from stillmotion.jobs.store import get_job
 from stillmotion.modelgates.job import ProviderJob
 from stillmotion.ports import EventSink, JobStore, Notes, Provider, Videos
 from stillmotion.telemetry import count, logger
+
+MAX_UNLISTED_OUTPUTS = 16
 
 
 class Delivery:
@@ -50,7 +59,7 @@ class Delivery:
     def _complete(self, job: Job) -> Job:
         assert job.provider.job_id is not None  # a job is in progress only with a provider's id on record
         answer = self._provider.job(job.provider.job_id, job.provider.polling_url)
-        videos = [self._fetch(job, answer, index) for index in range(answer.outputs)]
+        videos = self._outputs(job, answer)
         cost = answer.cost_usd if answer.cost_usd is not None else job.usage.cost_usd
         try:
             job = self._store.update(
@@ -73,6 +82,23 @@ class Delivery:
             count("SpendUsd", job.usage.cost_usd, "None", model=job.model)
         count("BytesDelivered", sum(video.bytes for video in videos), "Bytes", model=job.model)
         return job
+
+    def _outputs(self, job: Job, answer: ProviderJob) -> list[StoredVideo]:
+        """Every output that is listed; without a list, the first one and all after it that are there."""
+        videos = [self._fetch(job, answer, index) for index in range(answer.outputs)]
+        for index in range(1, 1 if answer.lists_outputs else MAX_UNLISTED_OUTPUTS):
+            try:
+                video = self._fetch(job, answer, index)
+            except (GenerationExpired, NotAVideo):
+                break
+            except DownloadFailed as error:
+                if error.answered is None:  # it was there, and broke off
+                    raise
+                break
+            if any(video.checksum == known.checksum for known in videos):
+                break  # a service that gives one output for every number
+            videos.append(video)
+        return videos
 
     def _fetch(self, job: Job, answer: ProviderJob, index: int) -> StoredVideo:
         key = f"videos/{job.id}.mp4" if index == 0 else f"videos/{job.id}-{index}.mp4"

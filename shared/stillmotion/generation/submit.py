@@ -146,6 +146,7 @@ class Submission:
             owner=origin.owner,
             metadata=request.metadata,
             warnings=examined.warnings,
+            chosen=dict(examined.chosen),
             estimated_cost_usd=examined.quote.estimated_cost_usd,
             price=PriceEstimate.parse(examined.quote.to_json()),
             execution_arn=origin.execution_arn,

@@ -36,6 +36,7 @@ _RECORD: Mapping[str, frozenset[str] | None] = {
     "price": frozenset({"at_most_usd", "at_least_usd", "basis", "open", "reason"}),
     "error": frozenset({"code", "message", "retryable", "provider_message", "faults"}),
     "warnings": _WHOLE,
+    "chosen": _WHOLE,
     "execution_arn": _WHOLE,
     "created_at": _WHOLE,
     "updated_at": _WHOLE,

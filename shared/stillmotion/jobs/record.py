@@ -104,6 +104,7 @@ class Job(Document):
     error: JobError | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    chosen: dict[str, str] = field(default_factory=dict)
     execution_arn: str | None = None
     claim: str | None = None
     resumes: int = 0

@@ -26,7 +26,6 @@ from stillmotion.errors import (
     ProviderThrottled,
     ProviderUnauthorized,
     ProviderUnavailable,
-    StillmotionError,
 )
 from stillmotion.modelgates.job import ProviderJob, read_job
 from stillmotion.modelgates.responses import decoded, raise_outcome_unknown, retry_after, submitted
@@ -297,5 +296,9 @@ def _refuse_content(status: int) -> NoReturn:
         raise GenerationExpired(
             f"The provider no longer holds the output (HTTP {status}). The clip has to be generated anew."
         )
-    error: type[StillmotionError] = ProviderUnauthorized if status == 401 else DownloadFailed
-    raise error(f"The content address answered HTTP {status}. The output is still at the provider; it is tried again.")
+    detail = f"The content address answered HTTP {status}. The output is still at the provider; it is tried again."
+    if status == 401:
+        raise ProviderUnauthorized(detail)
+    refused = DownloadFailed(detail)
+    refused.answered = status
+    raise refused

@@ -63,6 +63,11 @@ class ProviderJob:
         return classify(self.status)
 
     @property
+    def lists_outputs(self) -> bool:
+        """Whether it says how many videos there are."""
+        return bool(self.unsigned_urls or self.urls)
+
+    @property
     def outputs(self) -> int:
         """How many videos there are to fetch: at least one, also when no address was given."""
         return max(len(self.unsigned_urls), len(self.urls), 1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ from stillmotion.aws_errors import MISSING, storage_errors
 from stillmotion.errors import DownloadFailed, NotAVideo, StorageFailed
 from stillmotion.jobs.record import StoredVideo
 from stillmotion.ports import HttpAnswer
+from stillmotion.requests.image_types import describe, image_type, is_mp4
 from stillmotion.telemetry import logger
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ UPLOADS_IN_FLIGHT = 4
 MIN_VIDEO_BYTES = 256
 MAX_VIDEO_BYTES = 5 * 2**30
 _AGAIN = "It is still at ModelGates; the delivery is tried again."
-_OPAQUE_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+_VIDEO_LABEL = re.compile(r"video/[a-z0-9_.+-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +116,14 @@ class VideoStore:
         return self._stored(key, size, expected.content_type, digest.hexdigest())
 
     def _expect(self, answer: HttpAnswer) -> _Expected:
-        content_type = answer.headers.get("Content-Type", "").split(";")[0].strip().lower()
-        if content_type in _OPAQUE_TYPES:
-            content_type = "video/mp4"
-        if not content_type.startswith("video/"):
+        label = answer.headers.get("Content-Type", "").split(";")[0].strip().lower()
+        if label.endswith(("/json", "+json")):
             raise NotAVideo(
-                f"The content address delivered {content_type}, not a video. Look the job up at ModelGates; "
+                f"The content address delivered {label}, not a video. Look the job up at ModelGates; "
                 "the delivery can be resumed."
             )
+        # The bytes decide, and are checked as they pass: good videos come labelled as downloads, data or text.
+        content_type = label if _VIDEO_LABEL.fullmatch(label) else "video/mp4"
         announced = answer.headers.get("Content-Length", "")
         if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             announced = ""  # the length of the packed bytes, which are unpacked as they are read
@@ -218,9 +220,13 @@ def checksum_crc32(part: bytes) -> str:
 
 
 def _check_head(part: bytes) -> None:
-    # ISO/IEC 14496-12: a file begins with a box of 4 bytes size and the 4 letters ftyp.
-    if part[4:8] != b"ftyp" or len(part) < MIN_VIDEO_BYTES:
-        raise NotAVideo(
-            f"What was delivered ({len(part):,} bytes at first) does not begin as an MP4 does. Look the job up at "
-            "ModelGates; the delivery can be resumed."
-        )
+    if not is_mp4(part):
+        what = f"it is {image_type(part) or describe(part).name}"
+    elif len(part) < MIN_VIDEO_BYTES:
+        what = "it has nothing but a beginning"
+    else:
+        return
+    raise NotAVideo(
+        f"What was delivered ({len(part):,} bytes at first) is no MP4 video: {what}. Look the job up at ModelGates; "
+        "the delivery can be resumed."
+    )
