@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError
 
-from stillmotion.aws_errors import code_of
+from stillmotion.errors import StorageFailed
 from stillmotion.jobs.store import DynamoJobStore
 from stillmotion.setting_types import ImageTransport
 from stillmotion.settings import (
@@ -162,12 +161,10 @@ def links(settings: JobsSettings) -> Link:
                 f"The video is in {video.bucket}, an earlier output bucket of this stack; links are made for "
                 f"{settings.output_bucket} only. Read its s3_uri with permission of your own.",
             )
-        place = {"Bucket": video.bucket, "Key": video.key}
         try:
-            url = bulk_s3().generate_presigned_url("get_object", Params=place, ExpiresIn=settings.link_seconds)
-        except BotoCoreError as error:
-            return VideoLink(None, f"The link could not be signed ({code_of(error)}). Try again in a minute.")
-        return VideoLink(url)
+            return VideoLink(object_store().link(video.bucket, video.key, settings.link_seconds))
+        except StorageFailed as error:
+            return VideoLink(None, f"The link could not be signed ({error.aws_code}). Try again in a minute.")
 
     return link
 

@@ -272,7 +272,8 @@ def test_an_unreachable_table_is_reported_as_failed_storage(error: Exception) ->
 
             return refuse
 
-    store = DynamoJobStore(Down())  # type: ignore[arg-type]
+    table: Any = Down()
+    store = DynamoJobStore(table)
     calls: list[Callable[[], Any]] = [
         lambda: store.create(a_job()),
         lambda: store.find("vid_1"),

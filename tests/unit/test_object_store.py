@@ -134,9 +134,9 @@ def test_a_refusal_is_final_and_an_absence_is_not(call: str, status: int, refuse
     ],
 )
 def test_a_throttled_call_is_not_refused_for_good(code: str, status: int, refused: bool) -> None:
-    said = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    said: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     with pytest.raises(StorageFailed) as failed, storage_errors("It did not work", "Do this."):
-        raise ClientError(said, "GetObject")  # type: ignore[arg-type]
+        raise ClientError(said, "GetObject")
     assert (failed.value.aws_code, failed.value.refused) == (code, refused)
     assert failed.value.detail == f"It did not work ({code}). Do this."
 

@@ -26,6 +26,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def forget() -> None:
         wiring.client.cache_clear()
         wiring.bulk_s3.cache_clear()
+        wiring.object_store.cache_clear()
 
     forget()
     yield

@@ -9,16 +9,16 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from boto3.dynamodb.conditions import Key
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from stillmotion.aws_errors import code_of
+from stillmotion.aws_errors import CONDITION_FAILED, code_of, storage_errors
 from stillmotion.errors import JobNotFound, JobStateConflict, StorageFailed
 from stillmotion.jobs.index import Query
 from stillmotion.jobs.items import fits_key, index_changes, new_item, read_entry, read_job, stored
@@ -205,18 +205,12 @@ class DynamoJobStore:
         return JobStateConflict(f"Job '{job_id}' is {state}, not {' or '.join(expected)}: another process was first.")
 
 
-@contextmanager
-def _storage(action: str) -> Iterator[None]:
-    try:
-        yield
-    except (ClientError, BotoCoreError) as error:
-        raise StorageFailed(
-            f"DynamoDB did not {action} the job record ({code_of(error)}). Try again; check the table and the role."
-        ) from error
+def _storage(action: str) -> AbstractContextManager[None]:
+    return storage_errors(f"DynamoDB did not {action} the job record", "Try again; check the table and the role.")
 
 
 def _conditional(error: ClientError) -> bool:
-    return code_of(error) == "ConditionalCheckFailedException"
+    return code_of(error) == CONDITION_FAILED
 
 
 def _counting(spend: Spend) -> dict[str, Any]:
