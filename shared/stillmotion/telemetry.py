@@ -1,11 +1,12 @@
 """Logging, metrics and tracing, the same for all functions.
 
-Log lines are JSON with ids and never hold bodies, keys or presigned links. Metrics are CloudWatch EMF lines in the
-same log: no call, no cost until read.
+Log lines are JSON with ids and never hold bodies, keys or presigned links; what slips in is redacted. Metrics are
+CloudWatch EMF lines in the same log: no call, no cost until read.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from typing import Any, Literal
@@ -17,7 +18,24 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 NAMESPACE = "Stillmotion"
 
 
-logger = Logger(service="stillmotion")
+def _unchanged(record: Any) -> Any:
+    return record
+
+
+_redact: Callable[[Any], Any] = _unchanged
+
+
+def redact_logs(redact: Callable[[Any], Any]) -> None:
+    """Let every log line's fields pass through this from now on."""
+    global _redact
+    _redact = redact
+
+
+def _serialized(record: dict[str, Any]) -> str:
+    return json.dumps(_redact(record), default=str, separators=(",", ":"), ensure_ascii=False)
+
+
+logger = Logger(service="stillmotion", json_serializer=_serialized)
 
 type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 

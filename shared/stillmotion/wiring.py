@@ -17,6 +17,7 @@ from botocore.config import Config
 
 from stillmotion.errors import StorageFailed
 from stillmotion.jobs.store import DynamoJobStore
+from stillmotion.outbound.redaction import redact_all
 from stillmotion.setting_types import ImageTransport
 from stillmotion.settings import (
     BatchesSettings,
@@ -36,6 +37,7 @@ from stillmotion.settings import (
     load,
 )
 from stillmotion.storage.event_bus import EventBus
+from stillmotion.telemetry import redact_logs
 
 if TYPE_CHECKING:
     from stillmotion.api.views import Link
@@ -60,6 +62,8 @@ if TYPE_CHECKING:
     from stillmotion.stepfunctions.executions import StepFunctions, VideoExecutions
     from stillmotion.storage.lines_writer import LinesWriter
     from stillmotion.storage.object_store import S3ObjectStore
+
+redact_logs(redact_all)
 
 QUICK = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
 _BULK = Config(

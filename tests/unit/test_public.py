@@ -260,3 +260,25 @@ def _closed(schema: Any) -> Any:
         return schema
     closed = {name: _closed(part) for name, part in schema.items()}
     return closed | {"additionalProperties": False} if "properties" in schema else closed
+
+
+SECRET = "9f86d081884c7d659a2feaa0c55ad015"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_view_repeats_a_secret_from_a_foreign_text(view: str) -> None:
+    link = f"https://b.example/a.png?X-Amz-Signature={SECRET}"
+    document = full_record().as_json() | {
+        "provider": {"job_id": "j", "generation_id": f"Bearer {SECRET}", "polling_url": link, "error": link},
+        "error": {"code": "GenerationFailed", "message": link, "provider_message": f"Authorization: Bearer {SECRET}"},
+        "warnings": [link],
+        "metadata": {"source": link},
+        "request": {
+            "model": "m",
+            "prompt": f"like {link}",
+            "trace": {"span": link},
+            "provider": {"options": {"google": {"parameters": {"token": f"api_key={SECRET}"}}}},
+            "frame_images": [{"image_url": {"url": link}}],
+        },
+    }
+    assert SECRET not in json.dumps(VIEWS[view](Job.parse(document)))

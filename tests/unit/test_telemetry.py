@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.metrics import MetricUnit
 
-from stillmotion import telemetry
+from stillmotion import telemetry, wiring
 from stillmotion.telemetry import count, entry_point, logger
 
 SHARED = Path(telemetry.__file__).parents[1]
+assert wiring.redact_logs is telemetry.redact_logs  # wiring is imported: it lets log lines be redacted
 
 
 @pytest.fixture
@@ -139,3 +140,10 @@ def test_without_tracing_the_tracing_sdk_is_not_even_imported() -> None:
         "print(handler({'id': 1}, context), 'aws_xray_sdk' in sys.modules)"
     )
     assert run(code, POWERTOOLS_TRACE_DISABLED="true") == "{'seen': 1} False"
+
+
+def test_a_secret_that_gets_into_a_log_line_is_redacted(lines: Any) -> None:
+    logger.info("fetching https://b.example/a?sig=SECRETSECRET", extra={"facts": {"url": ["Bearer SECRET-SECRET-1"]}})
+    [line] = lines()
+    assert "SECRET" not in json.dumps(line)
+    assert line["message"].startswith("fetching https://b.example/a?")

@@ -32,9 +32,10 @@ def outcome_of(row: int, item: BatchItem, job: Job, *, skipped: bool = False) ->
     if job.usage.may_have_cost_usd is not None:
         outcome["may_have_cost_usd"] = job.usage.may_have_cost_usd
     if job.status is Status.COMPLETED:
-        videos = workflow_output(job)["video"]
-        outcome |= {"status": "skipped" if skipped else "done", "video": videos, "completed_at": job.completed_at}
-        return outcome | ({"metadata": job.metadata} if job.metadata else {})
+        shown = workflow_output(job)
+        status = "skipped" if skipped else "done"
+        outcome |= {"status": status, "video": shown["video"], "completed_at": job.completed_at}
+        return outcome | ({"metadata": shown["metadata"]} if job.metadata else {})
     return outcome | {"status": "failed", "error": _short(_why(job))}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stillmotion.batches.record import BatchSummary
+from stillmotion.outbound.redaction import redact_all
 
 _SUMMARY = (
     *("id", "run", "status", "manifest", "items", "done", "failed", "skipped", "not_run", "failed_by_reason"),
@@ -27,5 +28,6 @@ def summary_facts(summary: BatchSummary) -> dict[str, Any]:
 
 
 def error_facts(error: Mapping[str, Any]) -> dict[str, Any]:
-    """The public fields of an error's record."""
-    return {name: error[name] for name in _ERROR if name in error}
+    """The public fields of an error's record, without the secrets that foreign words may hold."""
+    facts: dict[str, Any] = redact_all({name: error[name] for name in _ERROR if name in error})
+    return facts

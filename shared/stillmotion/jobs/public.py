@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stillmotion.jobs.record import SCHEMA_VERSION, Job
-from stillmotion.outbound.redaction import redact_url
+from stillmotion.outbound.redaction import redact_all, redact_url
 
 _WHOLE = None
 _OUTCOME: Mapping[str, frozenset[str] | None] = {
@@ -42,6 +42,8 @@ _RECORD: Mapping[str, frozenset[str] | None] = {
     "updated_at": _WHOLE,
 }
 """The public fields of the record; of a nested object (or of each in a list) the fields that are named, or all."""
+_FOREIGN_WORDS = frozenset({"provider", "error", "warnings", "metadata"})
+"""Fields with texts of callers and of ModelGates, which may hold secrets of any shape."""
 
 
 def http_view(job: Job) -> dict[str, Any]:
@@ -67,7 +69,8 @@ def workflow_output(job: Job) -> dict[str, Any]:
 
 
 def _pick(job: Job, public: Mapping[str, frozenset[str] | None]) -> dict[str, Any]:
-    return {name: _narrowed(value, public[name]) for name, value in job.as_json().items() if name in public}
+    shown = {name: _narrowed(value, public[name]) for name, value in job.as_json().items() if name in public}
+    return shown | {name: redact_all(shown[name]) for name in _FOREIGN_WORDS & shown.keys()}
 
 
 def _narrowed(value: Any, names: frozenset[str] | None) -> Any:
@@ -83,7 +86,7 @@ def _without_signatures(request: Any) -> Any:
     if isinstance(request, list):
         return [_without_signatures(part) for part in request]
     if not isinstance(request, Mapping):
-        return request
+        return redact_all(request)
     return {
         name: redact_url(value) if name == "url" and isinstance(value, str) else _without_signatures(value)
         for name, value in request.items()

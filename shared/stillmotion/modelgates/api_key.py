@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from stillmotion.aws_errors import storage_errors
 from stillmotion.errors import ProviderUnauthorized, ProviderUnavailable, StorageFailed
+from stillmotion.outbound.redaction import remember_secret
 from stillmotion.telemetry import logger
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class SecretApiKey:
     def get(self, *, refresh: bool = False) -> str:
         if refresh or not self._key or time.time() - self._read_at >= KEY_CACHE_SECONDS:
             self._key, self._read_at = self._read(), time.time()
+            remember_secret(self._key)
         if not self._key:
             raise ProviderUnauthorized(
                 "The stack's secret (output ApiKeySecretArn) holds no ModelGates API key, or cannot be read. Put the "

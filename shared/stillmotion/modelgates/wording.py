@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stillmotion.outbound.redaction import redact_query_strings
+from stillmotion.outbound.redaction import redact
 
 MAX_MESSAGE_CHARACTERS = 2000
 _BESIDE_ERROR = ("failure_reason", "failure_message", "message", "detail", "reason")
@@ -38,7 +38,7 @@ def words_of_error(error: Any) -> str | None:
 
 def _joined(found: list[str]) -> str | None:
     text = ": ".join(dict.fromkeys(part.strip() for part in found if part.strip()))
-    return redact_query_strings(text)[:MAX_MESSAGE_CHARACTERS] or None
+    return redact(text)[:MAX_MESSAGE_CHARACTERS] or None
 
 
 def _words(value: Any, depth: int = 0) -> Iterator[str]:
