@@ -196,11 +196,13 @@ class PriceView(BaseModel):
 
     model_config = ConfigDict(title="Price")
 
-    at_most_usd: str | None = Field(description="null where it cannot be known; limits are held against it")
-    at_least_usd: str | None
+    at_most_usd: str | None = Field(
+        default=None, description="null where it cannot be known; limits are held against it"
+    )
+    at_least_usd: str | None = None
     basis: list[str] = Field(description="the names of the model's price list that make at_most_usd")
     open: list[str]
-    reason: str | None
+    reason: str | None = None
 
     @classmethod
     def of(cls, quote: Quote) -> PriceView:
