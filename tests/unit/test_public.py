@@ -230,7 +230,7 @@ def test_no_view_of_a_batch_holds_its_owner_its_order_or_its_delivery(view: str)
 
 
 @pytest.mark.parametrize(("view", "model"), [("http", BatchView), ("summary and event", BatchSummaryView)])
-def test_a_view_of_a_whole_batch_has_every_public_field_and_fits_the_closed_schema(
+def test_a_batch_view_has_every_public_field_and_fits_the_closed_schema(
     view: str, model: type[BatchView] | type[BatchSummaryView]
 ) -> None:
     shown = BATCH_VIEWS[view](full_batch())
