@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillmotion.batches.item import BatchItem, Standing, standing
+from stillmotion.batches.item import AttemptState, BatchItem, attempt_state
 from stillmotion.batches.manifest import Row
-from stillmotion.batches.rows import Rows, Unusable, Wanted, flattened, merged
+from stillmotion.batches.rows import CheckedRow, InvalidRow, Rows, ValidRow, flattened, merged
 from stillmotion.errors import InvalidRequest
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import JobError, ProviderState
@@ -30,14 +30,14 @@ fields = st.sampled_from(
 )
 
 
-def read(data: dict[str, Any] | None, defaults: dict[str, Any] | None = None, problem: str = "") -> Wanted | Unusable:
+def read(data: dict[str, Any] | None, defaults: dict[str, Any] | None = None, problem: str = "") -> CheckedRow:
     catalogue = ModelCatalogue(lambda: [VideoModel(id=MODEL, supported_durations=[4, 6, 8])])
     return Rows(catalogue, FOLDER, defaults or {}).read(Row(1, data, problem))
 
 
 def wanted(data: dict[str, Any], defaults: dict[str, Any] | None = None) -> dict[str, Any]:
     found = read(data, defaults)
-    assert isinstance(found, Wanted), found
+    assert isinstance(found, ValidRow), found
     return found.request.as_given()
 
 
@@ -50,7 +50,7 @@ def test_a_row_in_short_is_a_request_with_pictures_in_the_manifests_folder() -> 
         "item_id": 7,
     }
     found = read(row)
-    assert isinstance(found, Wanted)
+    assert isinstance(found, ValidRow)
     assert found.item_id == "7"
     assert found.request.metadata == {"sku": "7"}
     assert [frame.image_url.url for frame in found.request.frame_images or ()] == [
@@ -76,9 +76,9 @@ def test_a_size_and_a_shape_never_contradict_across_row_and_defaults() -> None:
 def test_what_a_row_asks_for_names_it_and_its_order_of_keys_does_not() -> None:
     one, same = read({"model": MODEL, "prompt": "p"}), read({"prompt": "p"}, {"model": MODEL})
     other = read({"model": MODEL, "prompt": "q"})
-    assert isinstance(one, Wanted)
-    assert isinstance(same, Wanted)
-    assert isinstance(other, Wanted)
+    assert isinstance(one, ValidRow)
+    assert isinstance(same, ValidRow)
+    assert isinstance(other, ValidRow)
     assert one.content_id == same.content_id != other.content_id
 
 
@@ -100,20 +100,20 @@ def test_what_a_row_asks_for_names_it_and_its_order_of_keys_does_not() -> None:
 )
 def test_a_row_that_cannot_be_taken_on_says_why(row: dict[str, Any], code: str, pointer: str) -> None:
     found = read(row)
-    assert isinstance(found, Unusable)
+    assert isinstance(found, InvalidRow)
     assert found.error.code == code
     assert pointer in [fault.pointer for fault in found.error.faults]
 
 
 def test_a_row_that_could_not_be_read_says_so() -> None:
     found = read(None, problem="is not JSON")
-    assert isinstance(found, Unusable)
+    assert isinstance(found, InvalidRow)
     assert found.error.detail == "Row 1 is not JSON. Correct it; it was not submitted."
 
 
 @given(st.dictionaries(fields, json_values, max_size=6))
 def test_any_row_is_wanted_or_unusable(data: dict[str, Any]) -> None:
-    assert isinstance(read(data, {"model": MODEL}), Wanted | Unusable)
+    assert isinstance(read(data, {"model": MODEL}), ValidRow | InvalidRow)
 
 
 def test_frames_in_full_and_in_short_are_refused_together() -> None:
@@ -128,26 +128,26 @@ def failed(code: str, **changes: Any) -> Any:
 @pytest.mark.parametrize(
     ("job", "expected"),
     [
-        (None, Standing.NEW),
-        (a_job(Status.COMPLETED), Standing.DONE),
-        (a_job(Status.SUBMIT_UNKNOWN), Standing.UNKNOWN),
-        (a_job(Status.QUEUED), Standing.OPEN),
-        (a_job(Status.SUBMITTING), Standing.OPEN),
-        (a_job(Status.IN_PROGRESS), Standing.OPEN),
-        (a_job(Status.DELIVERING), Standing.OPEN),
-        (a_job(Status.TIMED_OUT, error=JobError(code="PollingTimedOut", message="m")), Standing.OPEN),
-        (failed("DownloadFailed"), Standing.OPEN),
-        (failed("StorageFailed"), Standing.OPEN),
-        (failed("StorageFailed", provider=ProviderState()), Standing.OVER),
-        (failed("NotAVideo"), Standing.OVER),
-        (failed("GenerationFailed"), Standing.OVER),
-        (failed("ProviderRejected", provider=ProviderState()), Standing.OVER),
-        (a_job(Status.CANCELLED), Standing.OVER),
-        (a_job(Status.EXPIRED), Standing.OVER),
+        (None, AttemptState.NEW),
+        (a_job(Status.COMPLETED), AttemptState.DONE),
+        (a_job(Status.SUBMIT_UNKNOWN), AttemptState.UNKNOWN),
+        (a_job(Status.QUEUED), AttemptState.RESUMABLE),
+        (a_job(Status.SUBMITTING), AttemptState.RESUMABLE),
+        (a_job(Status.IN_PROGRESS), AttemptState.RESUMABLE),
+        (a_job(Status.DELIVERING), AttemptState.RESUMABLE),
+        (a_job(Status.TIMED_OUT, error=JobError(code="PollingTimedOut", message="m")), AttemptState.RESUMABLE),
+        (failed("DownloadFailed"), AttemptState.RESUMABLE),
+        (failed("StorageFailed"), AttemptState.RESUMABLE),
+        (failed("StorageFailed", provider=ProviderState()), AttemptState.EXHAUSTED),
+        (failed("NotAVideo"), AttemptState.EXHAUSTED),
+        (failed("GenerationFailed"), AttemptState.EXHAUSTED),
+        (failed("ProviderRejected", provider=ProviderState()), AttemptState.EXHAUSTED),
+        (a_job(Status.CANCELLED), AttemptState.EXHAUSTED),
+        (a_job(Status.EXPIRED), AttemptState.EXHAUSTED),
     ],
 )
-def test_only_what_has_failed_for_good_is_attempted_again(job: Any, expected: Standing) -> None:
-    assert standing(job) is expected
+def test_only_what_has_failed_for_good_is_attempted_again(job: Any, expected: AttemptState) -> None:
+    assert attempt_state(job) is expected
 
 
 def test_an_attempt_is_one_job_and_another_attempt_another() -> None:

@@ -48,7 +48,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_every_kind_of_request_becomes_a_paid_job_with_its_source_and_owner(way: str) -> None:
+def test_every_kind_of_request_becomes_one_job_with_its_source(way: str) -> None:
     bench, data = Bench(), WAYS[way]
     started = read_input(data, ARN)
     answer = run(bench, data, made=REQUEST)
@@ -109,7 +109,7 @@ def test_an_input_that_cannot_be_read_is_refused_and_pays_nothing(data: Any) -> 
     assert (bench.store.jobs, bench.provider.sent) == ({}, [])
 
 
-def test_a_submit_that_was_not_accepted_is_sent_again_until_the_last_attempt() -> None:
+def test_a_submit_not_accepted_is_sent_again_until_the_last_attempt() -> None:
     bench = Bench()
     bench.provider.submits = [ProviderUnavailable("503")]
     assert run(bench, REQUEST)["outcome"] == "not_accepted"

@@ -21,14 +21,14 @@ HOPELESS = frozenset({"NotAVideo", "GenerationExpired"})
 """Paid, and not worth another look by itself: what ModelGates had was no video, or was gone."""
 
 
-class Standing(StrEnum):
+class AttemptState(StrEnum):
     """What an attempt's job means for the next run of its batch."""
 
     NEW = "new"
-    OPEN = "open"
+    RESUMABLE = "resumable"
     DONE = "done"
     UNKNOWN = "unknown"
-    OVER = "over"
+    EXHAUSTED = "exhausted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +66,18 @@ class BatchItem:
         return {"type": "batch", "batch_id": self.batch_id, "item_id": self.item_id}
 
 
-def standing(job: Job | None) -> Standing:
+def attempt_state(job: Job | None) -> AttemptState:
     """What to do about an attempt with this record.
 
     A job that timed out or whose delivery failed is paid, and its video may still be had: that is gone on with. What
     ModelGates delivered and was no video, or no longer has, is not asked for again.
     """
     if job is None:
-        return Standing.NEW
+        return AttemptState.NEW
     if job.status is Status.COMPLETED:
-        return Standing.DONE
+        return AttemptState.DONE
     if job.status is Status.SUBMIT_UNKNOWN:
-        return Standing.UNKNOWN
+        return AttemptState.UNKNOWN
     if job.status not in TERMINAL or (job.resumable and job.error is not None and job.error.code not in HOPELESS):
-        return Standing.OPEN
-    return Standing.OVER
+        return AttemptState.RESUMABLE
+    return AttemptState.EXHAUSTED

@@ -14,7 +14,7 @@ _ENDED = (BatchStatus.COMPLETED, BatchStatus.STOPPED, BatchStatus.REFUSED)
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """An order as it came in. ``manifest`` is known where the door tells which version it is about."""
+    """An order as it came in. ``manifest`` is known where the event names its version."""
 
     order: Order
     manifest: Manifest | None = None

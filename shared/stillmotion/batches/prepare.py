@@ -10,11 +10,11 @@ from itertools import batched
 from typing import Any
 
 from stillmotion.aws_errors import CHANGED, MISSING
-from stillmotion.batches.item import BatchItem, Standing, standing
+from stillmotion.batches.item import AttemptState, BatchItem, attempt_state
 from stillmotion.batches.manifest import read_rows
 from stillmotion.batches.outcome import failed, outcome_of
 from stillmotion.batches.record import Batch, BatchStatus, Manifest, Order
-from stillmotion.batches.rows import Rows, Unusable, Wanted
+from stillmotion.batches.rows import CheckedRow, InvalidRow, Rows, ValidRow
 from stillmotion.errors import IdempotencyConflict, InvalidRequest, SpendLimitReached, StorageFailed
 from stillmotion.generation.submit import request_hash
 from stillmotion.jobs.record import Job, derived_job_id
@@ -105,7 +105,7 @@ class Preparing:
         read = (rows.read(row) for row in read_rows(self._chunks(batch.manifest), batch.manifest.key))
         with self._open_lines(self._limits.output_bucket, batch.items_key) as items:
             for group in batched(read, ROWS_AT_A_TIME, strict=False):
-                self._settle(batch, self._named(group, tally), items, tally)
+                self._list_or_record(batch, self._named(group, tally), items, tally)
             _judge(batch, tally)
         prepared = batch.changed(
             status=BatchStatus.RUNNING,
@@ -128,7 +128,7 @@ class Preparing:
                 "nothing was started."
             ) from None
 
-    def _named(self, group: tuple[Wanted | Unusable, ...], tally: _Tally) -> list[tuple[str, Wanted | Unusable]]:
+    def _named(self, group: tuple[CheckedRow, ...], tally: _Tally) -> list[tuple[str, CheckedRow]]:
         """Each row with its item id: its own, or made of what it asks for and how often that came before."""
         named = []
         for row in group:
@@ -139,7 +139,7 @@ class Preparing:
                 item_id = row.item_id
                 if tally.times(item_id) > 1:
                     tally.twice.append(item_id)
-            elif isinstance(row, Wanted):
+            elif isinstance(row, ValidRow):
                 known = tally.times(row.content_id)
                 item_id = row.content_id if known == 1 else f"{row.content_id}-{known}"
             else:
@@ -147,11 +147,13 @@ class Preparing:
             named.append((item_id, row))
         return named
 
-    def _settle(self, batch: Batch, named: list[tuple[str, Wanted | Unusable]], items: LineSink, tally: _Tally) -> None:
-        found = self._attempts(batch, [item_id for item_id, row in named if isinstance(row, Wanted)])
+    def _list_or_record(
+        self, batch: Batch, named: list[tuple[str, CheckedRow]], items: LineSink, tally: _Tally
+    ) -> None:
+        found = self._attempts(batch, [item_id for item_id, row in named if isinstance(row, ValidRow)])
         settled: list[dict[str, Any]] = []
         for item_id, row in named:
-            if isinstance(row, Unusable):
+            if isinstance(row, InvalidRow):
                 settled.append(failed(row.number, item_id, row.error))
                 continue
             item, job = found[item_id]
@@ -160,7 +162,7 @@ class Preparing:
                 settled.append(ended)
                 continue
             tally.to_run += 1
-            if standing(job) is Standing.NEW or (job is not None and job.provider.job_id is None):
+            if attempt_state(job) is AttemptState.NEW or (job is not None and job.provider.job_id is None):
                 price = quote(row.model, Ask.of(row.request))
                 tally.unpriced += not price.certain
                 tally.cost += price.at_most or 0
@@ -177,16 +179,16 @@ class Preparing:
             jobs = self._jobs.find_many([item.job_id for item in open_items])
             for item in open_items:
                 found[item.item_id] = (item, jobs.get(item.job_id))
-            over = [item for item in open_items if standing(jobs.get(item.job_id)) is Standing.OVER]
+            over = [item for item in open_items if attempt_state(jobs.get(item.job_id)) is AttemptState.EXHAUSTED]
             open_items = [BatchItem(batch.id, item.item_id, item.attempt + 1, batch.owner) for item in over]
         return found
 
 
-def _ended(row: Wanted, item: BatchItem, job: Job | None) -> dict[str, Any] | None:
+def _ended(row: ValidRow, item: BatchItem, job: Job | None) -> dict[str, Any] | None:
     """The outcome of a row that is not to be run: its video is there, or it is not known whether it was paid."""
-    if job is None or standing(job) not in (Standing.DONE, Standing.UNKNOWN):
+    if job is None or attempt_state(job) not in (AttemptState.DONE, AttemptState.UNKNOWN):
         return None
-    if standing(job) is Standing.DONE and job.request_hash != request_hash(row.request):
+    if attempt_state(job) is AttemptState.DONE and job.request_hash != request_hash(row.request):
         conflict = IdempotencyConflict(
             f"Item '{item.item_id}' has a video of another request (job '{job.id}'). Give a changed row a new item_id."
         )
@@ -194,7 +196,7 @@ def _ended(row: Wanted, item: BatchItem, job: Job | None) -> dict[str, Any] | No
     return outcome_of(row.number, item, job, skipped=True)
 
 
-def _line(batch: Batch, row: Wanted, item: BatchItem) -> dict[str, Any]:
+def _line(batch: Batch, row: ValidRow, item: BatchItem) -> dict[str, Any]:
     """What the workflow needs to run an item. The name makes every try of this run at it the same execution."""
     unique = derived_job_id("execution-name", batch.id, str(batch.run), item.item_id).partition("_")[2]
     return {

@@ -19,7 +19,7 @@ _SHAPE = ("resolution", "aspect_ratio")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ValidRow:
     """A row that asks for a video; ``item_id`` is ``None`` where the row gives none."""
 
     number: int
@@ -34,12 +34,15 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Unusable:
+class InvalidRow:
     """A row that cannot be taken on, and why."""
 
     number: int
     item_id: str | None
     error: Refused
+
+
+type CheckedRow = ValidRow | InvalidRow
 
 
 class Rows:
@@ -55,7 +58,7 @@ class Rows:
         self._folder = folder
         self._defaults = flattened(defaults)
 
-    def read(self, row: Row) -> Wanted | Unusable:
+    def read(self, row: Row) -> CheckedRow:
         """What a row asks for.
 
         Raises:
@@ -71,8 +74,8 @@ class Rows:
             model = self._catalogue.find(request.model)
             check(request, model)
         except Refused as error:
-            return Unusable(row.number, item_id, error)
-        return Wanted(row.number, item_id, request, model)
+            return InvalidRow(row.number, item_id, error)
+        return ValidRow(row.number, item_id, request, model)
 
 
 def flattened(data: Mapping[str, Any]) -> dict[str, Any]:

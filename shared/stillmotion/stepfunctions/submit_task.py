@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stillmotion.batches.item import Standing, standing
+from stillmotion.batches.item import AttemptState, attempt_state
 from stillmotion.generation.resume import take_over
 from stillmotion.generation.submit import NOT_ACCEPTED, Origin, Submission
 from stillmotion.jobs.record import Job
@@ -60,7 +60,7 @@ def _job_of(started: ExecutionInput, submission: Submission, store: JobStore, dr
             return None if request is None else _accepted(started, request, submission)
         case BatchRow():
             job = _accepted(started, started.request, submission)
-            return take_over(store, job, started.execution_arn) if standing(job) is Standing.OPEN else job
+            return take_over(store, job, started.execution_arn) if attempt_state(job) is AttemptState.RESUMABLE else job
         case _:
             return _accepted(started, started.request, submission)
 
