@@ -197,7 +197,7 @@ def test_the_addresses_of_a_host_are_tried_in_turn() -> None:
     assert wire.connections == 1
 
 
-def test_an_address_that_connects_and_says_nothing_leaves_time_for_the_next() -> None:
+def test_a_silent_address_leaves_time_for_the_next() -> None:
     with socket.create_server(("127.0.0.2", 0)) as silent, Wire([PICTURE]) as wire:
         # One port for both: the host is one, its addresses differ.
         port = silent.getsockname()[1]
@@ -248,7 +248,7 @@ SLOW = {
 
 @pytest.mark.parametrize(("begin", "drop"), SLOW.values(), ids=SLOW.keys())
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
-def test_a_server_that_drips_is_left_at_the_deadline_and_its_connection_closed(
+def test_a_dripping_server_is_left_at_the_deadline(
     begin: bytes, drop: bytes, tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, context = certificate("pictures.example", tmp_path)

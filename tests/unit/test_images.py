@@ -346,7 +346,7 @@ class TestEveryWayIn:
         ("video", b"<html></html>", "video/mp4", "is an HTML page, not video"),
     ],
 )
-def test_sound_and_video_go_by_their_label_where_their_bytes_do_not_contradict(
+def test_sound_and_video_go_by_label_unless_their_bytes_contradict(
     s3: Any, kind: str, body: bytes, label: str, why: str | None
 ) -> None:
     for url in (put(s3, "a", body, label), data_url(body, label)):

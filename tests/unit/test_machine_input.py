@@ -89,12 +89,13 @@ def test_a_refused_request_is_kept_without_pictures_and_signed_links() -> None:
         "prompt": "is this a cat? yes",
         "frame_images": [{"image_url": {"url": FRAME_URL + "?sig=secret"}}],
         "image": picture,
-        "odd": {"deeper": [" " + picture, "S3://b/k?sig=secret"]},
+        "odd": {"deeper": [" " + picture, "HTTPS://b/k?sig=secret", "s3://b/a #1?.jpg"]},
     }
     kept = read_input(data, ARN).refused().request
     assert kept["model"] == "m"
     assert kept["prompt"] == "is this a cat? yes"
     assert kept["frame_images"] == [{"image_url": {"url": FRAME_URL + "?…"}}]
+    assert kept["odd"]["deeper"][2] == "s3://b/a #1?.jpg"  # of a key everything belongs to it
     assert "secret" not in json.dumps(kept)
     assert "QUJD" * 20 not in json.dumps(kept)
 
