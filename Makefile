@@ -86,6 +86,7 @@ lint: $(READY) $(CFN_LINT)/.installed ## Check style, types, import contracts, g
 	@python -m scripts.openapi --check
 	@python -m scripts.schemas --check
 	@python -m scripts.lifecycle --check
+	@python -m scripts.cli_copies --check
 	@python -m local.validate
 	@$(CFN_LINT)/bin/cfn-lint --template template.yaml --regions us-east-1 eu-central-1 us-gov-west-1 cn-north-1
 
@@ -105,6 +106,10 @@ openapi: $(READY) ## Write the API's OpenAPI document from the code
 .PHONY: schemas
 schemas: $(READY) ## Write the JSON Schemas of the events from the code
 	@python -m scripts.schemas
+
+.PHONY: cli-copies
+cli-copies: $(READY) ## Write the modules that the terminal shares with the stack into its package
+	@python -m scripts.cli_copies
 
 .PHONY: lifecycle
 lifecycle: $(READY) ## Write the diagram of the states in docs/architecture.md from the table

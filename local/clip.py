@@ -8,9 +8,11 @@ import av
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace
-from PIL import Image
+from PIL import Image, ImageOps
 
 from local.simulator import fit
+
+TOLERANCE = 0.02
 
 type Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
@@ -53,11 +55,22 @@ def read_clip(path: Path) -> Clip:
 
 
 def psnr(frame: Pixels, picture: Image.Image) -> float:
-    """Peak signal-to-noise ratio in dB between a frame and a picture scaled and cropped to the frame's size."""
+    """Peak signal-to-noise ratio in dB between a frame and a picture scaled to its size: the whole picture where at
+    most 2 % of it would be lost, else the centre that has the frame's shape."""
     height, width = frame.shape[:2]
+    if share_lost(frame, picture) <= TOLERANCE:
+        picture = ImageOps.exif_transpose(picture).resize((width, height), Image.Resampling.LANCZOS)
     wanted = np.asarray(fit(picture, width, height), dtype=np.float64)
     error = float(np.mean((frame.astype(np.float64) - wanted) ** 2))
     return math.inf if error == 0 else 10 * math.log10(255**2 / error)
+
+
+def share_lost(frame: Pixels, picture: Image.Image) -> float:
+    """The part of a picture, 0 to 1, that is cut off where its centre fills the frame."""
+    height, width = frame.shape[:2]
+    across, down = ImageOps.exif_transpose(picture).size
+    likeness = across * height / (down * width)
+    return 1 - min(likeness, 1 / likeness)
 
 
 def _pixels(frame: VideoFrame) -> Pixels:

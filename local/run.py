@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from local.catalogue import chosen_catalogue
-from local.clip import psnr, read_clip
+from local.clip import TOLERANCE, psnr, read_clip, share_lost
 from local.cloud import LocalCloud
 from local.paths import ROOT, SAMPLE
 from local.processes import LocalCloudError, end_on_sigterm
@@ -46,7 +46,6 @@ class Order:
     model: str
     duration: int | None
     resolution: str | None
-    aspect_ratio: str
 
     @classmethod
     def from_environment(cls, env: dict[str, str]) -> "Order":
@@ -56,7 +55,7 @@ class Order:
         model = env.get("MODEL") or DEFAULT_MODEL
         # What another model offers is for it to say; ours is known to offer these.
         default = model == DEFAULT_MODEL
-        width, height = _check_picture("IMAGE", image)
+        _check_picture("IMAGE", image)
         if last_image:
             _check_picture("LAST_IMAGE", last_image)
         return cls(
@@ -66,16 +65,15 @@ class Order:
             model=model,
             duration=_whole_number("DURATION", env.get("DURATION")) or (DEFAULT_DURATION if default else None),
             resolution=DEFAULT_RESOLUTION if default else None,
-            aspect_ratio="16:9" if width >= height else "9:16",
         )
 
 
-def _check_picture(name: str, path: Path) -> tuple[int, int]:
-    """The size of a picture as it is shown. Reads the whole picture, so that a damaged one shows here."""
+def _check_picture(name: str, path: Path) -> None:
+    """Read the whole picture, so that a damaged one shows here."""
     pictures.content_type(path)
     try:
         with Image.open(path) as picture:
-            return ImageOps.exif_transpose(picture).size
+            picture.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BadInput(f"{name}={path} is damaged: {error}. Give a JPEG, PNG or WebP picture that opens.") from error
 
@@ -99,9 +97,10 @@ def generate(stack: Stack, order: Order) -> Job:
         last_frame=pictures.to_address(stack, str(order.last_image), inline=real) if order.last_image else None,
         duration=order.duration,
         resolution=order.resolution,
-        aspect_ratio=order.aspect_ratio,
     )
     client = ApiClient(stack)
+    for warning in client.dry_run(request)["warnings"]:
+        terminal.say(f"Warning: {warning}", "yellow")
     with Progress(terminal) as progress:
         timeout = DEFAULT_WAIT if real else SIMULATED_WAIT
         return generation.wait(client, client.submit(request), progress.update, timeout=timeout, interval=0.5)
@@ -116,8 +115,9 @@ def compare(order: Order, output: Path) -> list[str]:
     faults = []
     for name, frame, path in ends:
         with Image.open(path) as picture:
-            likeness = psnr(frame, picture)
-        print(f"The {name} frame against {path}: PSNR {likeness:.1f} dB")
+            likeness, lost = psnr(frame, picture), share_lost(frame, picture)
+        compared = f"the centre of {path}, {lost:.0%} of which is lost" if lost > TOLERANCE else str(path)
+        print(f"The {name} frame against {compared}: PSNR {likeness:.1f} dB")
         if likeness < MIN_PSNR:
             faults.append(f"The {name} frame is not {path}: PSNR {likeness:.1f} dB, at least {MIN_PSNR:.0f} wanted.")
     return faults

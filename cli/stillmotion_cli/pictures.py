@@ -1,28 +1,23 @@
 """From what a user calls a picture to an address that the API takes."""
 
 import base64
+import os
 import re
 from pathlib import Path
 
 from stillmotion_cli import uploads
 from stillmotion_cli.client import ApiClient
 from stillmotion_cli.errors import BadInput
+from stillmotion_cli.image_types import HEAD_BYTES, KINDS, describe, image_type, is_cut_off
+from stillmotion_cli.picture_header import read_header
 from stillmotion_cli.stack import Stack
 from stillmotion_cli.units import size
 
 # A Lambda function takes 6 MB; base64 adds a third, and the rest of the request needs room too.
 MAX_INLINE_BYTES = 4_200_000
-KINDS = "JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC"
+TAIL_BYTES = 64 * 1024
+SHAPE_BYTES = 256 * 1024
 _ADDRESS = re.compile(r"data:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_SIGNATURES = (
-    (0, b"\xff\xd8\xff", "image/jpeg"),
-    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
-    (8, b"WEBP", "image/webp"),
-    (0, b"GIF8", "image/gif"),
-    (4, b"ftypavif", "image/avif"),
-    (4, b"ftyphei", "image/heic"),
-    (0, b"BM", "image/bmp"),
-)
 
 
 def is_address(picture: str) -> bool:
@@ -31,22 +26,53 @@ def is_address(picture: str) -> bool:
 
 
 def content_type(path: Path) -> str:
-    """The image type that a file's first bytes show. Raises BadInput where it is no picture we can send."""
+    """The image type that a file's bytes show. Raises BadInput where it is no whole picture that we can send."""
     if not path.exists():
         raise BadInput(f"There is no picture at {path}. Give the path of a {KINDS} file, or an https:// address.")
     if not path.is_file():
         raise BadInput(f"{path} is not a file. Give the path of a {KINDS} file.")
     try:
         with path.open("rb") as file:
-            head = file.read(16)
+            head, length = file.read(HEAD_BYTES), file.seek(0, os.SEEK_END)
+            file.seek(max(length - TAIL_BYTES, 0))
+            tail = file.read()
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
-    if not head:
-        raise BadInput(f"{path} is empty. Give the path of a {KINDS} file.")
-    for offset, signature, kind in _SIGNATURES:
-        if head[offset:].startswith(signature):
-            return kind
-    raise BadInput(f"{path} is neither {KINDS} (it starts with {head[:8]!r}). Convert it first.")
+    kind = image_type(head)
+    if kind is None:
+        other = describe(head)
+        advice = f"Give the path of a {KINDS} file." if other.is_text else f"To be taken as {KINDS}: {other.advice}."
+        raise BadInput(f"{path} is {other.name}, not a picture that is taken. {advice}")
+    if is_cut_off(kind, head, tail, length):
+        raise BadInput(f"{path} is cut off: the end of this {kind} is missing. Get it again, whole.")
+    return kind
+
+
+def has_transparency(path: Path) -> bool:
+    """Whether parts of a picture may be transparent."""
+    with path.open("rb") as file:
+        header = read_header(file.read(SHAPE_BYTES))
+    return header is not None and header.transparent
+
+
+def flatten(path: Path, colour: str, folder: Path) -> Path:
+    """A copy of a picture in `folder`, as PNG, laid over a colour. Raises BadInput where that cannot be done."""
+    try:
+        from PIL import Image, ImageColor, ImageOps
+    except ImportError as error:
+        raise BadInput("--flatten needs Pillow. Install it: pip install pillow") from error
+    try:
+        backdrop = ImageColor.getrgb(colour)[:3]
+    except ValueError as error:
+        raise BadInput(f"--flatten {colour} is no colour. For example: --flatten white, --flatten '#202020'") from error
+    try:
+        with Image.open(path) as opened:
+            picture = ImageOps.exif_transpose(opened).convert("RGBA")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise BadInput(f"{path} cannot be flattened: {error}. Save it as PNG first.") from error
+    target = folder / f"{path.stem}.png"
+    Image.alpha_composite(Image.new("RGBA", picture.size, (*backdrop, 255)), picture).convert("RGB").save(target)
+    return target
 
 
 def upload(stack: Stack, path: Path) -> str:

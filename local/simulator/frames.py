@@ -29,8 +29,11 @@ class Move:
     y: float
 
 
+STRETCHED = 0.02
+
+
 def fit(image: Image.Image, width: int, height: int) -> Image.Image:
-    """Scale a picture to cover a frame and crop it around its centre.
+    """Scale a picture to cover a frame and crop it around its centre; one of nearly the frame's shape is stretched.
 
     EXIF orientation is applied and transparency is laid over black.
     Returns an RGB picture of exactly `width` × `height` pixels.
@@ -40,6 +43,9 @@ def fit(image: Image.Image, width: int, height: int) -> Image.Image:
         coloured = upright.convert("RGBA")
         backdrop = Image.new("RGBA", coloured.size, (0, 0, 0, 255))
         upright = Image.alpha_composite(backdrop, coloured)
+    likeness = upright.width * height / (upright.height * width)
+    if min(likeness, 1 / likeness) >= 1 - STRETCHED:
+        return upright.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
     return ImageOps.fit(upright.convert("RGB"), (width, height), Image.Resampling.LANCZOS, centering=(0.5, 0.5))
 
 

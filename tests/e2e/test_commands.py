@@ -80,7 +80,7 @@ def test_make_run_turns_a_picture_into_a_clip(env: dict[str, str], other_picture
     ("variable", "value", "told"),
     [
         ("IMAGE", "no/such/picture.jpg", "no picture at no/such/picture.jpg"),
-        ("IMAGE", "Makefile", "Makefile is neither JPEG, PNG, WebP"),
+        ("IMAGE", "Makefile", "Makefile is text, not a picture"),
         ("DURATION", "long", "DURATION=long"),
     ],
 )

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -32,6 +33,9 @@ Metadata = Annotated[
     list[str] | None, typer.Option(metavar="KEY=VALUE", help="Carried into record and events; may be repeated.")
 ]
 Key = Annotated[str | None, typer.Option(metavar="TEXT", help="Repeating a request under its key never pays twice.")]
+Flatten = Annotated[
+    str | None, typer.Option(metavar="COLOUR", help="Lay pictures with transparency over this, for example white.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and price the request; spend nothing.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the clip and store it.")]
 
@@ -46,6 +50,7 @@ class Order:
 
     frames: dict[str, str]
     kinds: dict[str, str | None]
+    flatten: str | None
     prompt: str | None
     model: str | None
     wish: dict[str, Any]
@@ -67,6 +72,7 @@ def generate(
     seed: Seed = None,
     metadata: Metadata = None,
     idempotency_key: Key = None,
+    flatten: Flatten = None,
     dry_run: DryRun = False,
     wait: Wait = True,
     timeout: options.Timeout = options.DEFAULT_WAIT,
@@ -89,6 +95,7 @@ def generate(
     order = Order(
         frames=frames,
         kinds={picture: _kind(picture) for picture in frames.values()},
+        flatten=flatten,
         prompt=prompt,
         model=model,
         # Sound costs more with many models, which make it unless they are asked not to.
@@ -100,7 +107,7 @@ def generate(
     request = _request(call, order)
     if dry_run:
         return _show_dry_run(call, call.client.dry_run(request))
-    job = _submit(call, request, order.key)
+    job = _submit(call, request, order.key, _preview(call, request))
     return finish(call, job, target, force, timeout) if wait else _show(call, job)
 
 
@@ -112,7 +119,7 @@ def _request(call: Call, order: Order) -> dict[str, Any]:
         progress.doing("looking up models and prices")
         chosen = choose(call.client, wish, model=order.model, seed=order.extra["seed"])
     call.terminal.say(chosen.sentence())
-    at = {frame: _bring(call, picture, order.kinds[picture], order.key) for frame, picture in order.frames.items()}
+    at = {frame: _bring(call, picture, order) for frame, picture in order.frames.items()}
     return generation.build_request(
         model=chosen.model,
         prompt=order.prompt,
@@ -154,17 +161,45 @@ def _kind(picture: str) -> str | None:
     return None if pictures.is_address(picture) else pictures.content_type(Path(picture))
 
 
-def _bring(call: Call, picture: str, kind: str | None, key: str) -> str:
+def _bring(call: Call, picture: str, order: Order) -> str:
     """The picture's address: as given, or in the input bucket."""
+    kind = order.kinds[picture]
     if kind is None:
+        if order.flatten:
+            raise BadInput(f"--flatten works on files of this machine, and {picture} is none. Flatten it yourself.")
         return picture
     path = Path(picture)
+    with TemporaryDirectory() as folder:
+        if pictures.has_transparency(path):
+            if order.flatten:
+                path, kind = pictures.flatten(path, order.flatten, Path(folder)), "image/png"
+            else:
+                note = f"{path} has transparency, which most models make black. --flatten white lays it over white."
+                call.terminal.say(note, "yellow")
+        with Progress(call.terminal) as progress:
+            progress.doing(f"uploading {path.name} ({size(path.stat().st_size)})")
+            return uploads.upload(call.client, path, kind, order.key)
+
+
+def _preview(call: Call, request: dict[str, Any]) -> list[str]:
+    """Show what the clip will be like before it is paid for. What stands against it, the submit says."""
     with Progress(call.terminal) as progress:
-        progress.doing(f"uploading {path} ({size(path.stat().st_size)})")
-        return uploads.upload(call.client, path, kind, key)
+        progress.doing("checking the pictures")
+        try:
+            planned = call.client.dry_run(request)
+        except (ApiProblem, Unreachable):
+            return []
+    return _show_plan(call, planned)
 
 
-def _submit(call: Call, request: dict[str, Any], key: str) -> Job:
+def _show_plan(call: Call, planned: dict[str, Any]) -> list[str]:
+    """Say what was chosen for the user and what is lost by it. Returns the warnings."""
+    for field, value in (planned.get("chosen") or {}).items():
+        call.terminal.say(f"{field.replace('_', ' ').capitalize()}: {value}, the nearest to the picture.")
+    return _warn(call, planned)
+
+
+def _submit(call: Call, request: dict[str, Any], key: str, said: Sequence[str] = ()) -> Job:
     repeat = f"The same command with --idempotency-key {key} finds out without paying twice."
     call.terminal.on_interrupt = f"Stopped while the request was on its way: it may have been accepted.\n{repeat}"
     try:
@@ -178,13 +213,17 @@ def _submit(call: Call, request: dict[str, Any], key: str) -> Job:
         raise
     known = call.client.last.status == 200
     call.terminal.say(f"This idempotency key has its job already: {job['id']}" if known else f"Submitted {job['id']}")
-    _warn(call, job)
+    _warn(call, job, said)
     return job
 
 
-def _warn(call: Call, answer: dict[str, Any]) -> None:
-    for warning in answer.get("warnings") or []:
-        call.terminal.say(f"Warning: {warning}", "yellow")
+def _warn(call: Call, answer: dict[str, Any], said: Sequence[str] = ()) -> list[str]:
+    """Say an answer's warnings that were not said before. Returns all of them."""
+    warnings: list[str] = answer.get("warnings") or []
+    for warning in warnings:
+        if warning not in said:
+            call.terminal.say(f"Warning: {warning}", "yellow")
+    return warnings
 
 
 def _show(call: Call, job: Job) -> None:
@@ -196,7 +235,7 @@ def _show(call: Call, job: Job) -> None:
 
 def _show_dry_run(call: Call, answer: dict[str, Any]) -> None:
     terminal = call.terminal
-    _warn(call, answer)
+    _show_plan(call, answer)
     if terminal.as_json:
         return terminal.document(answer)
     price = describe_price(answer.get("price") or {})

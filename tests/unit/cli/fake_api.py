@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -88,6 +88,7 @@ class FakeApi:
     def __init__(self, url: str) -> None:
         self.url = url
         self.seen: list[Seen] = []
+        self.warnings = ["Mind the gap."]
         self.states: list[dict[str, Any]] = [job("completed")]
         self.models = [model("cheap/one", 0.12), model("dear/one", 1.6)]
         self.choice: dict[str, Any] | None = choice("cheap/one", 4, 0.12)
@@ -116,7 +117,9 @@ class FakeApi:
         return entry | {"checksum": checksum} | link | changes
 
     def answer(self, seen: Seen) -> Reply:
-        """What the fake answers to a request."""
+        """What the fake answers to a request; a dry run has a route of its own."""
+        if seen.query.get("dry_run") == ["true"]:
+            seen = replace(seen, route=f"DRY {seen.route}")
         self.seen.append(seen)
         for index, (route, answer, times) in enumerate(self._overrides):
             if seen.route == route:
@@ -127,16 +130,18 @@ class FakeApi:
         name = seen.route.replace(" ", "_").replace("/v1", "").replace("/", "_").replace(JOB_ID, "ID").lower()
         return getattr(self, f"_{name}", lambda _: Reply(404, {"message": "Missing Authentication Token"}))(seen)
 
+    def _dry_post__videos(self, seen: Seen) -> Reply:
+        dry = {
+            "dry_run": True,
+            "model": seen.body["model"],
+            "estimated_cost_usd": 0.12,
+            "price": price(0.12),
+            "warnings": self.warnings,
+            "chosen": {"aspect_ratio": "9:16"},
+        }
+        return Reply(200, dry)
+
     def _post__videos(self, seen: Seen) -> Reply:
-        if seen.query.get("dry_run") == ["true"]:
-            dry = {
-                "dry_run": True,
-                "model": seen.body["model"],
-                "estimated_cost_usd": 0.12,
-                "price": price(0.12),
-                "warnings": ["Mind the gap."],
-            }
-            return Reply(200, dry)
         return Reply(202, job("queued", polls=0, request=seen.body, usage={}))
 
     def _get__videos_id(self, _seen: Seen) -> Reply:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from stillmotion_cli.stack import Stack
+from tests.support.pictures import picture
 from tests.unit.cli.fake_api import FakeApi
 
-JPEG = b"\xff\xd8\xff\xe0" + b"a picture" * 20
+JPEG = picture("JPEG")
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,7 @@ def test_the_state_of_a_batch_can_be_queried(api: FakeApi, run: Run) -> None:
         ("rows.jsonl", '{"a": 1}\n{', "line 2 is not JSON"),
         ("rows.json", "[", "cannot be read"),
         ("rows.csv", "first_frame\nno.jpg\n", "There is no picture at no.jpg"),
-        ("rows.csv", "first_frame\nrows.csv\n", "rows.csv is neither"),
+        ("rows.csv", "first_frame\nrows.csv\n", "rows.csv is text, not a picture"),
     ],
 )
 def test_a_manifest_that_will_not_do_is_refused_before_anything_is_sent(

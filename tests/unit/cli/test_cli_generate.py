@@ -1,9 +1,12 @@
 """`stillmotion generate`, from what was typed to the stored clip."""
 
+import io
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from tests.support.pictures import CUT_OFF, NO_PICTURES, picture
 from tests.unit.cli.fake_api import CLIP, JOB_ID, FakeApi, Reply, Seen, choice, job, model, problem
 from tests.unit.cli.support import JPEG, Run
 
@@ -95,8 +98,9 @@ def test_a_dry_run_tells_price_and_warnings_and_submits_nothing(api: FakeApi, ru
     result = run("generate", "still.jpg", "--dry-run")
     assert result.out == "cheap/one takes this request: $0.12. Nothing was submitted.\n"
     assert "Warning: Mind the gap." in result.err
-    [sent] = api.calls("POST /v1/videos")
-    assert sent.query == {"dry_run": ["true"]}
+    assert "Aspect ratio: 9:16, the nearest to the picture." in result.err
+    assert len(api.calls("DRY POST /v1/videos")) == 1
+    assert api.calls("POST /v1/videos") == []
     assert run("generate", "still.jpg", "--dry-run", "--json").json["estimated_cost_usd"] == 0.12
 
 
@@ -104,7 +108,7 @@ def test_a_dry_run_tells_price_and_warnings_and_submits_nothing(api: FakeApi, ru
     ("arguments", "told"),
     [
         (["no/such.jpg"], "There is no picture at no/such.jpg"),
-        (["notes.txt"], "notes.txt is neither JPEG"),
+        (["notes.txt"], "notes.txt is text, not a picture"),
         (["empty.jpg"], "empty.jpg is empty"),
         (["."], ". is not a file"),
         (["still.jpg", "--last-image", "no.png"], "There is no picture at no.png"),
@@ -152,9 +156,61 @@ def test_a_refusal_shows_title_detail_faults_and_the_providers_words(api: FakeAp
 
 def test_warnings_of_an_accepted_request_are_shown(api: FakeApi, run: Run) -> None:
     api.on("POST /v1/videos", Reply(202, job("queued", warnings=["The picture is square."])))
+    api.warnings = ["The picture is square."]
     result = run("generate", "still.jpg", "--no-wait")
-    assert "Warning: The picture is square." in result.err
+    assert result.err.count("Warning: The picture is square.") == 1
+    assert [seen.route for seen in api.seen[-2:]] == ["DRY POST /v1/videos", "POST /v1/videos"]
     assert "warning      The picture is square." in result.out
+
+
+def test_what_stands_against_a_preview_is_said_by_the_submit(api: FakeApi, run: Run) -> None:
+    api.on("DRY POST /v1/videos", problem(422, "SpendLimitReached"))
+    assert run("generate", "still.jpg", "--no-wait", "--idempotency-key", "k1").code == 0
+    assert len(api.calls("POST /v1/videos")) == 1
+
+
+def test_a_picture_with_transparency_is_told_and_flattened_on_demand(api: FakeApi, run: Run, folder: Path) -> None:
+    (folder / "logo.png").write_bytes(picture("PNG", (40, 30), "RGBA"))
+    result = run("generate", "logo.png", "--no-wait")
+    assert "logo.png has transparency, which most models make black. --flatten white lays it over white." in result.err
+    flat = run("generate", "logo.png", "--flatten", "#ff0000", "--no-wait")
+    assert flat.code == 0
+    assert "transparency" not in flat.err
+    first, second = (seen.body for seen in api.calls("POST /s3"))
+    assert picture("PNG", (40, 30), "RGBA") in first
+    start = second.index(b"\x89PNG")
+    with Image.open(io.BytesIO(second[start:])) as sent:
+        assert (sent.mode, sent.size, sent.getpixel((0, 0))) == ("RGB", (40, 30), (255, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["logo.png", "--flatten", "octarine"], "--flatten octarine is no colour"),
+        (["https://x.example/a.png", "--flatten", "white"], "--flatten works on files of this machine"),
+    ],
+)
+def test_what_cannot_be_flattened_says_why(run: Run, folder: Path, arguments: list[str], said: str) -> None:
+    (folder / "logo.png").write_bytes(picture("PNG", mode="RGBA"))
+    result = run("generate", *arguments)
+    assert result.code == 2
+    assert said in result.err
+
+
+@pytest.mark.parametrize(("body", "name"), NO_PICTURES.values(), ids=NO_PICTURES.keys())
+def test_a_file_that_is_no_picture_is_named(api: FakeApi, run: Run, folder: Path, body: bytes, name: str) -> None:
+    (folder / "a.jpg").write_bytes(body)
+    result = run("generate", "a.jpg")
+    assert (result.code, api.seen) == (2, [])
+    assert f"a.jpg is {name}" in " ".join(result.err.split())
+
+
+@pytest.mark.parametrize("body", CUT_OFF.values(), ids=CUT_OFF.keys())
+def test_a_file_that_is_cut_off_is_not_sent(api: FakeApi, run: Run, folder: Path, body: bytes) -> None:
+    (folder / "a.jpg").write_bytes(body)
+    result = run("generate", "a.jpg")
+    assert (result.code, api.seen) == (2, [])
+    assert "a.jpg is cut off" in result.err
 
 
 def test_a_key_that_has_its_job_shows_that_job(api: FakeApi, run: Run) -> None:
@@ -219,7 +275,7 @@ def test_a_picture_that_is_too_large_is_not_sent(api: FakeApi, run: Run) -> None
     api.max_bytes = 100
     result = run("generate", "still.jpg")
     assert result.code == 2
-    assert "still.jpg has 184 B (184 bytes), a picture may have 100 B" in result.err
+    assert f"({len(JPEG):,} bytes), a picture may have 100 B" in result.err
     assert not api.calls("POST /s3")
 
 

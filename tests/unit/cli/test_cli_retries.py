@@ -100,7 +100,7 @@ def test_a_request_without_a_key_is_sent_once(api: FakeApi, patience: Patience) 
     ("call", "route"),
     [
         (lambda client: client.submit(REQUEST, "key"), "POST /v1/videos"),
-        (lambda client: client.dry_run(REQUEST), "POST /v1/videos"),
+        (lambda client: client.dry_run(REQUEST), "DRY POST /v1/videos"),
         (lambda client: client.models(frame=["first_frame"]), "GET /v1/models"),
         (lambda client: client.jobs(limit=1), "GET /v1/videos"),
         (lambda client: client.upload_place("image/png"), "POST /v1/uploads"),
