@@ -73,12 +73,12 @@ class Call:
 
     def __init__(self, wanted: Wanted, as_json: bool) -> None:
         self.terminal = Terminal(as_json)
-        self._wanted = wanted
+        self.wanted = wanted
 
     @cached_property
     def stack(self) -> Stack:
         """The stack. Raises NoStack where there is none."""
-        return find_stack(self._wanted)
+        return find_stack(self.wanted)
 
     @cached_property
     def client(self) -> ApiClient:

@@ -28,6 +28,15 @@ class LastAnswer:
     retry_after: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as it came, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class ApiClient:
     """The API's routes as methods. Only calls that are safe to repeat are repeated.
 
@@ -138,16 +147,21 @@ class ApiClient:
     def _send(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, bytes]:
-        """One signed call, sent once: the answer's status and body."""
-        url = self._base + path
+        """One signed call, sent once: the answer's status and body, the rest in `last`."""
         sent = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if body else {})
-        signed = self._signed(method, url, body, sent | dict(headers or {}))
+        answer = self.exchange(method, path, body, sent | dict(headers or {}))
+        self.last = LastAnswer(answer.status, retry_after(answer.headers))
+        return answer.status, answer.body
+
+    def exchange(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        """One signed call, sent once. `path` is encoded and may have a query; threads may call this side by side."""
+        url = self._base + path
+        signed = self._signed(method, url, body, headers)
         try:
             response = self._http.request(method, url, body=body, headers=signed, redirect=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._no_answer(method, url, error) from error
-        self.last = LastAnswer(response.status, retry_after(response.headers))
-        return response.status, response.data
+        return Answer(response.status, response.headers, response.data)
 
     def _signed(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> dict[str, str]:
         try:

@@ -1,6 +1,7 @@
 """Finding the stack: by name through CloudFormation, or the one that `make local` left running."""
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,11 @@ class Wanted:
     stack_name: str | None = None
     profile: str | None = None
     region: str | None = None
+
+    def as_options(self) -> str:
+        """The same wish as the options of a command line, empty where nothing was named."""
+        named = (("--stack-name", self.stack_name), ("--profile", self.profile), ("--region", self.region))
+        return " ".join(f"{option} {shlex.quote(value)}" for option, value in named if value)
 
 
 def find_stack(wanted: Wanted | None = None, start: Path | None = None) -> Stack:

@@ -69,10 +69,14 @@ def _post(place: dict[str, Any], path: Path, content: bytes, content_type: str) 
         raise Unreachable(f"{path} could not be uploaded, S3 gave no answer: {error}. Try again.") from error
     if 200 <= answer.status < 300:
         return
-    given = _S3_MESSAGE.search(answer.data)
-    said = (given[1] if given else answer.data[:300]).decode(errors="replace")
-    message = f"{path} could not be uploaded, S3 answered {answer.status}: {said}"
+    message = f"{path} could not be uploaded, S3 answered {answer.status}: {s3_message(answer.data)}"
     raise Unreachable(f"{message}. Try again.") if answer.status >= 500 else UploadRefused(message)
+
+
+def s3_message(body: bytes) -> str:
+    """The message of S3's error document, or the beginning of whatever came instead."""
+    found = _S3_MESSAGE.search(body)
+    return (found[1] if found else body[:300]).decode(errors="replace")
 
 
 class UploadRefused(CommandError):

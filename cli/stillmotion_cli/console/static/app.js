@@ -1,0 +1,41 @@
+// The areas, by the part of the address after #. Each is a function that fills <main> and may return how to leave it.
+
+import { open } from './api.js';
+import { failure, fill, h } from './dom.js';
+import gallery from './gallery.js';
+import make from './make.js';
+import read from './read.js';
+import watch from './watch.js';
+
+const AREAS = { make, watch, gallery, read };
+const TITLES = { make: 'Make', watch: 'Watch', gallery: 'Gallery', read: 'Read' };
+const main = document.getElementById('main');
+let stack = null;
+let leave = null;
+
+function show() {
+  if (location.hash === '#main') {
+    main.focus();
+    return;
+  }
+  const [area, ...rest] = location.hash.slice(1).split('/').map(decodeURIComponent);
+  const name = area in AREAS ? area : 'make';
+  leave?.();
+  for (const link of document.querySelectorAll('nav a')) {
+    if (link.hash === `#${name}`) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
+  document.title = `${TITLES[name]} · Stillmotion`;
+  scrollTo(0, 0);
+  fill(main);
+  leave = AREAS[name](main, rest, stack) || null;
+}
+
+try {
+  stack = await open();
+  document.getElementById('stack').textContent = `${stack.name} · ${stack.region}`;
+  addEventListener('hashchange', show);
+  show();
+} catch (error) {
+  fill(main, h('div', { class: 'page narrow' }, failure(error)));
+}
