@@ -24,8 +24,8 @@ HERE = Path(__file__).parent
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark a test by its folder, and keep the end-to-end tests on one worker, because they share one local cloud."""
+    """Mark a test by its folder, and keep tests that share a local cloud on one worker: e2e, browser."""
     folder = item.path.relative_to(HERE).parts[0]
     item.add_marker(folder)
-    if folder == "e2e":
+    if folder in ("e2e", "browser"):
         item.add_marker(pytest.mark.xdist_group(folder))

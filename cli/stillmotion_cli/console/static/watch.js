@@ -229,7 +229,7 @@ class Watch {
   async act(method, path, body) {
     try {
       await call(method, `/videos/${encodeURIComponent(this.id)}${path}`, { body });
-      this.staged = this.job = null;
+      this.staged = null;
       await this.refresh();
     } catch (error) {
       fill(this.below, failure(error));

@@ -1,0 +1,200 @@
+"""What the page makes of records that take long or luck to come by: answers of the API are put in its way."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Page, Request, Route, expect
+
+from tests.browser.support import SLOW, Open
+
+ID = "vid_0123456789abcdefghjkmnpqrs"
+type Answer = Any | Callable[[Request], Any]
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    """A job as GET /videos/{id} shows it."""
+    job: dict[str, Any] = {
+        "id": ID,
+        "status": "completed",
+        "request": {"model": "google/veo-3.1-lite", "prompt": "A slow zoom", "duration": 4, "aspect_ratio": "16:9"},
+        "source": {"type": "http"},
+        "provider": {"job_id": "gen-1"},
+        "polls": 3,
+        "usage": {"cost_usd": 0.12},
+        "estimated_cost_usd": 0.2,
+        "video": [
+            {"bucket": "out", "key": f"videos/{ID}.mp4", "bytes": 842547, "content_type": "video/mp4"}
+            | {"s3_uri": f"s3://out/videos/{ID}.mp4", "url": "https://out.example/clip?X-Amz-Signature=1"}
+        ],
+        "metadata": {},
+        "warnings": [],
+        "created_at": "2026-11-22T12:00:00.000Z",
+        "updated_at": "2026-11-22T12:01:30.000Z",
+        "completed_at": "2026-11-22T12:01:30.000Z",
+    }
+    return job | changes
+
+
+def entry(number: int, **changes: Any) -> dict[str, Any]:
+    """A job as a list shows it."""
+    job = {"id": f"vid_{number:026}", "status": "failed", "model": "a/model", "source": {"type": "http"}}
+    return job | {"created_at": "2026-11-22T12:00:00.000Z", "error": {"message": f"Reason {number}"}} | changes
+
+
+def answers(page: Page, routes: dict[str, Answer]) -> list[Request]:
+    """Answer calls of the API by the pattern of their path and query. Returns the list that calls are added to."""
+    calls: list[Request] = []
+
+    def answer(route: Route, given: Answer) -> None:
+        calls.append(route.request)
+        body = given(route.request) if callable(given) else given
+        route.fulfill(status=200, content_type="application/json", body=json.dumps(body))
+
+    for pattern, given in routes.items():
+        page.route(re.compile(pattern), lambda route, given=given: answer(route, given))
+    return calls
+
+
+def show(open_page: Open, area: str, routes: dict[str, Answer], **options: Any) -> tuple[Page, list[Request]]:
+    """An area of the page with answers put in its way."""
+    page = open_page(**options)
+    calls = answers(page, routes)
+    page.evaluate("(area) => { location.hash = area; }", area)
+    return page, calls
+
+
+def test_facts_and_likeness_of_an_inspected_clip_are_shown(open_page: Open) -> None:
+    inspection = {
+        "facts": {"container": "mp4", "codec": "h264", "width": 1280, "height": 720, "frames": 96, "fps": 24.0}
+        | {"duration_seconds": 4.0, "sound": None, "faststart": True, "decodes_to_end": True, "bit_rate": 1685094},
+        "likeness": [
+            {"frame": "first_frame", "psnr_db": 41.37, "ssim": 0.9876, "framing": "whole", "lost_share": 0.0},
+            {"frame": "last_frame", "psnr_db": 12.5, "ssim": 0.41, "framing": "centre_crop", "lost_share": 0.25},
+        ],
+        "warnings": ["The last frame does not look like its picture."],
+    }
+    page, _ = show(open_page, f"watch/{ID}", {rf"/api/videos/{ID}$": record(inspection=inspection)})
+    for text in (
+        "41.4 dB · SSIM 0.988",
+        "12.5 dB · SSIM 0.410 · 25 % of the picture cropped",
+        "1280 × 720",
+        "1.7 Mbit/s",
+    ):
+        expect(page.get_by_text(text)).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("The last frame does not look like its picture.")).to_be_visible()
+    expect(page.locator(".timeline li", has_text="Inspected")).to_be_visible()
+    expect(page.locator(".facts div", has_text="Sound").locator("dd")).to_have_text("none")
+
+
+def test_a_clip_that_could_not_be_inspected_says_why(open_page: Open) -> None:
+    inspection = {"problem": "Its index is damaged.", "warnings": []}
+    page, _ = show(open_page, f"watch/{ID}", {rf"/api/videos/{ID}$": record(inspection=inspection)})
+    expect(page.get_by_text("Its index is damaged.")).to_be_visible(timeout=SLOW)
+
+
+def test_how_long_such_jobs_took_is_said(open_page: Open) -> None:
+    before = [
+        entry(n, status="completed", completed_at=f"2026-11-22T12:{n:02}:00.000Z")
+        for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+    ]
+    running = record(status="in_progress", video=[], completed_at=None)
+    routes = {rf"/api/videos/{ID}$": running, r"/api/videos\?": {"data": before, "next_token": None}}
+    page, calls = show(open_page, f"watch/{ID}", routes)
+    expect(page.get_by_text("last 10 took 5:00 (median), nine in ten within 9:00")).to_be_visible(timeout=SLOW)
+    assert any("model=google%2Fveo-3.1-lite" in call.url and "status=completed" in call.url for call in calls)
+
+
+def test_a_job_that_timed_out_can_be_resumed(open_page: Open) -> None:
+    routes = {
+        rf"/api/videos/{ID}$": record(status="timed_out", video=[], resumable=True),
+        rf"/api/videos/{ID}/resume$": record(status="in_progress", video=[]),
+    }
+    page, calls = show(open_page, f"watch/{ID}", routes)
+    page.get_by_role("button", name="Resume").click(timeout=SLOW)
+    page.wait_for_timeout(100)
+    assert [call.method for call in calls if call.url.endswith("/resume")] == ["POST"]
+
+
+def test_an_operator_settles_a_job_of_unknown_outcome(open_page: Open) -> None:
+    unknown = record(
+        status="submit_unknown",
+        video=[],
+        provider={},
+        usage={},
+        error={"code": "SubmitOutcomeUnknown", "message": "No answer."},
+    )
+    routes = {rf"/api/videos/{ID}$": unknown, rf"/api/videos/{ID}/settle$": record(status="in_progress")}
+    page, calls = show(open_page, f"watch/{ID}", routes)
+    expect(page.get_by_text("at most $0.20")).to_be_visible(timeout=SLOW)
+    page.get_by_label("ModelGates’ id of the job").fill("gen-7")
+    page.get_by_role("button", name="It is there: adopt it").click()
+    page.get_by_role("button", name="It is not: give it up").click()
+    page.get_by_role("button", name="Give it up", exact=True).click()
+    page.wait_for_timeout(200)
+    sent = [call.post_data_json for call in calls if call.url.endswith("/settle")]
+    assert sent == [{"provider_job_id": "gen-7"}, {"abandon": True}]
+
+
+def test_text_of_a_record_never_becomes_markup(open_page: Open) -> None:
+    bad = "<img src=x onerror=alert(1)>"
+    error = {"code": bad, "message": bad, "provider_message": bad}
+    failed = record(status="failed", video=[], error=error, request={"model": bad, "prompt": bad}, metadata={bad: bad})
+    page, _ = show(open_page, f"watch/{ID}", {rf"/api/videos/{ID}$": failed})
+    expect(page.locator(".prompt")).to_have_text(bad, timeout=SLOW)
+    assert page.locator("main img").count() == 0
+
+
+def test_the_gallery_pages_and_filters(open_page: Open) -> None:
+    def page_of(request: Request) -> Any:
+        if "next_token=two" in request.url:
+            return {"data": [entry(13)], "next_token": None}
+        return {"data": [entry(n) for n in range(1, 13)], "next_token": "two"}
+
+    page, calls = show(open_page, "gallery", {r"/api/videos\?": page_of})
+    expect(page.locator(".card")).to_have_count(12, timeout=SLOW)
+    page.get_by_role("button", name="Show more").click()
+    expect(page.locator(".card")).to_have_count(13, timeout=SLOW)
+    expect(page.get_by_role("button", name="Show more")).to_be_hidden()
+    expect(page.get_by_text("Reason 13")).to_be_visible()
+    page.get_by_label("Since").select_option("day")
+    expect(page.locator(".card")).to_have_count(12, timeout=SLOW)
+    assert any("created_after=" in call.url and "limit=12" in call.url for call in calls)
+
+
+def test_batches_show_their_progress_and_filter_the_gallery(open_page: Open) -> None:
+    jobs = [entry(1, source={"type": "batch", "batch_id": "autumn"}), entry(2)]
+    batch = {"id": "autumn", "status": "completed", "items": 8, "counts": {"done": 5, "failed": 2, "skipped": 1}}
+    routes = {r"/api/videos\?": {"data": jobs, "next_token": None}, "/api/batches/autumn": batch}
+    page, _ = show(open_page, "gallery", routes)
+    expect(page.get_by_text("completed · 6 of 8, 2 failed")).to_be_visible(timeout=SLOW)
+    assert page.get_by_role("progressbar", name="Batch autumn").evaluate("(bar) => bar.value / bar.max") == 1
+    page.get_by_label("Batch", exact=True).select_option("autumn")
+    expect(page.locator(".card")).to_have_count(1, timeout=SLOW)
+    expect(page.get_by_text("Reason 1", exact=True).first).to_be_visible()
+
+
+def test_todays_spend_is_added_up_by_model(open_page: Open) -> None:
+    jobs = [
+        entry(1, model="a/dear", usage={"cost_usd": 1.5}),
+        entry(2, model="b/cheap", usage={"cost_usd": 0.125}),
+        entry(3, model="a/dear", usage={"cost_usd": 0.25}),
+        entry(4, model="c/open"),
+    ]
+    page, _ = show(open_page, "gallery", {r"/api/videos\?": {"data": jobs, "next_token": None}})
+    expect(page.locator(".panel .price")).to_have_text("$1.88", timeout=SLOW)
+    expect(page.locator(".panel .facts").first.locator("div")).to_have_text(["a/dear$1.75", "b/cheap$0.125"])
+
+
+def test_unknown_and_stuck_jobs_are_brought_before_a_person(open_page: Open) -> None:
+    def listed(request: Request) -> Any:
+        if "status=submit_unknown" in request.url:
+            return {"data": [entry(1, status="submit_unknown")], "next_token": None}
+        stuck = [entry(2, status="in_progress", error=None)] if "status=in_progress" in request.url else []
+        return {"data": stuck, "next_token": None}
+
+    page, _ = show(open_page, "gallery", {r"/api/videos\?": listed})
+    panel = page.get_by_role("region", name="Needs a person")
+    expect(panel.get_by_role("link")).to_have_count(2, timeout=SLOW)
+    expect(panel.get_by_text("open for more than an hour, perhaps orphaned")).to_be_visible()
