@@ -47,6 +47,11 @@ setup: $(READY) ## Make .venv with Python 3.13 and everything the other commands
 run: $(READY) ## Turn a picture into a clip on a local cloud: IMAGE= LAST_IMAGE= PROMPT= MODEL= DURATION= CATALOGUE=
 	@exec python -m local.run
 
+.PHONY: console
+console: $(READY) ## Open the page of the local cloud, which is started where none is running
+	@python -m local.serve start
+	@exec stillmotion console $(ARGS)
+
 .PHONY: local
 local: $(READY) ## Start the local cloud and leave it running: CATALOGUE=
 	@exec python -m local.serve start
@@ -56,8 +61,10 @@ local-stop: $(READY) ## End the local cloud
 	@exec python -m local.serve stop
 
 # Tests of the deployed stack share one cloud, so they stay together on one worker, which waits for it half of the time.
+# The browser tests need a Chromium: it is found, or installed, before they begin.
 .PHONY: test
-test: $(READY) ## Run all tests: unit, integration, faults, end to end
+test: $(READY) ## Run all tests: unit, integration, faults, end to end, browser
+	@python -m scripts.chromium > /dev/null
 	@python -m pytest -n 3 --dist loadgroup $(ARGS)
 
 .PHONY: check
@@ -114,6 +121,10 @@ cli-copies: $(READY) ## Write the modules that the terminal shares with the stac
 .PHONY: lifecycle
 lifecycle: $(READY) ## Write the diagram of the states in docs/architecture.md from the table
 	@python -m scripts.lifecycle
+
+.PHONY: screenshots
+screenshots: $(READY) ## Take the pictures of the console in docs/images anew
+	@python -m scripts.screenshots
 
 .PHONY: build
 build: $(READY) ## Build the functions and the layer for AWS

@@ -65,7 +65,7 @@ def console(stack: Stack, folder: Path) -> Iterator[str]:
             said += line
         yield found[0].decode()
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(10) == 0
     finally:
         process.kill()
         process.wait()

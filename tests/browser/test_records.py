@@ -7,6 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Page, Request, Route, expect
 
+from local.paths import ROOT
 from tests.browser.support import SLOW, Open
 
 ID = "vid_0123456789abcdefghjkmnpqrs"
@@ -47,20 +48,25 @@ def answers(page: Page, routes: dict[str, Answer]) -> list[Request]:
     """Answer calls of the API by the pattern of their path and query. Returns the list that calls are added to."""
     calls: list[Request] = []
 
-    def answer(route: Route, given: Answer) -> None:
-        calls.append(route.request)
-        body = given(route.request) if callable(given) else given
-        route.fulfill(status=200, content_type="application/json", body=json.dumps(body))
+    def answer_with(given: Answer) -> Callable[[Route], None]:
+        def answer(route: Route) -> None:
+            calls.append(route.request)
+            body = given(route.request) if callable(given) else given
+            route.fulfill(status=200, content_type="application/json", body=json.dumps(body))
+
+        return answer
 
     for pattern, given in routes.items():
-        page.route(re.compile(pattern), lambda route, given=given: answer(route, given))
+        page.route(re.compile(pattern), answer_with(given))
     return calls
 
 
 def show(open_page: Open, area: str, routes: dict[str, Answer], **options: Any) -> tuple[Page, list[Request]]:
     """An area of the page with answers put in its way."""
     page = open_page(**options)
-    calls = answers(page, routes)
+    document = json.loads((ROOT / "functions/docs/openapi.json").read_text())
+    common = {r"/api/openapi\.json$": document, r"/api/models($|\?)": {"data": []}}
+    calls = answers(page, common | routes)
     page.evaluate("(area) => { location.hash = area; }", area)
     return page, calls
 

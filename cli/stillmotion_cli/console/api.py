@@ -3,12 +3,12 @@
 import re
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from stillmotion_cli.client import ApiClient
 from stillmotion_cli.console.problems import failure, problem
+from stillmotion_cli.console.threads import in_thread
 from stillmotion_cli.errors import CommandError
 
 # API Gateway takes 10 MB; larger pictures are uploaded.
@@ -42,7 +42,7 @@ async def forward(request: Request) -> Response:
     query = urlencode(sorted(parse_qsl(request.url.query, keep_blank_values=True)), quote_via=quote)
     headers = {name: request.headers[name] for name in FORWARDED if name in request.headers}
     try:
-        answer = await run_in_threadpool(
+        answer = await in_thread(
             client.exchange, request.method, f"{path}?{query}" if query else path, body or None, headers
         )
     except CommandError as error:

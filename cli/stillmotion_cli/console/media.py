@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 
 from stillmotion_cli.client import ApiClient
 from stillmotion_cli.console.problems import failure, problem
+from stillmotion_cli.console.threads import each_in_thread, in_thread
 from stillmotion_cli.errors import CommandError, Unreachable
 from stillmotion_cli.transport import new_pool
 
@@ -56,14 +57,14 @@ def _link(outputs: list[dict[str, Any]], output: int, part: str) -> str | None:
     return link if isinstance(link, str) else None
 
 
-def media(request: Request) -> Response:
+async def media(request: Request) -> Response:
     """Stream a part of a job's output."""
     job_id, output, part = (request.path_params[name] for name in ("job_id", "output", "part"))
     if part not in LINKS:
         return problem(404, "NotFound", f"An output has the parts {', '.join(LINKS)}.")
     headers = {name: request.headers[name] for name in ASKED if name in request.headers}
     try:
-        answer = _open(request.app.state.links, (job_id, output, part), headers)
+        answer = await in_thread(_open, request.app.state.links, (job_id, output, part), headers)
     except CommandError as error:
         return failure(error)
     if answer is None:
@@ -75,7 +76,7 @@ def media(request: Request) -> Response:
     }
     if "download" in request.query_params:
         kept["content-disposition"] = f'attachment; filename="{job_id}{f"-{output}" if output else ""}.mp4"'
-    return StreamingResponse(_stream(answer), answer.status, kept)
+    return StreamingResponse(each_in_thread(_stream(answer)), answer.status, kept)
 
 
 def _open(links: Links, wanted: tuple[str, int, str], headers: dict[str, str]) -> urllib3.BaseHTTPResponse | None:

@@ -1,18 +1,19 @@
 """/upload: a picture from the page into the stack's input bucket, streamed; no more than a few chunks are in memory."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from itertools import chain
 from typing import Any
 
-import anyio
 import urllib3
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from stillmotion_cli import pictures
 from stillmotion_cli.client import ApiClient
 from stillmotion_cli.console.problems import failure, problem
+from stillmotion_cli.console.threads import each_from_loop, in_thread
 from stillmotion_cli.errors import CommandError, Unreachable
 from stillmotion_cli.transport import new_pool
 from stillmotion_cli.units import size
@@ -44,12 +45,12 @@ async def _store(client: ApiClient, length: int, stream: AsyncIterator[bytes]) -
     if kind is None:
         return problem(422, "ImageNotUsable", _not_a_picture(head, length))
     try:
-        place = await run_in_threadpool(client.upload_place, kind)
+        place = await in_thread(client.upload_place, kind)
         if length > place["max_bytes"]:
             limit = f"{size(place['max_bytes'])} ({place['max_bytes']:,} bytes)"
             words = f"The picture has {size(length)} ({length:,} bytes), it may have {limit}. Scale it down first."
             return problem(422, "ImageNotUsable", words)
-        await run_in_threadpool(_post, place, kind, length, _chunks(head, stream))
+        await in_thread(_post, place, kind, length, chain([head], each_from_loop(stream, asyncio.get_running_loop())))
     except UploadRefused as error:
         return problem(502, "UploadRefused", str(error))
     except CommandError as error:
@@ -66,18 +67,6 @@ async def _head(stream: AsyncIterator[bytes]) -> bytes:
             break
         head += chunk
     return head
-
-
-def _chunks(head: bytes, stream: AsyncIterator[bytes]) -> Iterator[bytes]:
-    """The body for a thread: each chunk is fetched in the event loop when S3 takes it."""
-    yield head
-    while (chunk := anyio.from_thread.run(_next, stream)) is not None:
-        if chunk:
-            yield chunk
-
-
-async def _next(stream: AsyncIterator[bytes]) -> bytes | None:
-    return await anext(stream, None)
 
 
 def _post(place: dict[str, Any], kind: str, length: int, chunks: Iterator[bytes]) -> None:

@@ -2,9 +2,12 @@
 
 import json
 import os
+import signal
+import subprocess
 import threading
-from collections.abc import Iterator
-from http.client import HTTPConnection
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 import pytest
@@ -381,6 +384,36 @@ def test_a_port_in_use_is_said() -> None:
     with listen(0) as taken, pytest.raises(BadInput, match="cannot be used") as raised:
         listen(taken.getsockname()[1])
     assert "Leave it out" in str(raised.value)
+
+
+def test_ctrl_c_ends_it_at_once_while_a_call_is_under_way(api: FakeApi, start: Callable[..., Any]) -> None:
+    asked, release = threading.Event(), threading.Event()
+
+    def slow(_seen: Seen) -> Reply:
+        asked.set()
+        release.wait(60)
+        return Reply(0)
+
+    api.on("GET /v1/models", slow)
+    process = start("console", "--no-browser", stderr=subprocess.PIPE)
+    try:
+        address = process.stderr.readline().decode().split("http://")[1]
+        port, token = address.partition(":")[2].partition("/#token=")[::2]
+        keys = Keys(token=token.strip())
+        threading.Thread(target=_call_in_vain, args=[Console(int(port), keys)], daemon=True).start()
+        assert asked.wait(20)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert b"Jobs that it submitted go on" in process.stderr.read()
+    finally:
+        release.set()
+        process.kill()
+        process.wait()
+
+
+def _call_in_vain(console: Console) -> None:
+    with suppress(HTTPException, OSError):
+        console.call("GET", "/api/models")
 
 
 def test_the_command_opens_the_page_with_a_code(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
