@@ -9,9 +9,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from local.cloud import LocalCloud
@@ -43,7 +45,9 @@ def take(page: Page, name: str) -> None:
     page.wait_for_load_state("networkidle")
     expect(page.get_by_text("looking…")).to_have_count(0, timeout=60_000)
     path = IMAGES / f"console-{name}.png"
-    page.screenshot(path=path)
+    picture = Image.open(BytesIO(page.screenshot()))
+    # A palette is enough for a page, and a third of the size.
+    picture.convert("RGB").quantize(256).save(path, optimize=True)
     print(path.relative_to(ROOT))
 
 

@@ -134,6 +134,10 @@ def test_the_lost_edge_is_shaded(page: Page, tmp_path: Path, size: tuple[int, in
         """(one) => { const inner = getComputedStyle(one, '::before');
         return parseFloat(inner.width) / parseFloat(inner.height); }"""
     )
+    lost = 0 if size == (1600, 900) else 2
+    expect(page.locator(".warning", has_text=re.compile("^The (first|last) frame is "))).to_have_count(
+        lost, timeout=SLOW
+    )
     wide, high = (int(side) for side in (shape or "16:9").split(":"))
     assert kept == pytest.approx(wide / high, rel=0.02)
 

@@ -107,4 +107,5 @@ def _form(boundary: str, fields: dict[str, str], kind: str) -> bytes:
 def _not_a_picture(head: bytes, length: int) -> str:
     if length == 0:
         return f"The file is empty. Choose a {pictures.KINDS} file."
-    return f"This is neither {pictures.KINDS}: it starts with {head[:8]!r}. Convert it first."
+    shown = "".join(chr(byte) if 32 <= byte < 127 else "\N{MIDDLE DOT}" for byte in head[:12])
+    return f"This is neither {pictures.KINDS}: it starts with '{shown}'. Convert it first."

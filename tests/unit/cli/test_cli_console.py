@@ -304,7 +304,9 @@ def test_a_large_picture_arrives_whole(console: Console, api: FakeApi) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"<html>403</html>", b"%PDF-1.7", b"\0\0\0\x18ftypmp42"])
 def test_what_is_no_picture_is_refused_before_it_is_sent(console: Console, api: FakeApi, content: bytes) -> None:
-    assert console.code("POST", "/upload", content) == (422, "ImageNotUsable")
+    status, _, body = console.call("POST", "/upload", content)
+    assert (status, json.loads(body)["code"]) == (422, "ImageNotUsable")
+    assert json.loads(body)["detail"].isprintable()
     assert api.seen == []
 
 

@@ -124,7 +124,7 @@ class Make {
     try {
       const checked = await call('POST', '/videos', { query: { dry_run: 'true' }, body: request, repeat: true, signal });
       this.showPrice({ ...model, ...checked }, (await dayLimit()) || 'Checked; nothing is paid yet.');
-      fill(this.problems, checked.warnings.map((text) => h('p', { class: 'warning' }, text)));
+      fill(this.problems, checked.warnings.map((text) => h('p', { class: 'warning' }, named(text, frames))));
       this.ready = request;
       this.button.setAttribute('aria-disabled', 'false');
       await this.suggest(model, wish, checked.estimated_cost_usd, signal);
@@ -216,6 +216,12 @@ class Make {
     event.preventDefault();
     (this.first.given ? this.last : this.first).take(file);
   }
+}
+
+// A sentence of the API with the names of the page in place of pointers into the request.
+function named(text, frames) {
+  const words = { first_frame: 'The first frame', last_frame: 'The last frame' };
+  return text.replace(/#\/frame_images\/(\d)(\/image_url(\/url)?)?/g, (pointer, index) => words[frames[index]?.[0]] || pointer);
 }
 
 // The day's limit in words, where this stack's API has it.
