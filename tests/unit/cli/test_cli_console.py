@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
+from stillmotion_cli import pictures
 from stillmotion_cli.console import guard, media
 from stillmotion_cli.console.api import MAX_BODY, api_path
 from stillmotion_cli.console.guard import Keys
@@ -293,6 +294,22 @@ def test_a_picture_is_streamed_into_the_input_bucket(console: Console, api: Fake
     assert JPEG in rest
     assert rest.endswith(b"--\r\n")
     assert int(form.headers["Content-Length"]) == len(form.body)
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf", "image/heic"),
+        (b"\0\0\0\x18ftypheix\0\0\0\0mif1heix", "image/heic"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "image/avif"),
+        (b"\0\0\0\x14ftypavis\0\0\0\0mif1", "image/avif"),
+        (b"\0\0\0\x14ftypmp42\0\0\0\0isomheic", None),
+        (b"GIF89a", "image/gif"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"),
+    ],
+)
+def test_a_picture_is_what_its_first_bytes_say(head: bytes, kind: str | None) -> None:
+    assert pictures.kind_of(head) == kind
 
 
 def test_a_large_picture_arrives_whole(console: Console, api: FakeApi) -> None:

@@ -22,6 +22,8 @@ export class ApiError extends Error {
 // Exchanges what the address brought, or what this tab had, for the token. Returns what is known of the stack.
 export async function open() {
   const given = new URLSearchParams(location.hash.slice(1));
+  // Kept before it is exchanged, so that a page that is reloaded meanwhile still has it.
+  if (given.has('token')) sessionStorage.setItem(KEPT, given.get('token'));
   const key = given.get('token') || given.get('code') || sessionStorage.getItem(KEPT);
   if (given.has('token') || given.has('code')) history.replaceState(null, '', `${location.pathname}#make`);
   if (!key) throw new ApiError(401, { title: 'The page has no token', detail: 'Open the address that the terminal printed.', code: 'NoToken' });
