@@ -34,7 +34,7 @@ class Watch {
   stop() {
     this.stopped = true;
     clearTimeout(this.timer);
-    clearInterval(this.ticking);
+    clearTimeout(this.ticking);
   }
 
   async refresh() {
@@ -76,6 +76,7 @@ class Watch {
     this.showTimeline();
     this.showStage();
     if (!this.history) this.showHistory();
+    else this.showTimes();
     fill(this.facts, this.summary());
   }
 
@@ -176,7 +177,6 @@ class Watch {
   // How long this model's own jobs took, and how long this one has been at it.
   async showHistory() {
     this.history = [];
-    this.ticking = setInterval(() => this.showTimes(), 1000);
     this.showTimes();
     try {
       const page = await call('GET', '/videos', { query: { status: 'completed', model: this.job.request.model, limit: 100 } });
@@ -193,7 +193,8 @@ class Watch {
     const before = history.length
       ? ` This model’s last ${history.length === 1 ? 'one took' : `${history.length} took ${clock(quantile(history, 0.5))} (median), nine in ten within`} ${clock(quantile(history, 0.9))}.` : '';
     this.times.textContent = `${clock(took)} ${ended ? 'in all' : 'so far'}.${before}`;
-    if (ended) clearInterval(this.ticking);
+    clearTimeout(this.ticking);
+    if (!ended && !this.stopped) this.ticking = setTimeout(() => this.showTimes(), 1000);
   }
 
   showActions() {
