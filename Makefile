@@ -40,8 +40,17 @@ $(CFN_LINT)/.installed: requirements-cfn-lint.txt $(READY)
 	@touch $@
 
 .PHONY: setup
-setup: $(READY) ## Make .venv with Python 3.13 and everything the other commands need
+setup: $(READY) node ## Make .venv with Python 3.13 and everything the other commands need
 	@echo "$(VENV) is ready."
+
+# The packages of the examples in TypeScript, as their lock files say.
+NODE := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard examples/*/package-lock.json))
+%/node_modules/.package-lock.json: %/package-lock.json
+	@command -v npm > /dev/null || { echo "The examples in TypeScript need Node.js 20 with npm: install it first." >&2; exit 1; }
+	@cd $* && npm ci --silent && touch node_modules/.package-lock.json
+
+.PHONY: node
+node: $(NODE) ## Install what the examples in TypeScript need; needs Node.js 20 with npm
 
 .PHONY: run
 run: $(READY) ## Turn a picture into a clip on a local cloud: IMAGE= LAST_IMAGE= PROMPT= MODEL= DURATION= CATALOGUE=
@@ -63,12 +72,12 @@ local-stop: $(READY) ## End the local cloud
 # Tests of the deployed stack share one cloud, so they stay together on one worker, which waits for it half of the time.
 # The browser tests need a Chromium: it is found, or installed, before they begin.
 .PHONY: test
-test: $(READY) ## Run all tests: unit, integration, faults, end to end, browser
+test: $(READY) node ## Run all tests: unit, integration, faults, end to end, browser
 	@python -m scripts.chromium > /dev/null
 	@python -m pytest -n 3 --dist loadgroup $(ARGS)
 
 .PHONY: check
-check: $(READY) ## The quick loop: style, types, import contracts, unit tests
+check: $(READY) node ## The quick loop: style, types, import contracts, unit tests
 	@ruff check .
 	@ruff format --check .
 	@mypy
@@ -146,4 +155,5 @@ lock: $(READY) ## Resolve requirements-dev.in into requirements-dev.txt: ARGS=--
 clean: ## Remove what the commands made, also .venv; clips in out/ stay
 	@if [ -f .local/stack.json ] && [ -x $(VENV)/bin/python ]; then python -m local.serve stop; fi
 	@rm -rf .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage $(VENV) $(CFN_LINT)
+	@rm -rf examples/*/node_modules examples/*/dist examples/typescript/src/api.d.ts examples/cdk/cdk.out
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

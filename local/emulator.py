@@ -1,7 +1,8 @@
-"""MiniStack, with what it lacks of distributed Maps.
+"""MiniStack, with what it lacks of distributed Maps and nested stacks.
 
 It does not read MaxConcurrencyPath and ToleratedFailurePercentagePath: a batch would run 64 items at a time, and stop
-at the first that fails. And it holds a call about a Map Run against policies as if it named no resource.
+at the first that fails. And it holds a call about a Map Run against policies as if it named no resource. It expands
+SAM templates, but not those of nested stacks.
 """
 
 import json
@@ -11,6 +12,7 @@ from typing import Any
 from ministack.app import main
 from ministack.core import iam_actions
 from ministack.services import stepfunctions
+from ministack.services.cloudformation import engine
 
 FIELDS = ("MaxConcurrency", "ToleratedFailurePercentage")
 
@@ -39,8 +41,19 @@ def with_map_runs(resource_of: Callable[..., str]) -> Callable[..., str]:
     return wrapped
 
 
+def with_transforms(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """MiniStack's way of reading a template, with its transforms applied."""
+
+    def wrapped(template_body: str) -> Any:
+        return engine._apply_transforms(parse(template_body))
+
+    return wrapped
+
+
 stepfunctions._run_distributed_map = with_paths_read(stepfunctions._run_distributed_map)
 iam_actions.extract_resource_arn = with_map_runs(iam_actions.extract_resource_arn)
+# Only nested stacks take it from here, at each call; the others apply the transforms themselves.
+engine._parse_template = with_transforms(engine._parse_template)
 
 if __name__ == "__main__":
     main()

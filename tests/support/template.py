@@ -32,11 +32,16 @@ def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[st
 _Loader.add_multi_constructor("!", _intrinsic)
 
 
+def read_template(path: Path) -> dict[str, Any]:
+    """A CloudFormation template, parsed."""
+    loaded: dict[str, Any] = yaml.load(path.read_text(), _Loader)
+    return loaded
+
+
 @cache
 def template() -> dict[str, Any]:
     """The whole template."""
-    loaded: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), _Loader)
-    return loaded
+    return read_template(ROOT / "template.yaml")
 
 
 def resources(kind: str) -> dict[str, dict[str, Any]]:
