@@ -1,0 +1,40 @@
+"""The template as CloudFormation sees it, after the SAM transform."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+from scripts.generated import ROOT
+
+TEMPLATE = ROOT / "template.yaml"
+
+
+class _NoManagedPolicies:
+    """Managed policies by name would be looked up in an account; the template names none."""
+
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+def translated() -> dict[str, Any]:
+    """The expanded template; code and definitions have placeholders for addresses."""
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
+    given: dict[str, Any] = yaml_parse(TEMPLATE.read_text())
+    for resource in given["Resources"].values():
+        properties = resource.get("Properties", {})
+        for place in ("CodeUri", "ContentUri", "DefinitionUri"):
+            if place in properties:
+                properties[place] = "s3://bucket/key"
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    made: dict[str, Any] = transform(given, {}, _NoManagedPolicies())
+    return made
+
+
+def resource_types() -> set[str]:
+    """The types of all resources, those that SAM adds included."""
+    return {resource["Type"] for resource in translated()["Resources"].values()}
