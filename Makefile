@@ -39,6 +39,13 @@ $(CFN_LINT)/.installed: requirements-cfn-lint.txt $(READY)
 	@$(CFN_LINT)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-cfn-lint.txt
 	@touch $@
 
+# The documentation site, of its own environment too.
+DOCS := .venv-docs
+$(DOCS)/.installed: requirements-docs.txt $(READY)
+	@python -m venv --clear $(DOCS)
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	@touch $@
+
 .PHONY: setup
 setup: $(READY) node ## Make .venv with Python 3.13 and everything the other commands need
 	@echo "$(VENV) is ready."
@@ -93,7 +100,7 @@ mutants: $(READY) ## Break the code on purpose, and fail unless the fault suite 
 	@python -m scripts.mutants $(ARGS)
 
 .PHONY: lint
-lint: $(READY) $(CFN_LINT)/.installed ## Check style, types, import contracts, generated files and the template; changes nothing
+lint: $(READY) $(CFN_LINT)/.installed docs ## Check style, types, import contracts, generated files and the template; changes nothing
 	@ruff check .
 	@ruff format --check .
 	@mypy
@@ -103,6 +110,8 @@ lint: $(READY) $(CFN_LINT)/.installed ## Check style, types, import contracts, g
 	@python -m scripts.schemas --check
 	@python -m scripts.lifecycle --check
 	@python -m scripts.cli_copies --check
+	@python -m scripts.reference --check
+	@python -m scripts.deployer --check
 	@python -m local.validate
 	@$(CFN_LINT)/bin/cfn-lint --template template.yaml --regions us-east-1 eu-central-1 us-gov-west-1 cn-north-1
 
@@ -135,6 +144,21 @@ lifecycle: $(READY) ## Write the diagram of the states in docs/architecture.md f
 screenshots: $(READY) ## Take the pictures of the console in docs/images anew
 	@python -m scripts.screenshots
 
+.PHONY: reference
+reference: $(READY) ## Write docs/reference/ from the code
+	@python -m scripts.reference
+
+.PHONY: deployer
+deployer: $(READY) ## Write the deployer's permissions, docs/deployer.yaml, from the template
+	@python -m scripts.deployer
+
+.PHONY: docs-files
+docs-files: openapi schemas lifecycle reference deployer ## Write every generated document anew
+
+.PHONY: docs
+docs: $(DOCS)/.installed ## Build the documentation site into out/site; fails on a broken link
+	@NO_MKDOCS_2_WARNING=true $(DOCS)/bin/mkdocs build --strict --quiet
+
 .PHONY: build
 build: $(READY) ## Build the functions and the layer for AWS
 	@sam build
@@ -154,6 +178,6 @@ lock: $(READY) ## Resolve requirements-dev.in into requirements-dev.txt: ARGS=--
 .PHONY: clean
 clean: ## Remove what the commands made, also .venv; clips in out/ stay
 	@if [ -f .local/stack.json ] && [ -x $(VENV)/bin/python ]; then python -m local.serve stop; fi
-	@rm -rf .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage $(VENV) $(CFN_LINT)
+	@rm -rf .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage $(VENV) $(CFN_LINT) $(DOCS)
 	@rm -rf examples/*/node_modules examples/*/dist examples/typescript/src/api.d.ts examples/cdk/cdk.out
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

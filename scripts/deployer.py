@@ -128,9 +128,7 @@ def main() -> int:
         return 0
     if TARGET.read_text() == text:
         return 0
-    print(
-        f"{TARGET.relative_to(ROOT)} is not as the template needs it. Write it anew: make docs-files", file=sys.stderr
-    )
+    print(f"{TARGET.relative_to(ROOT)} is not as the template needs it. Write it anew: make deployer", file=sys.stderr)
     return 1
 
 

@@ -15,9 +15,8 @@ from tests.support.template import ROOT, resources, template
 
 PAGE = (ROOT / "docs" / "runbook.md").read_text()
 SECTIONS = dict(re.findall(r"^## (\w+Alarm)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
-ALARMS = {
-    name: found for kind in ("Alarm", "CompositeAlarm") for name, found in resources(f"AWS::CloudWatch::{kind}").items()
-}
+ALARMS = resources("AWS::CloudWatch::Alarm") | resources("AWS::CloudWatch::CompositeAlarm")
+QUOTED = r"""'[^']*'|["](?:[^"$]|\$\([^)]*\)|\$\w+)*["]"""
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 COMMANDS = [line.strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
 
@@ -57,23 +56,19 @@ def test_every_aws_command_is_an_operation_with_these_options(service: str, oper
 def calls_of(service: str, operation: str) -> list[str]:
     """The text of each call, up to what ends a command."""
     text = "\n".join(COMMANDS)
-    found = re.findall(
-        rf"\baws {service} {operation}((?: (?:'[^']*'|\"(?:[^\"$]|\$\([^)]*\)|\$\w+)*\"|[^\s|;)\"']+))*)", text
-    )
+    found = re.findall(rf"\baws {service} {operation}((?: (?:{QUOTED}|[^\s|;)\"']+))*)", text)
     assert found
     return [re.sub(QUOTED, "x", call) for call in found]
 
 
 def test_every_stillmotion_command_exists_with_these_options() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
-    for line in re.findall(r"`(stillmotion [a-z][^`]*)`", PAGE) + [
-        one for one in COMMANDS if one.startswith("stillmotion ")
-    ]:
+    in_blocks = [line for line in COMMANDS if line.startswith("stillmotion ")]
+    assert in_blocks
+    for line in [*re.findall(r"`(stillmotion [a-z][^`]*)`", PAGE), *in_blocks]:
         _, name, *rest = shlex.split(line)
         assert name in commands, line
-        options = {
-            option for parameter in commands[name].params for option in (*parameter.opts, *parameter.secondary_opts)
-        }
+        options = {option for one in commands[name].params for option in (*one.opts, *one.secondary_opts)}
         assert {one for one in rest if one.startswith("--")} <= options, line
 
 
