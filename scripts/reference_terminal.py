@@ -10,8 +10,8 @@ HEAD = """\
 # The `stillmotion` command
 
 `pip install ./cli`. It talks to the CloudFormation stack that `--stack-name` or `STILLMOTION_STACK` names, otherwise
-to the local one that `make local` left running in this folder or above. Results go to standard output, messages to standard
-error; with `--json` the output is JSON alone.
+to the local one that `make local` left running in this folder or above. Results go to standard output, messages to
+standard error; with `--json` the output is JSON alone.
 
 """
 COMMON = ("as_json", "stack_name", "profile", "region", "help")
