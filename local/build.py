@@ -56,7 +56,8 @@ def _sam_build() -> Path:
     ]
     log = BUILDS / "build.log"
     log.unlink(missing_ok=True)
-    run_logged(command, environment.sam_build(), ROOT, log, BUILD_TIMEOUT)
+    # Of PyAV and Pillow this machine's own wheels, not those of AWS.
+    run_logged(command, environment.sam_build() | {"INSPECTION_PLATFORM": "local"}, ROOT, log, BUILD_TIMEOUT)
     return part
 
 

@@ -14,6 +14,9 @@ from stillmotion_cli.stack import Stack
 STACK_NAME = "stillmotion-local"
 DEPLOY_TIMEOUT = 180
 POLL_INTERVAL_SECONDS = 1
+SIMULATED_PSNR = 30
+"""A real model may take its liberties with a picture; the simulator may not."""
+
 _API_URL = re.compile(r"https?://(?P<api>[a-z0-9]+)\.execute-api\.[^/]+/(?P<stage>[^/]+)")
 
 
@@ -43,7 +46,7 @@ def parameters(endpoint_url: str, simulator_url: str | None) -> dict[str, str]:
         "TrustedOrigins": ",".join(trusted),
     }
     if simulator_url:
-        return values | {"ModelGatesBaseUrl": simulator_url}
+        return values | {"ModelGatesBaseUrl": simulator_url, "InspectionMinPsnr": str(SIMULATED_PSNR)}
     # The real ModelGates cannot fetch from a bucket on this machine.
     return values | {"ImageTransport": "inline"}
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from PIL import Image
 
 from local.catalogue import chosen_catalogue
-from local.clip import TOLERANCE, psnr, read_clip, share_lost
 from local.cloud import LocalCloud
+from local.inspected import findings, wait_for_inspection, warnings
 from local.paths import ROOT, SAMPLE
 from local.processes import LocalCloudError, end_on_sigterm
 from stillmotion_cli import generation, pictures
@@ -31,7 +31,6 @@ DEFAULT_PROMPT = "The camera moves slowly through the scene."
 DEFAULT_DURATION = 4
 DEFAULT_RESOLUTION = "720p"
 SIMULATED_WAIT = 180
-MIN_PSNR = 30.0
 
 terminal = Terminal()
 
@@ -106,23 +105,6 @@ def generate(stack: Stack, order: Order) -> Job:
         return generation.wait(client, client.submit(request), progress.update, timeout=timeout, interval=0.5)
 
 
-def compare(order: Order, output: Path) -> list[str]:
-    """Print how close the clip's ends are to the pictures. Returns the ends that are not close enough."""
-    clip = read_clip(output)
-    print(f"{output}: {clip.width}x{clip.height}, {clip.seconds:.1f} s, {clip.frames} frames, {clip.codec}")
-    ends = [("first", clip.first, order.image)]
-    ends += [("last", clip.last, order.last_image)] if order.last_image else []
-    faults = []
-    for name, frame, path in ends:
-        with Image.open(path) as picture:
-            likeness, lost = psnr(frame, picture), share_lost(frame, picture)
-        compared = f"the centre of {path}, {lost:.0%} of which is lost" if lost > TOLERANCE else str(path)
-        print(f"The {name} frame against {compared}: PSNR {likeness:.1f} dB")
-        if likeness < MIN_PSNR:
-            faults.append(f"The {name} frame is not {path}: PSNR {likeness:.1f} dB, at least {MIN_PSNR:.0f} wanted.")
-    return faults
-
-
 def make_clip(stack: Stack, order: Order, folder: Path) -> int:
     """The whole job on a running stack. Prints the result line and returns the exit code."""
     job = generate(stack, order)
@@ -130,12 +112,16 @@ def make_clip(stack: Stack, order: Order, folder: Path) -> int:
     if job["status"] == "completed":
         output = folder / f"{job['id']}.mp4"
         size = generation.download(stack, job, output)
-        faults = compare(order, output)
+        job = wait_for_inspection(ApiClient(stack), job)
+        given = {"first_frame": str(order.image), "last_frame": str(order.last_image)}
+        for line in findings(job, given):
+            print(line)
+        faults = warnings(job) if "inspection" in job else ["The clip was not inspected."]
     shown = str(output) if output else None
     print(json.dumps({"id": job["id"], "status": job["status"], "output_path": shown, "bytes": size}), flush=True)
     generation.require_completed(job)
     if faults and stack.simulator_url:
-        # A real model may take its liberties; the simulator may not.
+        # A real model may take its liberties with what was asked; the simulator may not.
         raise GenerationFailed("\n".join(faults))
     return 0
 

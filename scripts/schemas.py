@@ -6,6 +6,7 @@ python -m scripts.schemas --check  only says whether they are as the code is
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
@@ -17,6 +18,8 @@ TITLES = {
     "video-generation-submitted": "Detail of 'Video Generation Submitted' from source stillmotion",
     "video-generation-completed": "Detail of 'Video Generation Completed' from source stillmotion",
     "video-generation-failed": "Detail of 'Video Generation Failed' from source stillmotion",
+    "video-inspected": "Detail of 'Video Inspected' from source stillmotion",
+    "video-inspection-requested": "Detail of 'Video Inspection Requested' from source stillmotion",
     "video-batch-requested": "Detail of 'Video Batch Requested', from any source, on the stack's bus",
     "video-batch-completed": "Detail of 'Video Batch Completed' from source stillmotion",
     "video-batch-failed": "Detail of 'Video Batch Failed' from source stillmotion",
@@ -49,6 +52,14 @@ def schemas() -> dict[str, dict[str, Any]]:
         detail["properties"]["status"] = {"enum": statuses}
         detail["required"] = ["schema_version", *detail["required"], *(["error"] if what == "failed" else [])]
         found[f"video-generation-{what}"] = detail
+    inspected = json.loads(json.dumps(found["video-generation-completed"]))
+    inspected["required"].append("inspection")
+    found["video-inspected"] = inspected
+    found["video-inspection-requested"] = {
+        "type": "object",
+        "properties": {"schema_version": {"const": SCHEMA_VERSION}, "id": detail["properties"]["id"]},
+        "required": ["schema_version", "id"],
+    }
     found |= {"video-batch-requested": BatchOrder.model_json_schema()}
     for what, statuses in (("completed", ["completed"]), ("failed", ["refused", "stopped"])):
         detail = BatchSummaryView.model_json_schema()

@@ -9,16 +9,16 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
-from stillmotion.settings import RecoverySettings, load
+from stillmotion.settings import SweepSettings, load
 from stillmotion.telemetry import entry_point
 
-wiring.prepare(wiring.recovery, RecoverySettings)
+wiring.prepare(wiring.recovery, SweepSettings)
 
 
 @entry_point
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One sweep; answers numbers of jobs by what was done."""
-    settings = load(RecoverySettings, os.environ)
+    settings = load(SweepSettings, os.environ)
     swept = wiring.recovery(settings).sweep(lambda: context.get_remaining_time_in_millis() / 1000)
     wiring.credits_watch(settings).report()
     return asdict(swept)

@@ -76,6 +76,9 @@ class JobIndex(JobStore, Protocol):
     def unpublished(self, partition: str) -> Iterator[str]:
         """The ids of one partition's finished jobs whose event is not yet published, oldest first."""
 
+    def uninspected(self, partition: str, since: str) -> Iterator[str]:
+        """The ids of one partition's completed jobs, made since that time, whose inspection is not yet published."""
+
     def entries(
         self, query: Query, partition: str, before: str | None, *, oldest_first: bool = False
     ) -> Iterator[dict[str, Any]]:
@@ -176,6 +179,9 @@ class ObjectStore(Protocol):
 
     def last_bytes(self, bucket: str, key: str, count: int) -> bytes:
         """At most ``count`` bytes of an object's end; nothing more is transferred."""
+
+    def read_range(self, bucket: str, key: str, etag: str, start: int, end: int) -> bytes:
+        """The bytes from ``start`` up to, and without, ``end`` of an object that still has this ETag."""
 
     def chunks(self, bucket: str, key: str, etag: str, size: int) -> Iterator[bytes]:
         """The bytes of an object that still has this ETag, in pieces of at most ``size``."""

@@ -61,6 +61,22 @@ class WholeNumber:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """A number from 0 on, with decimals where it has some."""
+
+    most: int
+
+    @property
+    def allowed(self) -> str:
+        return f"a number from 0 to {self.most:,}, such as 0.75"
+
+    def read(self, text: str) -> float:
+        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) is None or float(text) > self.most:
+            raise ValueError(text)
+        return float(text)
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
     """An amount in USD; 0 reads ``None``: no limit. Spending is counted in millionths."""
 

@@ -17,6 +17,7 @@ from stillmotion.setting_types import (
     AspectRatio,
     ImageTransport,
     Limit,
+    Measure,
     Member,
     Name,
     Origin,
@@ -99,6 +100,23 @@ class RecoverySettings(ProviderSettings):
 
     output_bucket: Name
     state_machine_arn: Arn
+
+
+@dataclass(frozen=True, slots=True)
+class SweepSettings(RecoverySettings):
+    """For sweeping; with ``enable_inspection`` ``true`` also for asking for inspections."""
+
+    enable_inspection: Annotated[str, Text("true|false", "true or false")]
+
+
+@dataclass(frozen=True, slots=True)
+class InspectSettings(StoreSettings):
+    """For inspecting clips; below the last two, in dB and from 0 to 1, a frame does not look like its picture."""
+
+    output_bucket: Name
+    trusted_origins: Origins
+    inspection_min_psnr: Annotated[float, Measure(100)]
+    inspection_min_ssim: Annotated[float, Measure(1)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from stillmotion.settings import (
     ControlSettings,
     DeliverSettings,
     FailureSettings,
+    InspectSettings,
     JobsSettings,
     PrepareBatchSettings,
     ProviderSettings,
@@ -33,10 +34,11 @@ from stillmotion.settings import (
     SubmitApiSettings,
     SubmitSettings,
     SubmitTaskSettings,
+    SweepSettings,
     UploadSettings,
     load,
 )
-from stillmotion.storage.event_bus import EventBus
+from stillmotion.storage.event_bus import INSPECTION_REQUESTED, EventBus
 from stillmotion.telemetry import redact_logs
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ if TYPE_CHECKING:
     from stillmotion.generation.reconcile import Recovery
     from stillmotion.generation.record_failure import Failures
     from stillmotion.generation.submit import Submission
-    from stillmotion.jobs.record import StoredVideo
+    from stillmotion.inspection.inspect_video import Inspecting
+    from stillmotion.jobs.record import Job, StoredVideo
     from stillmotion.modelgates.client import ModelGates
     from stillmotion.modelgates.models import ModelCatalogue
     from stillmotion.outbound.guarded_client import GuardedClient
@@ -211,6 +214,24 @@ def delivery(settings: DeliverSettings) -> Delivery:
 
 
 @cache
+def inspecting(settings: InspectSettings) -> Inspecting:
+    from stillmotion.inspection.inspect_video import Inspecting, Ports
+    from stillmotion.inspection.report import Thresholds
+    from stillmotion.storage.given_pictures import GivenPictures
+    from stillmotion.storage.sidecars import S3Notes
+    from stillmotion.storage.stored_clips import StoredClips
+
+    ports = Ports(
+        store=job_store(settings),
+        clips=StoredClips(object_store()),
+        given=GivenPictures(object_store(), guarded(settings.trusted_origins)),
+        events=event_bus(settings),
+        notes=S3Notes(object_store(), settings.output_bucket),
+    )
+    return Inspecting(ports, Thresholds(settings.inspection_min_psnr, settings.inspection_min_ssim))
+
+
+@cache
 def batch_store(table_name: str) -> DynamoBatchStore:
     from stillmotion.batches.store import DynamoBatchStore
 
@@ -296,8 +317,20 @@ def control(settings: ControlSettings) -> Control:
 def recovery(settings: RecoverySettings) -> Recovery:
     from stillmotion.generation.reconcile import Recovery
 
+    bus = event_bus(settings)
+
+    def ask_for_inspection(job: Job) -> None:
+        bus.tell(INSPECTION_REQUESTED, {"id": job.id})
+
+    inspected = isinstance(settings, SweepSettings) and settings.enable_inspection == "true"
     machine = executions(settings.state_machine_arn)
-    return Recovery(job_store(settings), failures(settings), provider(settings), machine)
+    return Recovery(
+        job_store(settings),
+        failures(settings),
+        provider(settings),
+        machine,
+        ask_for_inspection=ask_for_inspection if inspected else None,
+    )
 
 
 @cache

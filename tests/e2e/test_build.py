@@ -7,10 +7,21 @@ from pathlib import Path
 import pytest
 from samcli.yamlhelper import yaml_parse
 
-from local.build import build
+from local.build import architecture, build
 
 # What the Python runtime of Lambda brings along.
 RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")
+
+
+ELF_X86_64, ELF_ARM64 = 62, 183
+"""`e_machine` of the System V ABI."""
+
+
+def _elf_machine(path: Path) -> int | None:
+    """The processor that a native file is for; `None` where it is no ELF file."""
+    with path.open("rb") as file:
+        head = file.read(20)
+    return int.from_bytes(head[18:20], "little") if head.startswith(b"\x7fELF") else None
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +55,10 @@ def test_every_function_imports_with_nothing_but_its_layer_and_the_runtime(built
 
 
 def test_native_code_is_built_for_this_machine(built: Path) -> None:
-    machine = (
-        "aarch64" if subprocess.check_output(["uname", "-m"], text=True).strip() in ("aarch64", "arm64") else "x86_64"
-    )
-    names = [path.name for path in built.rglob("*.so")]
-    assert names
-    assert [name for name in names if machine not in name] == []
+    machine = ELF_ARM64 if architecture() == "arm64" else ELF_X86_64
+    found = {path.name: _elf_machine(path) for path in built.rglob("*.so*") if path.is_file()}
+    assert {"_imaging.cpython-313-x86_64-linux-gnu.so", "_imaging.cpython-313-aarch64-linux-gnu.so"} & found.keys()
+    assert [name for name, number in found.items() if number not in (machine, None)] == []
 
 
 def test_the_built_template_waits_thirty_seconds_sixty_times(built: Path) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from local.build import build
-from local.clip import read_clip
 from local.paths import ROOT, SAMPLE
 from stillmotion_cli.stack import Stack
+from tests.e2e.clips import read_clip
 from tests.e2e.support import SimulatorControl
 
 COMMAND_TIMEOUT = 200

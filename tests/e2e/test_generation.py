@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from local.clip import psnr, read_clip
 from local.cloud import LocalCloud
 from local.paths import SAMPLE
 from stillmotion_cli import generation, pictures
+from tests.e2e.clips import psnr, read_clip
 from tests.e2e.support import MIN_PSNR, Caller, SimulatorControl
 
 

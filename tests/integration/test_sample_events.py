@@ -59,6 +59,11 @@ def delivered(house: House) -> None:
     wiring.delivery(load(DeliverSettings, os.environ)).deliver(ID)
 
 
+def delivered_in_full(house: House) -> None:
+    house.simulator.settings(clip="full")
+    delivered(house)
+
+
 def failed_delivery(house: House) -> None:
     house.record()
     error = JobError.of(DownloadFailed("broke off"))
@@ -167,8 +172,23 @@ def settled(house: House, answer: Any) -> None:
     assert house.found()["status"] == "timed_out"
 
 
+def inspected(house: House, answer: Any) -> None:
+    assert answer == {"id": ID}
+    (video,), (found,) = house.found()["video"], house.found()["inspection"]["videos"]
+    assert found["facts"]["decodes_to_end"] is True
+    assert [one["frame"] for one in found["likeness"]] == ["first_frame"]
+    assert found["likeness"][0]["psnr_db"] > 30
+    assert found["warnings"] == []
+    for name, key in found["pictures"].items():
+        assert urllib3.util.parse_url(video[f"{name}_url"]).path.endswith(f"/{key}")
+        assert boto3.client("s3").head_object(Bucket="clips", Key=key)["ContentLength"] > 1000
+    note = json.loads(boto3.client("s3").get_object(Bucket="clips", Key=f"videos/{ID}.json")["Body"].read())
+    assert note["inspection"] == house.found()["inspection"]
+    assert [event["detail-type"] for event in house.stack.events()][-1] == "Video Inspected"
+
+
 def swept(house: House, answer: Any) -> None:
-    assert answer == {"checked": 0, "resumed": 0, "settled": 0, "published": 0, "failed": 0}
+    assert answer == {"checked": 0, "resumed": 0, "settled": 0, "published": 0, "failed": 0, "inspections": 0}
 
 
 type Arrange = Callable[[House], None]
@@ -206,6 +226,8 @@ CASES: dict[str, tuple[Arrange, Check]] = {
     "control-resume": (failed_delivery, http(202, id=ID, status="in_progress")),
     "control-settle": (unknown, http(200, id=ID, status="failed")),
     "execution_ended-aborted": (submitted, settled),
+    "inspect-completed": (delivered_in_full, inspected),
+    "inspect-requested": (delivered_in_full, inspected),
     "sweep-schedule": (nothing, swept),
     "models-first_and_last_frame": (nothing, models),
     "uploads-jpeg": (nothing, offered),

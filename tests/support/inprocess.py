@@ -69,6 +69,7 @@ HANDLERS = {
     "PrepareBatchFunction": ("prepare_batch", "handler"),
     "RecordItemFunction": ("record_item", "handler"),
     "CollectBatchFunction": ("collect_batch", "handler"),
+    "InspectFunction": ("inspect", "handler"),
     "ExecutionEndedFunction": ("execution_ended", "handler"),
     "SweepFunction": ("sweep", "handler"),
 }

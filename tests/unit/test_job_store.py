@@ -20,14 +20,22 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from stillmotion.errors import JobNotFound, JobStateConflict, StorageFailed
-from stillmotion.jobs.index import Query, day_partition, status_partition, unpublished_partitions
+from stillmotion.jobs.index import (
+    Query,
+    day_partition,
+    status_partition,
+    uninspected_partitions,
+    unpublished_partitions,
+)
 from stillmotion.jobs.lifecycle import (
     ACCEPT,
     BEGIN_DELIVERY,
     CLAIM,
     COMPLETE,
     END,
+    NOTE_INSPECTION,
     PUBLISH,
+    PUBLISH_INSPECTION,
     RELEASE,
     REQUEUE,
     TERMINAL,
@@ -373,3 +381,22 @@ def test_a_published_job_leaves_the_index_of_unpublished_ones(table: Any) -> Non
     assert "vid_told" in entries_of(table, "by_unpublished", "unpublished_shard")
     store.update("vid_told", PUBLISH, published_at=now())
     assert "vid_told" not in entries_of(table, "by_unpublished", "unpublished_shard")
+
+
+def test_a_completed_job_is_among_the_uninspected_until_that_is_published(table: Any) -> None:
+    store = DynamoJobStore(table)
+
+    def listed(since: str = "2") -> list[str]:
+        return [job_id for partition in uninspected_partitions() for job_id in store.uninspected(partition, since)]
+
+    moment = "2026-01-01T00:00:00.000Z"
+    store.create(a_job(Status.DELIVERING, id="vid_to_inspect", created_at=moment))
+    assert "vid_to_inspect" not in listed()
+    store.update("vid_to_inspect", COMPLETE, completed_at=now())
+    store.update("vid_to_inspect", PUBLISH, published_at=now())
+    store.update("vid_to_inspect", NOTE_INSPECTION, inspection={"videos": [{"psnr_db": 41.5}]})
+    assert "vid_to_inspect" in listed(moment)
+    assert "vid_to_inspect" not in listed("2026-01-01T00:00:00.001Z")
+    job = store.update("vid_to_inspect", PUBLISH_INSPECTION, inspection_published_at=now())
+    assert "vid_to_inspect" not in listed()
+    assert job.inspection == {"videos": [{"psnr_db": 41.5}]}

@@ -29,7 +29,13 @@ from stillmotion.jobs.lifecycle import (
 )
 from tests.support.template import ROOT
 
-GENERATION = ROOT / "shared" / "stillmotion" / "generation"
+MODULES = {
+    path.stem: path
+    for package in ("generation", "inspection")
+    for path in sorted((ROOT / "shared" / "stillmotion" / package).glob("*.py"))
+}
+"""Everything that may write to a record, by the name of its module."""
+
 CHANGES = [
     (source, step.target, step) for step in TRANSITIONS for source in step.sources if step.target not in (None, source)
 ]
@@ -37,10 +43,10 @@ CHANGES = [
 
 
 def makers_of(module: str) -> set[str]:
-    """Who makes the transitions that a module of ``generation/`` imports from the table."""
+    """Who makes the transitions that a module imports from the table."""
     names = {
         alias.name
-        for node in ast.walk(ast.parse((GENERATION / f"{module}.py").read_text()))
+        for node in ast.walk(ast.parse(MODULES[module].read_text()))
         if isinstance(node, ast.ImportFrom) and node.module == "stillmotion.jobs.lifecycle"
         for alias in node.names
     }
@@ -56,10 +62,10 @@ def test_every_transition_is_listed_once_and_has_a_known_maker() -> None:
     rows = [(source, step.target, step.by, step.when) for step in TRANSITIONS for source in step.sources]
     assert len(set(rows)) == len(rows)
     for step in TRANSITIONS:
-        assert (GENERATION / f"{step.by}.py").is_file()
+        assert step.by in MODULES
 
 
-@pytest.mark.parametrize("module", sorted(path.stem for path in GENERATION.glob("*.py")))
+@pytest.mark.parametrize("module", MODULES)
 def test_a_module_uses_only_the_transitions_that_it_makes(module: str) -> None:
     # Operate only asks from which states a job may be cancelled; the end itself is written by record_failure.
     asked = {"record_failure"} if module == "operate" else set()

@@ -17,6 +17,7 @@ from stillmotion.batches.outcome import outcome_of
 from stillmotion.batches.public import error_facts, summary_facts
 from stillmotion.batches.record import Batch, BatchStatus, BatchSummary, Manifest, Order
 from stillmotion.errors import InternalError
+from stillmotion.inspection.report import Facts, Likeness, VideoReport
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.public import event_detail, http_view, sidecar, workflow_output
 from stillmotion.jobs.record import SCHEMA_VERSION, Job, JobError, PriceEstimate, ProviderState, StoredVideo, Usage, now
@@ -78,6 +79,38 @@ VIEWS: dict[str, Callable[[Job], dict[str, Any]]] = {
 }
 
 
+INSPECTION = {
+    "inspected_at": now(),
+    "videos": [
+        VideoReport(
+            facts=Facts(
+                "mp4",
+                "h264",
+                "yuv420p",
+                1280,
+                720,
+                96,
+                24.0,
+                4.0,
+                True,
+                "aac",
+                True,
+                1_850_000,
+                8,
+                False,
+                "it ends early",
+            ),
+            likeness=(
+                Likeness("first_frame", 41.5, 0.98, "whole", 0.0),
+                Likeness("last_frame", problem="The picture is gone."),
+            ),
+            pictures={"poster": "videos/1.jpg", "last_frame": "videos/1-last.jpg", "preview": "videos/1.webp"},
+            warnings=("The clip does not decode to its end.",),
+        ).as_record()
+    ],
+}
+
+
 def full_record(kind: type[Job] = Job) -> Job:
     """A record in which every field has a value."""
     video = {"bucket": "b", "key": "videos/1.mp4", "bytes": 8, "content_type": "video/mp4", "checksum": "sha256:0"}
@@ -96,6 +129,7 @@ def full_record(kind: type[Job] = Job) -> Job:
         "error": {"code": "StorageFailed", "message": "m", "provider_message": "p", "faults": [{"pointer": "#/a"}]},
         "metadata": {"order": "7"},
         "warnings": ["w"],
+        "inspection": INSPECTION,
         "execution_arn": "arn:execution",
         "claim": "claim-token",
         "published_at": now(),
@@ -282,3 +316,18 @@ def test_no_view_repeats_a_secret_from_a_foreign_text(view: str) -> None:
         },
     }
     assert SECRET not in json.dumps(VIEWS[view](Job.parse(document)))
+
+
+def test_each_output_has_links_to_its_own_pictures() -> None:
+    linked = show_job(full_record(), lambda video: VideoLink(f"https://link.example/{video.key}"))["video"][0]
+    assert linked["url"] == "https://link.example/videos/1.mp4"
+    assert linked["poster_url"] == "https://link.example/videos/1.jpg"
+    assert linked["last_frame_url"] == "https://link.example/videos/1-last.jpg"
+    assert linked["preview_url"] == "https://link.example/videos/1.webp"
+
+
+def test_an_output_that_is_not_inspected_has_no_links_to_pictures() -> None:
+    for inspection in (None, {"inspected_at": now(), "videos": [VideoReport(problem="It is gone.").as_record()]}):
+        record = replace(full_record(), inspection=inspection)
+        (shown,) = show_job(record, lambda _: VideoLink("l"))["video"]
+        assert not {"poster_url", "last_frame_url", "preview_url"} & shown.keys()

@@ -12,7 +12,7 @@ import pytest
 from stillmotion import settings as settings_module
 from stillmotion.errors import InvalidRequest
 from stillmotion.requests.video_request import parse_request
-from stillmotion.setting_types import ImageTransport
+from stillmotion.setting_types import ImageTransport, Measure
 from stillmotion.settings import (
     ControlSettings,
     DeliverSettings,
@@ -257,6 +257,13 @@ def test_a_pattern_takes_and_refuses_what_the_setting_does(parameter: str, right
             assert (is_taken(parameter, value), is_read(reader, value)) == (True, True), value
         for value in wrong:
             assert (is_taken(parameter, value), is_read(reader, value)) == (False, False), value
+
+
+@pytest.mark.parametrize("value", ["", "much", "-1", "nan", "inf", "1e1", "1.", ".5", " 1", "100.1", "²"])
+def test_a_measure_is_a_number_in_its_range(value: str) -> None:
+    assert [Measure(100).read(text) for text in ("0", "25", "0.75", "100")] == [0.0, 25.0, 0.75, 100.0]
+    with pytest.raises(ValueError):
+        Measure(100).read(value)
 
 
 def test_settings_cannot_be_changed_and_serve_as_a_key() -> None:

@@ -21,7 +21,7 @@ from stillmotion.generation import reconcile
 from stillmotion.generation.overdue import STILL_SECONDS
 from stillmotion.generation.reconcile import Recovery, Swept
 from stillmotion.generation.record_failure import Failures
-from stillmotion.jobs.index import Query, position_of, status_partition, unpublished_partition
+from stillmotion.jobs.index import Query, position_of, status_partition, uninspected_partition, unpublished_partition
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job, ProviderState, timestamp
 from stillmotion.modelgates.job import Outcome, ProviderJob
@@ -62,6 +62,11 @@ class MemoryIndex(MemoryJobStore):
         self._may_break(partition)
         found = [job for job in self.jobs.values() if job.unpublished and unpublished_partition(job.id) == partition]
         yield from [job.id for job in sorted(found, key=lambda job: job.created_at)]
+
+    def uninspected(self, partition: str, since: str) -> Iterator[str]:
+        self._may_break(partition)
+        found = [job for job in self.jobs.values() if job.uninspected and uninspected_partition(job.id) == partition]
+        yield from [job.id for job in sorted(found, key=lambda job: job.created_at) if job.created_at >= since]
 
     def _may_break(self, what: str) -> None:
         if what in self.broken:
@@ -331,3 +336,36 @@ def test_a_sweep_that_is_begun_without_time_does_nothing(world: World) -> None:
     world.put("vid_1", Status.IN_PROGRESS)
     assert world.sweep(lambda: 5.0).checked == 0
     assert world.store.jobs["vid_1"].resumes == 0
+
+
+def completed(world: World, job_id: str, age: timedelta = HOUR, **changes: Any) -> Job:
+    """A job that was completed and published that long ago."""
+    then = timestamp(world.now - age)
+    return world.put(job_id, Status.COMPLETED, age, **({"completed_at": then, "published_at": then} | changes))
+
+
+def test_an_inspection_that_did_not_happen_is_asked_for(world: World) -> None:
+    asked: list[str] = []
+    world.recovery.ask_for_inspection = lambda job: asked.append(job.id)
+    completed(world, "vid_not_inspected")
+    completed(world, "vid_inspected", inspection_published_at=timestamp(world.now))
+    completed(world, "vid_fresh", updated_at=timestamp(world.now))
+    completed(world, "vid_old", 4 * DAY)
+    world.put("vid_running", Status.IN_PROGRESS, updated_at=timestamp(world.now))
+    assert world.sweep() == Swept(checked=1, resumed=0, settled=0, published=0, failed=0, inspections=1)
+    assert asked == ["vid_not_inspected"]
+
+
+def test_no_inspection_is_asked_for_where_they_are_switched_off(world: World) -> None:
+    completed(world, "vid_not_inspected")
+    assert world.sweep() == Swept(checked=0, resumed=0, settled=0, published=0, failed=0)
+
+
+def test_a_bus_that_refuses_an_inspection_stops_nothing_else(world: World) -> None:
+    def refuse(job: Job) -> None:
+        raise StorageFailed("EventBridge did not take it.")
+
+    world.recovery.ask_for_inspection = refuse
+    completed(world, "vid_not_inspected")
+    world.unpublished("vid_unpublished")
+    assert world.sweep() == Swept(checked=2, resumed=0, settled=0, published=1, failed=1, inspections=0)

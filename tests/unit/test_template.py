@@ -15,7 +15,7 @@ from stillmotion.generation.create import SUBMIT_SECONDS
 from stillmotion.generation.reconcile import Swept
 from stillmotion.generation.submit import LEASE_SECONDS
 from stillmotion.settings import load
-from stillmotion.storage.event_bus import SOURCE
+from stillmotion.storage.event_bus import COMPLETED, INSPECTION_REQUESTED, SOURCE
 from tests.support.cloudformation import expanded_resources
 from tests.support.functions import handler_of, loaded_settings
 from tests.support.inprocess import HANDLERS, VALUES
@@ -266,7 +266,9 @@ def test_the_queue_takes_what_every_rule_could_not_deliver() -> None:
     assert policy["Queues"] == [{"Ref": "UndeliveredQueue"}]
     [statement] = policy["PolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
-    allowed = [arn["Fn::GetAtt"] for arn in statement["Condition"]["ArnEquals"]["aws:SourceArn"]]
+    arns = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+    # A rule that is there under a condition is named under the same.
+    allowed = [arn["Fn::If"][1]["Fn::GetAtt"] if "Fn::If" in arn else arn["Fn::GetAtt"] for arn in arns]
     assert sorted(allowed) == sorted([rule, "Arn"] for rule in rules)
     for rule in rules.values():
         assert rule["Targets"][0]["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["UndeliveredQueue", "Arn"]}
@@ -343,3 +345,41 @@ def test_alarms_watch_both_workflows_and_asynchronous_functions() -> None:
     ):
         for name in names:
             assert (metric, str([{"Name": dimension, "Value": {"Ref": name}}])) in watched
+
+
+def test_pyav_is_in_a_layer_of_the_one_function_that_looks_into_clips() -> None:
+    layer = resources("AWS::Serverless::LayerVersion")["InspectionLayer"]
+    users = [name for name, found in FUNCTIONS.items() if {"Ref": "InspectionLayer"} in found.get("Layers", ())]
+    assert users == ["InspectFunction"]
+    # For one processor, whatever the others run on: two of them would be too large.
+    processor = [{"Fn::If": ["IsLocal", {"Ref": "Architecture"}, "arm64"]}]
+    assert layer["CompatibleArchitectures"] == FUNCTIONS["InspectFunction"]["Architectures"] == processor
+    made = (ROOT / "layers" / "inspection" / "Makefile").read_text()
+    assert "--require-hashes" in made
+    assert "manylinux_2_28_aarch64" in made
+    assert "INSPECTION_PLATFORM ?= aws" in made
+
+
+@pytest.mark.parametrize("package", ["av", "pillow", "pydantic-core"])
+def test_the_inspection_layer_holds_the_tested_versions(package: str) -> None:
+    def pin(name: str) -> list[str]:
+        return re.findall(rf"^{package}==([\w.]+)", (ROOT / name).read_text(), re.MULTILINE)
+
+    assert pin("layers/inspection/requirements.txt") == pin("requirements-dev.txt") != []
+
+
+def test_delivered_videos_are_inspected_unless_that_is_switched_off() -> None:
+    conditional = {name for name, found in template()["Resources"].items() if found.get("Condition") == "HasInspection"}
+    assert conditional == {"InspectionLayer", "InspectFunction", "InspectErrorsAlarm"}
+    [event] = FUNCTIONS["InspectFunction"]["Events"].values()
+    pattern = {"source": [SOURCE], "detail-type": [COMPLETED, INSPECTION_REQUESTED]}
+    assert event["Properties"]["Pattern"] == pattern
+    assert event["Properties"]["EventBusName"] == {"Ref": "EventBus"}
+    assert PARAMETERS["EnableInspection"]["Default"] == "true"
+
+
+def test_an_inspection_writes_pictures_and_notes_and_overwrites_no_video() -> None:
+    writing = [one for one in statements("InspectFunction") if "s3:PutObject" in listed(one["Action"])]
+    written = [part["Fn::Sub"][0] for one in writing for part in listed(one["Resource"])]
+    assert sorted(address.rpartition("/")[2] for address in written) == ["*.jpg", "*.json", "*.webp"]
+    assert all("/videos/" in address for address in written)

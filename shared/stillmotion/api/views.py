@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from stillmotion.api.inspection_views import Inspection, pictures_of
 from stillmotion.generation.model_choice import Choice, Offer
 from stillmotion.jobs import record
 from stillmotion.jobs.lifecycle import Status
@@ -33,10 +34,18 @@ type Link = Callable[[record.StoredVideo], VideoLink]
 
 def show_job(job: record.Job, link: Link) -> dict[str, Any]:
     """A job as ``GET /videos/{id}`` shows it: each output with its ``s3_uri`` and a presigned ``url``, or with
-    ``url_reason`` where the ``url`` is ``null``."""
+    ``url_reason`` where the ``url`` is ``null``; once it is inspected, also with presigned links to its pictures."""
     shown = http_view(job)
-    videos = [fields | _addresses(video, link(video)) for fields, video in zip(shown["video"], job.video, strict=True)]
+    videos = [
+        fields | _addresses(video, link(video)) | _picture_links(video, pictures, link)
+        for fields, video, pictures in zip(shown["video"], job.video, pictures_of(job), strict=True)
+    ]
     return shown | {"video": videos}
+
+
+def _picture_links(video: record.StoredVideo, pictures: Mapping[str, str], link: Link) -> dict[str, str]:
+    links = {name: link(replace(video, key=key)).url for name, key in pictures.items()}
+    return {f"{name}_url": url for name, url in links.items() if url is not None}
 
 
 def _addresses(video: record.StoredVideo, link: VideoLink) -> dict[str, str | None]:
@@ -133,6 +142,9 @@ class VideoOutput(StoredVideo):
     url_reason: str | None = Field(
         default=None, description="why url is null, for example a video in an earlier output bucket"
     )
+    poster_url: str | None = Field(default=None, description="presigned; its first frame, JPEG")
+    last_frame_url: str | None = Field(default=None, description="presigned; its last frame, JPEG")
+    preview_url: str | None = Field(default=None, description="presigned; a short animation, WebP of at most 500 KB")
 
 
 class JobView(BaseModel):
@@ -159,6 +171,7 @@ class JobView(BaseModel):
         default_factory=dict,
         description="fields of the request that the caller did not name: the aspect_ratio nearest to the first frame",
     )
+    inspection: Inspection | None = None
     execution_arn: str | None = None
     resumable: bool = Field(
         default=False, description="whether POST /videos/{id}/resume may still bring its video home, at no cost"

@@ -13,13 +13,16 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from stillmotion.jobs.index import Query, unpublished_partitions
+from stillmotion.jobs.index import Query, uninspected_partitions, unpublished_partitions
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job, timestamp
 from stillmotion.ports import JobIndex
 
 STILL_SECONDS = 900.0
 """A job that has not changed for so long may have lost its execution."""
+
+INSPECTED_FOR = timedelta(days=3)
+"""From a job's making. Later it stays without an inspection, also where inspections are switched on anew."""
 
 RECHECKED_AFTER = (timedelta(hours=1), timedelta(hours=24))
 LAST_RECHECK = timedelta(hours=96)
@@ -75,6 +78,15 @@ class Due:
                 entries = self._store.entries(query, partition, last)
                 found.append(Candidates(_ids(_ended_between(entries, first, last)), self._recheck_due))
         return found
+
+    def uninspected(self) -> list[Candidates]:
+        """Completed jobs whose inspection is not yet published, and that no process is about to inspect."""
+
+        def due(job: Job) -> bool:
+            return job.uninspected and self._unchanged_for(job, STILL_SECONDS)
+
+        since = timestamp(self._clock() - INSPECTED_FOR)
+        return [Candidates(self._store.uninspected(part, since), due) for part in uninspected_partitions()]
 
     def _orphaned(self, query: Query) -> Callable[[Job], bool]:
         return lambda job: job.status is query.status and self._unchanged_for(job, STILL_SECONDS)

@@ -56,6 +56,7 @@ class Swept:
     settled: int
     published: int
     failed: int
+    inspections: int = 0
 
 
 class Recovery:
@@ -68,6 +69,7 @@ class Recovery:
         provider: Provider,
         executions: Executions,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        ask_for_inspection: Callable[[Job], None] | None = None,
     ) -> None:
         self._store = store
         self._failures = failures
@@ -75,6 +77,8 @@ class Recovery:
         self._executions = executions
         self._resuming = Resuming(store, executions)
         self._due = Due(store, clock)
+        self.ask_for_inspection = ask_for_inspection
+        """Asks for a completed job to be inspected; `None` where clips are not inspected."""
 
     def execution_ended(self, job_id: str, execution_arn: str, how: str) -> Job | None:
         """End the record of a job whose execution ended as ``how`` (``ABORTED``, ``TIMED_OUT``, ``FAILED``).
@@ -103,11 +107,13 @@ class Recovery:
                 next one, and what it cannot do in time goes to the next sweep.
         """
         done: Counter[str] = Counter()
-        work = (
+        work = [
             (self._due.unpublished, self._publish),
             (self._due.unchanged, self._repair),
             (self._due.timed_out, self._recheck),
-        )
+        ]
+        if self.ask_for_inspection is not None:
+            work.append((self._due.uninspected, self._ask_for_inspection))
         in_time = True
         for at, (due, step) in enumerate(work):
             left = seconds_left()
@@ -115,9 +121,10 @@ class Recovery:
             in_time &= self._work_through(due(), step, done, _more_than(left - share, seconds_left))
         if not in_time:
             count("SweepsCutShort")
-        swept = Swept(done.total(), done["resumed"], done["settled"], done["published"], done["failed"])
+        counts = (done["resumed"], done["settled"], done["published"], done["failed"], done["inspections"])
+        swept = Swept(done.total(), *counts)
         logger.info("swept", extra=asdict(swept) | {"in_time": in_time})
-        for what in ("resumed", "settled", "published", "failed"):
+        for what in ("resumed", "settled", "published", "failed", "inspections"):
             if done[what]:
                 count(f"Sweep{what.capitalize()}", done[what])
         return swept
@@ -224,6 +231,11 @@ class Recovery:
     def _publish(self, job: Job) -> str:
         self._failures.publish(job)
         return "published"
+
+    def _ask_for_inspection(self, job: Job) -> str:
+        assert self.ask_for_inspection is not None
+        self.ask_for_inspection(job)
+        return "inspections"
 
 
 class _NoAnswer(Exception):

@@ -97,6 +97,16 @@ def day_partition(day: str, job_id: str) -> str:
     return f"{day}#{_shard(job_id)}"
 
 
+def uninspected_partition(job_id: str) -> str:
+    """The partition of a job in the index of completed jobs whose inspection is not published yet."""
+    return f"uninspected#{_shard(job_id)}"
+
+
+def uninspected_partitions() -> list[str]:
+    """All partitions of that index."""
+    return [f"uninspected#{shard}" for shard in range(SHARDS)]
+
+
 def _scope_of(owner: str | None) -> str:
     return _SHARED if owner is None else hashlib.sha256(owner.encode()).hexdigest()[:24]
 

@@ -3,6 +3,7 @@
     by_owner        owner_shard · position        every job
     by_status       status_shard · position       every job
     by_unpublished  unpublished_shard · position  finished jobs whose event is not yet published
+    by_uninspected  uninspected_shard · position  completed jobs whose inspection is not yet published
     by_day          day_shard · position          jobs whose paid call was made, by its day (UTC)
     by_model        model_key · stored_at         completed jobs
 
@@ -23,9 +24,10 @@ from stillmotion.jobs.index import (
     owner_partition,
     position_of,
     status_partition,
+    uninspected_partition,
     unpublished_partition,
 )
-from stillmotion.jobs.lifecycle import CLAIM, COMPLETE, RELEASE, TERMINAL, Transition
+from stillmotion.jobs.lifecycle import CLAIM, COMPLETE, PUBLISH_INSPECTION, RELEASE, TERMINAL, Transition
 from stillmotion.jobs.record import Job
 
 MAX_KEY_BYTES = 2048
@@ -45,6 +47,8 @@ def new_item(job: Job) -> dict[str, Any]:
     }
     if job.unpublished:
         keys["unpublished_shard"] = unpublished_partition(job.id)
+    if job.uninspected:
+        keys["uninspected_shard"] = uninspected_partition(job.id)
     if fits_key(job.model):  # the model of a refused request may be any text
         keys["model_key"] = job.model
     return stored(job.as_json()) | keys
@@ -58,6 +62,8 @@ def index_changes(job_id: str, transition: Transition, changes: Mapping[str, Any
         keys["unpublished_shard"] = unpublished_partition(job_id) if transition.target in TERMINAL else None
     if changes.get("published_at") is not None:
         keys["unpublished_shard"] = None
+    if transition == PUBLISH_INSPECTION:
+        keys["uninspected_shard"] = None
     if transition == CLAIM:
         reserved = changes.get("reserved")
         day = datetime.now(UTC).date().isoformat() if reserved is None else reserved.day
@@ -66,6 +72,7 @@ def index_changes(job_id: str, transition: Transition, changes: Mapping[str, Any
         keys["day_shard"] = None
     if transition == COMPLETE:
         keys["stored_at"] = changes["completed_at"]
+        keys["uninspected_shard"] = uninspected_partition(job_id)
     return keys
 
 

@@ -56,7 +56,8 @@ DELIVERY_ERRORS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One kind of write to a record. ``by`` is the module of ``generation/`` that makes it, and the only one; a
+    """One kind of write to a record. ``by`` is the module of ``generation/`` (or
+    ``inspection/``) that makes it, and the only one; a
     ``target`` of ``None`` keeps the state."""
 
     by: str
@@ -112,6 +113,9 @@ UNDO_RESUME: Mapping[Status, Transition] = {
 }
 """Takes a resumption back, by the status before it."""
 
+NOTE_INSPECTION = Transition("inspect_video", "inspected, or about to be", _from(Status.COMPLETED))
+PUBLISH_INSPECTION = Transition("inspect_video", "its inspection is published", _from(Status.COMPLETED))
+
 ABANDON = Transition("operate", "given up", _from(Status.SUBMIT_UNKNOWN), Status.FAILED)
 NOTE_RECHECK = Transition("reconcile", "rechecked at ModelGates", _from(Status.TIMED_OUT))
 
@@ -120,6 +124,7 @@ TRANSITIONS = (
     *END.values(),
     *(PUBLISH, REQUEUE, RESTART, RESUME, TAKE_OVER),
     *UNDO_RESUME.values(),
+    *(NOTE_INSPECTION, PUBLISH_INSPECTION),
     *(ABANDON, NOTE_RECHECK),
 )
 

@@ -37,6 +37,7 @@ _RECORD: Mapping[str, frozenset[str] | None] = {
     "error": frozenset({"code", "message", "retryable", "provider_message", "faults"}),
     "warnings": _WHOLE,
     "chosen": _WHOLE,
+    "inspection": _WHOLE,  # made of the dataclasses of inspection/report.py, all of them public
     "execution_arn": _WHOLE,
     "created_at": _WHOLE,
     "updated_at": _WHOLE,

@@ -110,6 +110,9 @@ class Job(Document):
     resumes: int = 0
     rechecks: int = 0
     published_at: str | None = None
+    inspection: dict[str, Any] | None = None
+    inspection_attempts: int = 0
+    inspection_published_at: str | None = None
     created_at: str
     updated_at: str
     submitted_at: str | None = None
@@ -124,6 +127,11 @@ class Job(Document):
     def unpublished(self) -> bool:
         """Whether it has ended and its event is not yet published."""
         return self.terminal and self.published_at is None
+
+    @property
+    def uninspected(self) -> bool:
+        """Whether it is completed and the result of its inspection is not yet published."""
+        return self.status is Status.COMPLETED and self.inspection_published_at is None
 
     @property
     def last_said(self) -> Outcome:

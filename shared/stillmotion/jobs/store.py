@@ -189,6 +189,12 @@ class DynamoJobStore:
         arguments = {"IndexName": "by_unpublished", "KeyConditionExpression": Key("unpublished_shard").eq(partition)}
         return (str(item["id"]) for item in self._query(arguments))
 
+    def uninspected(self, partition: str, since: str) -> Iterator[str]:
+        """The ids of a partition's completed jobs, made since that time, whose inspection is not yet published."""
+        condition = Key("uninspected_shard").eq(partition) & Key("position").gte(since)
+        arguments = {"IndexName": "by_uninspected", "KeyConditionExpression": condition}
+        return (str(item["id"]) for item in self._query(arguments))
+
     def _query(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
         arguments["Limit"] = ENTRIES_PER_READ
         while True:

@@ -18,6 +18,8 @@ SOURCE = "stillmotion"
 SUBMITTED = "Video Generation Submitted"
 COMPLETED = "Video Generation Completed"
 FAILED = "Video Generation Failed"
+INSPECTED = "Video Inspected"
+INSPECTION_REQUESTED = "Video Inspection Requested"
 BATCH_COMPLETED = "Video Batch Completed"
 BATCH_FAILED = "Video Batch Failed"
 

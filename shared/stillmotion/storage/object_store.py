@@ -46,6 +46,11 @@ class S3ObjectStore:
         with _reading(bucket, key):
             return self._s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=-{count}")["Body"].read(count)
 
+    def read_range(self, bucket: str, key: str, etag: str, start: int, end: int) -> bytes:
+        with _reading(bucket, key):
+            asked = f"bytes={start}-{end - 1}"
+            return self._s3.get_object(Bucket=bucket, Key=key, Range=asked, IfMatch=f'"{etag}"')["Body"].read()
+
     def chunks(self, bucket: str, key: str, etag: str, size: int) -> Iterator[bytes]:
         with _reading(bucket, key):
             answer = self._s3.get_object(Bucket=bucket, Key=key, IfMatch=f'"{etag}"')

@@ -1,0 +1,22 @@
+"""Inspect: hears of delivered videos, looks into their clips, and publishes what it found."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from stillmotion import wiring
+from stillmotion.settings import InspectSettings, load
+from stillmotion.telemetry import entry_point
+
+wiring.prepare(wiring.inspecting, InspectSettings)
+
+
+@entry_point
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Inspect the job that an event of the stack's bus tells of; answers its id, if it is completed."""
+    inspecting = wiring.inspecting(load(InspectSettings, os.environ))
+    job = inspecting.inspect(event["detail"]["id"], lambda: context.get_remaining_time_in_millis() / 1000)
+    return {"id": None if job is None else job.id}
