@@ -56,7 +56,7 @@ def test_the_clip_is_what_was_stored(page: Page, stack: Stack) -> None:
 
 def test_a_refused_picture_says_why(page: Page, not_a_picture: Path) -> None:
     choose(page, not_a_picture)
-    expect(page.locator(".note", has_text="This is neither JPEG, PNG")).to_be_visible(timeout=SLOW)
+    expect(page.locator(".note", has_text="neither JPEG, PNG")).to_be_visible(timeout=SLOW)
     expect(page.locator(".bar .beside")).to_have_text("A picture cannot be used. Choose another one.", timeout=SLOW)
     expect(button(page)).to_have_attribute("aria-disabled", "true")
     page.get_by_role("button", name="Remove the first frame").click()

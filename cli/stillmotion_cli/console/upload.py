@@ -10,11 +10,11 @@ import urllib3
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from stillmotion_cli import pictures
 from stillmotion_cli.client import ApiClient
 from stillmotion_cli.console.problems import failure, problem
 from stillmotion_cli.console.threads import each_from_loop, in_thread
 from stillmotion_cli.errors import CommandError, Unreachable
+from stillmotion_cli.image_types import HEAD_BYTES, KINDS, describe, image_type
 from stillmotion_cli.transport import new_pool
 from stillmotion_cli.units import size
 from stillmotion_cli.uploads import UploadRefused, s3_message
@@ -41,7 +41,7 @@ async def upload(request: Request) -> Response:
 async def _store(client: ApiClient, length: int, stream: AsyncIterator[bytes]) -> Response:
     """Check the type and the length, then send the picture on. What is refused is not read to its end."""
     head = await _head(stream)
-    kind = pictures.kind_of(head)
+    kind = image_type(head)
     if kind is None:
         return problem(422, "ImageNotUsable", _not_a_picture(head, length))
     try:
@@ -61,7 +61,7 @@ async def _store(client: ApiClient, length: int, stream: AsyncIterator[bytes]) -
 async def _head(stream: AsyncIterator[bytes]) -> bytes:
     """The first bytes, as many as tell a picture's type, and whatever came with them."""
     head = b""
-    while len(head) < pictures.HEAD_BYTES:
+    while len(head) < HEAD_BYTES:
         chunk = await anext(stream, None)
         if chunk is None:
             break
@@ -106,6 +106,5 @@ def _form(boundary: str, fields: dict[str, str], kind: str) -> bytes:
 
 def _not_a_picture(head: bytes, length: int) -> str:
     if length == 0:
-        return f"The file is empty. Choose a {pictures.KINDS} file."
-    shown = "".join(chr(byte) if 32 <= byte < 127 else "\N{MIDDLE DOT}" for byte in head[:12])
-    return f"This is neither {pictures.KINDS}: it starts with '{shown}'. Convert it first."
+        return f"The file is empty. Choose a {KINDS} file."
+    return f"This is {describe(head).name}, neither {KINDS}. Choose a picture, or convert it first."

@@ -14,13 +14,13 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from stillmotion_cli import pictures
 from stillmotion_cli.console import guard, media
 from stillmotion_cli.console.api import MAX_BODY, api_path
 from stillmotion_cli.console.guard import Keys
 from stillmotion_cli.console.media import Links
 from stillmotion_cli.console.server import FILES, HOST, Shown, build_app, listen, server_config
 from stillmotion_cli.errors import BadInput
+from stillmotion_cli.image_types import image_type
 from tests.unit.cli.fake_api import CLIP, JOB_ID, FakeApi, Reply, Seen, problem, serve
 from tests.unit.cli.support import JPEG, Run, local_stack
 
@@ -309,7 +309,7 @@ def test_a_picture_is_streamed_into_the_input_bucket(console: Console, api: Fake
     ],
 )
 def test_a_picture_is_what_its_first_bytes_say(head: bytes, kind: str | None) -> None:
-    assert pictures.kind_of(head) == kind
+    assert image_type(head) == kind
 
 
 def test_a_large_picture_arrives_whole(console: Console, api: FakeApi) -> None:
