@@ -100,6 +100,14 @@ def test_a_clip_that_could_not_be_inspected_says_why(open_page: Open) -> None:
     expect(page.get_by_text("Its index is damaged.")).to_be_visible(timeout=SLOW)
 
 
+def test_a_clip_without_a_link_says_why(open_page: Open) -> None:
+    [video] = record()["video"]
+    unlinked = record(video=[video | {"url": None, "url_reason": "It is in an earlier output bucket."}])
+    page, _ = show(open_page, f"watch/{ID}", {rf"/api/videos/{ID}$": unlinked})
+    expect(page.get_by_text("It is in an earlier output bucket.")).to_be_visible(timeout=SLOW)
+    expect(page.locator(".clip video")).to_have_count(0)
+
+
 def test_how_long_such_jobs_took_is_said(open_page: Open) -> None:
     before = [
         entry(n, status="completed", completed_at=f"2026-11-22T12:{n:02}:00.000Z")

@@ -129,6 +129,7 @@ class Watch {
   }
 
   player(video, output) {
+    if (video.url === null) return h('div', { class: 'waiting', vars: { '--shape': shapeOf(this.job, output) } }, h('p', {}, 'There is no link to the clip.'));
     const player = h('video', { controls: true, playsInline: true, loop: true, preload: 'metadata', vars: { '--shape': shapeOf(this.job, output) },
       src: mediaUrl(this.id, output, 'video'), 'aria-label': `The clip: ${this.job.request?.prompt || this.id}` });
     if (video.poster_url) player.poster = mediaUrl(this.id, output, 'poster');
@@ -138,7 +139,7 @@ class Watch {
   about(output) {
     const { job } = this;
     const inspection = inspectionOf(job, output);
-    const warnings = [...(inspection?.warnings || []), ...(inspection?.problem ? [inspection.problem] : [])];
+    const warnings = [...(inspection?.warnings || []), inspection?.problem, job.video[output].url_reason].filter(Boolean);
     return h('div', { class: 'about' },
       warnings.map((text) => h('p', { class: 'warning' }, text)),
       likeness(inspection), facts(job, output), copies(job, output, this.stack),
