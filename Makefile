@@ -51,7 +51,7 @@ setup: $(READY) node ## Make .venv with Python 3.13 and everything the other com
 	@echo "$(VENV) is ready."
 
 # The packages of the examples in TypeScript, as their lock files say.
-NODE := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard examples/*/package-lock.json))
+NODE := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard examples/*/package-lock.json scripts/*/package-lock.json))
 %/node_modules/.package-lock.json: %/package-lock.json
 	@command -v npm > /dev/null || { echo "The examples in TypeScript need Node.js 20 with npm: install it first." >&2; exit 1; }
 	@cd $* && npm ci --silent && touch node_modules/.package-lock.json
@@ -100,13 +100,15 @@ mutants: $(READY) ## Break the code on purpose, and fail unless the fault suite 
 	@python -m scripts.mutants $(ARGS)
 
 .PHONY: lint
-lint: $(READY) $(CFN_LINT)/.installed docs ## Check style, types, import contracts, generated files and the template; changes nothing
+lint: $(READY) $(CFN_LINT)/.installed docs node ## Check style, types, import contracts, generated files and the template; changes nothing
 	@ruff check .
 	@ruff format --check .
 	@mypy
 	@python -m scripts.contracts
 	@python -m scripts.lock --check
 	@python -m scripts.openapi --check
+	@cd scripts/openapi_lint && npm run --silent lint > /dev/null 2>&1 || npm run --silent lint
+	@python -m scripts.api_changes --check
 	@python -m scripts.schemas --check
 	@python -m scripts.lifecycle --check
 	@python -m scripts.cli_copies --check

@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 from scripts.generated import ROOT, keep
+from scripts.openapi_texts import enrich, version
 
 DOCUMENT = ROOT / "functions" / "docs" / "openapi.json"
 FUNCTIONS = ("submit", "jobs", "control", "batches", "models", "uploads", "docs")
@@ -57,7 +58,7 @@ def document() -> dict[str, Any]:
     from aws_lambda_powertools.event_handler.openapi.merge import OpenAPIMerge
 
     merge = OpenAPIMerge(
-        title="Stillmotion", version="1", openapi_version="3.1.0", description=DESCRIPTION, on_conflict="error"
+        title="Stillmotion", version=version(), openapi_version="3.1.0", description=DESCRIPTION, on_conflict="error"
     )
     for name in FUNCTIONS:
         merge.add_file(ROOT / "functions" / name / "app.py", "app")
@@ -76,8 +77,16 @@ def document() -> dict[str, Any]:
     made["components"]["securitySchemes"] = {"sigv4": SIGNATURE}
     for unused in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):
         made["components"]["schemas"].pop(unused, None)
-    made.pop("servers", None)
+    enrich(made, _codes())
     return made
+
+
+def _codes() -> list[str]:
+    """The names of errors that the API answers with, those of the HTTP layer included."""
+    from stillmotion.errors import ERRORS
+
+    leaves = [code for code, kind in ERRORS.items() if not kind.__subclasses__()]
+    return sorted([*leaves, "Throttled", "UnsupportedMediaType"])
 
 
 def _without_default_422(operation: dict[str, Any]) -> None:
