@@ -25,6 +25,11 @@ def test_every_alarm_has_its_section_and_no_other() -> None:
     assert set(SECTIONS) == set(ALARMS)
 
 
+@pytest.mark.parametrize("name", sorted(ALARMS))
+def test_an_alarm_names_its_section(name: str) -> None:
+    assert ALARMS[name]["AlarmDescription"].endswith(f" Runbook: docs/runbook.md#{name.lower()}")
+
+
 @pytest.mark.parametrize("name", sorted(SECTIONS))
 def test_a_section_says_what_how_bad_three_commands_and_when_over(name: str) -> None:
     text = SECTIONS[name]
