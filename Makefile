@@ -46,6 +46,13 @@ $(DOCS)/.installed: requirements-docs.txt $(READY)
 	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
 	@touch $@
 
+# And pip-audit.
+AUDIT := .venv-audit
+$(AUDIT)/.installed: requirements-audit.txt $(READY)
+	@python -m venv --clear $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-audit.txt
+	@touch $@
+
 .PHONY: setup
 setup: $(READY) node ## Make .venv with Python 3.13 and everything the other commands need
 	@echo "$(VENV) is ready."
@@ -115,7 +122,7 @@ lint: $(READY) $(CFN_LINT)/.installed docs node ## Check style, types, import co
 	@python -m scripts.reference --check
 	@python -m scripts.deployer --check
 	@python -m local.validate
-	@$(CFN_LINT)/bin/cfn-lint --template template.yaml --regions us-east-1 eu-central-1 us-gov-west-1 cn-north-1
+	@$(CFN_LINT)/bin/cfn-lint --template template.yaml docs/deployer.yaml $(wildcard examples/*/template.yaml) --regions us-east-1 eu-central-1 us-gov-west-1 cn-north-1
 
 .PHONY: bench
 bench: $(READY) ## Measure speed, memory and start-up against baselines: ARGS="transfer --json"
@@ -161,6 +168,14 @@ docs-files: openapi schemas lifecycle reference deployer ## Write every generate
 docs: $(DOCS)/.installed ## Build the documentation site into out/site; fails on a broken link
 	@NO_MKDOCS_2_WARNING=true $(DOCS)/bin/mkdocs build --strict --quiet
 
+.PHONY: release
+release: $(READY) ## Build a release into out/release: ARGS=--twice builds it twice and compares every byte
+	@python -m scripts.release $(ARGS)
+
+.PHONY: audit
+audit: $(AUDIT)/.installed ## Ask for known vulnerabilities of every locked package; needs the network
+	@python -m scripts.audit $(AUDIT)/bin/pip-audit
+
 .PHONY: build
 build: $(READY) ## Build the functions and the layer for AWS
 	@sam build
@@ -180,6 +195,6 @@ lock: $(READY) ## Resolve requirements-dev.in into requirements-dev.txt: ARGS=--
 .PHONY: clean
 clean: ## Remove what the commands made, also .venv; clips in out/ stay
 	@if [ -f .local/stack.json ] && [ -x $(VENV)/bin/python ]; then python -m local.serve stop; fi
-	@rm -rf .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage $(VENV) $(CFN_LINT) $(DOCS)
+	@rm -rf .aws-sam .local .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage $(VENV) $(CFN_LINT) $(DOCS) $(AUDIT)
 	@rm -rf examples/*/node_modules examples/*/dist examples/typescript/src/api.d.ts examples/cdk/cdk.out
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

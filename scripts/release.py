@@ -12,8 +12,8 @@
         sbom.cdx.json           CycloneDX: every package in the layers, with its licence
         LICENSE NOTICE CHANGELOG.md SHA256SUMS
 
-Layers with a file named ``BUILT_BY_DEPLOYER`` hold code that we may not ship: their sources are in the release, and
-``sam build`` builds them alone.
+A layer with packages that hold code under the GPL (see NOTICE) is not shipped: its sources are in the release, and
+``sam build`` there builds that layer and nothing else.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
@@ -34,7 +33,8 @@ from scripts.openapi_texts import version
 from scripts.release_files import deterministic_zip, sbom
 
 OUT = ROOT / "out" / "release"
-MARK = "BUILT_BY_DEPLOYER"
+NOT_SHIPPED = ("av",)
+"""Packages whose wheels contain code under the GPL."""
 EPOCH = "315532800"
 """1980-01-01, the oldest date that a ZIP file can hold."""
 BESIDE = ("LICENSE", "NOTICE", "CHANGELOG.md")
@@ -53,7 +53,8 @@ def release(target: Path) -> None:
         _run("sam", "build", "--build-dir", str(built), "--cache-dir", str(Path(folder) / "cache"))
         text = (built / "template.yaml").read_text()
         (target / "template.yaml").write_text(_packed(text, built, target))
-        components = sbom(version(), sorted(path for path in built.glob("*Layer") if path.is_dir()))
+        shipped = [path for path in sorted(built.glob("*Layer")) if not _left_out(path.name)]
+        components = sbom(version(), shipped)
         (target / "sbom.cdx.json").write_text(components)
     _wheel(target)
     for name in BESIDE:
@@ -71,33 +72,33 @@ def _packed(text: str, built: Path, target: Path) -> str:
         for place in ("CodeUri", "ContentUri", "DefinitionUri"):
             given = resource.get("Properties", {}).get(place)
             if isinstance(given, str):
-                text = _replaced(text, name, place, given, _artifact(built / given, target, resource))
+                text = _replaced(text, name, place, given, _artifact(name, built / given, target))
     return text
 
 
-def _artifact(path: Path, target: Path, resource: dict[str, Any]) -> str:
-    """Put a folder or a definition into the release; its relative path there."""
+def _artifact(name: str, path: Path, target: Path) -> str:
+    """Put a resource's folder or definition into the release; its relative path there."""
     if path.is_file():
         (target / "workflows").mkdir(exist_ok=True)
         shutil.copyfile(path, target / "workflows" / path.name)
         return f"workflows/{path.name}"
-    source = _source_of(resource)
-    if source is not None and (source / MARK).is_file():
-        shutil.copytree(source, target / "layers" / source.name, dirs_exist_ok=True)
+    if (source := _left_out(name)) is not None:
+        shutil.copytree(source, target / "layers" / source.name)
         return f"layers/{source.name}"
     content = deterministic_zip(path)
-    name = f"artifacts/{hashlib.sha256(content).hexdigest()[:16]}.zip"
-    (target / name).write_bytes(content)
-    return name
+    packed = f"artifacts/{hashlib.sha256(content).hexdigest()[:16]}.zip"
+    (target / packed).write_bytes(content)
+    return packed
 
 
-def _source_of(resource: dict[str, Any]) -> Path | None:
-    """Where a built layer's own sources lie, by what SAM notes of it."""
-    found = resource.get("Metadata", {}).get("SamResourceId")
-    if resource["Type"] != "AWS::Serverless::LayerVersion" or found is None:
+def _left_out(name: str) -> Path | None:
+    """Where the sources of a layer lie that may not be shipped built; ``None`` for everything else."""
+    resource = yaml_parse((ROOT / "template.yaml").read_text())["Resources"].get(name, {})
+    if resource.get("Type") != "AWS::Serverless::LayerVersion":
         return None
-    given = yaml_parse((ROOT / "template.yaml").read_text())["Resources"][found]["Properties"]["ContentUri"]
-    return ROOT / given
+    source = ROOT / str(resource["Properties"]["ContentUri"])
+    lines = (source / "requirements.txt").read_text().splitlines()
+    return source if any(line.partition("==")[0].strip() in NOT_SHIPPED for line in lines) else None
 
 
 def _replaced(text: str, name: str, place: str, given: str, path: str) -> str:
