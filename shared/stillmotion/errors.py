@@ -38,7 +38,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 MAX_CARRIED_CHARACTERS = 20_000
 """Of an error on its way through a state machine, where a cause is cut off at 32,768 (*AWS Step Functions quotas*)."""
@@ -55,6 +55,11 @@ class Fault:
     detail: str
     given: Any = None
     allowed: Any = None
+
+    @property
+    def place(self) -> str:
+        """The pointer as people read it, without RFC 6901's escapes: ``/metadata/größe``."""
+        return unquote(self.pointer.removeprefix("#")).replace("~1", "/").replace("~0", "~") or "/"
 
     def as_dict(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None}

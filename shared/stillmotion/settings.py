@@ -32,6 +32,10 @@ from stillmotion.setting_types import (
 
 _SHOWN_CHARACTERS = 200
 
+type DefaultModel = Annotated[
+    str, Text(r"([A-Za-z0-9._-]+/[A-Za-z0-9._:-]+)?", "a model's id (maker/model), or nothing")
+]
+
 
 class InvalidSetting(Exception):
     """An environment variable is not set, or its value is not allowed.
@@ -142,9 +146,7 @@ class SubmitSettings(ProviderSettings):
 class SubmitTaskSettings(SubmitSettings):
     """For submitting from the workflow: defaults for dropped pictures that say nothing themselves."""
 
-    default_model: Annotated[
-        str, Text(r"([A-Za-z0-9._-]+/[A-Za-z0-9._:-]+)?", "a model's id (maker/model), or nothing")
-    ]
+    default_model: DefaultModel
     default_prompt: Annotated[str, Text(r"[^\x00-\x1f\x7f]{0,1500}", "at most 1,500 characters on one line")]
     default_duration: Annotated[int | None, WholeNumber(1, 600, optional=True)]
     default_resolution: Resolution
@@ -188,10 +190,11 @@ class BatchesSettings(BatchSettings):
 
 @dataclass(frozen=True, slots=True)
 class PrepareBatchSettings(ProviderSettings):
-    """For preparing batches; the last two are the defaults of orders that do not say."""
+    """For preparing batches: defaults of rows that name no model, and of orders that do not say."""
 
     batch_table_name: Name
     output_bucket: Name
+    default_model: DefaultModel
     batch_max_concurrency: Annotated[int, WholeNumber(1, 1_000)]
     batch_tolerated_failure_percentage: Annotated[int, WholeNumber(0, 100)]
 

@@ -250,7 +250,7 @@ def preparing(settings: PrepareBatchSettings) -> Preparing:
     from stillmotion.batches.prepare import Limits, Preparing
 
     concurrency, tolerated = settings.batch_max_concurrency, settings.batch_tolerated_failure_percentage
-    limits = Limits(settings.output_bucket, concurrency, tolerated)
+    limits = Limits(settings.output_bucket, concurrency, tolerated, settings.default_model)
     store, jobs = batch_store(settings.batch_table_name), job_store(settings)
     return Preparing(store, jobs, catalogue(settings), object_store(), open_lines, limits)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stillmotion.batches.item import AttemptState, BatchItem, attempt_state
 from stillmotion.batches.manifest import Row
-from stillmotion.batches.rows import CheckedRow, InvalidRow, Rows, ValidRow, flattened, merged
+from stillmotion.batches.rows import InvalidRow, Rows, ValidRow, flattened, merged
 from stillmotion.errors import InvalidRequest
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import JobError, ProviderState
@@ -30,9 +30,24 @@ fields = st.sampled_from(
 )
 
 
-def read(data: dict[str, Any] | None, defaults: dict[str, Any] | None = None, problem: str = "") -> CheckedRow:
-    catalogue = ModelCatalogue(lambda: [VideoModel(id=MODEL, supported_durations=[4, 6, 8])])
-    return Rows(catalogue, FOLDER, defaults or {}).read(Row(1, data, problem))
+CHEAP, DEAR = (
+    VideoModel(
+        id=name,
+        supported_durations=[4, 6, 8],
+        supported_frame_images=["first_frame", "last_frame"],
+        pricing_skus={"per-video-second": price},
+    )
+    for name, price in (("maker/cheap", "0.02"), ("maker/dear", "0.50"))
+)
+
+
+def rows_of(defaults: dict[str, Any] | None = None, *models: VideoModel, default_model: str = "") -> Rows:
+    offered = models or (VideoModel(id=MODEL, supported_durations=[4, 6, 8]),)
+    return Rows(ModelCatalogue(lambda: list(offered)), FOLDER, defaults or {}, default_model)
+
+
+def read(row: Any, defaults: dict[str, Any] | None = None, problem: str = "") -> ValidRow | InvalidRow:
+    return rows_of(defaults).read(Row(1, row, problem))
 
 
 def wanted(data: dict[str, Any], defaults: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -119,6 +134,102 @@ def test_any_row_is_wanted_or_unusable(data: dict[str, Any]) -> None:
 def test_frames_in_full_and_in_short_are_refused_together() -> None:
     with pytest.raises(InvalidRequest):
         flattened({"first_frame": "a.png", "frame_images": [{}]})
+
+
+FIRST, LAST = (
+    {"type": "image_url", "image_url": {"url": f"s3://pictures/shoot/{name}.png"}, "frame_type": f"{name}_frame"}
+    for name in ("first", "last")
+)
+
+
+@pytest.mark.parametrize(
+    ("defaults", "row"),
+    [
+        ({"last_frame": "last.png"}, {"first_frame": "first.png"}),
+        ({"first_frame": "first.png"}, {"last_frame": "last.png"}),
+        ({"first_frame": "other.png", "last_frame": "last.png"}, {"first_frame": "first.png", "last_frame": None}),
+        ({"last_frame": "last.png"}, {"frame_images": [FIRST]}),
+        ({"frame_images": [LAST, FIRST]}, {"prompt": "p"}),
+        ({"frame_images": [FIRST]}, {"last_frame": "last.png"}),
+    ],
+)
+def test_frames_of_defaults_join_those_of_the_row(defaults: dict[str, Any], row: dict[str, Any]) -> None:
+    frames = wanted(row, {"model": MODEL} | defaults)["frame_images"]
+    for frame in frames:
+        frame["type"] = "image_url"
+    assert sorted(frames, key=lambda frame: str(frame["frame_type"])) == [FIRST, LAST]
+
+
+def test_objects_of_defaults_and_rows_are_joined_and_null_is_not_given() -> None:
+    defaults = {
+        "model": MODEL,
+        "prompt": "p",
+        "metadata": {"a": "1", "b": "2"},
+        "provider": {"options": {"google": {"parameters": {"x": 1, "y": 2}}}},
+    }
+    row = {"prompt": None, "metadata": {"b": "3"}, "provider": {"options": {"google": {"parameters": {"y": 3}}}}}
+    given = merged(flattened(defaults), flattened(row))
+    assert given["prompt"] == "p"
+    assert given["metadata"] == {"a": "1", "b": "3"}
+    assert given["provider"] == {"options": {"google": {"parameters": {"x": 1, "y": 3}}}}
+
+
+def test_metadata_given_in_two_ways_is_joined_or_refused() -> None:
+    assert flattened({"metadata": {"a": "1"}, "metadata.b": "2"}) == {"metadata": {"a": "1", "b": "2"}}
+    assert flattened({"metadata": "text", "metadata.b": "2"}) == {"metadata": "text"}
+    with pytest.raises(InvalidRequest, match="'a' twice"):
+        flattened({"metadata": {"a": "1"}, "metadata.a": "2"})
+
+
+def test_a_row_that_names_no_model_gets_one_and_no_sound() -> None:
+    chosen = rows_of(None, DEAR, CHEAP).read(Row(1, {"first_frame": "a.png"}))
+    assert isinstance(chosen, ValidRow)
+    asked = chosen.request.as_given()
+    assert (asked["model"], asked["duration"], asked["generate_audio"]) == ("maker/cheap", 4, False)
+    assert chosen.filled == {"model", "duration", "generate_audio"}
+    by_default = rows_of(None, DEAR, CHEAP, default_model="maker/dear").read(Row(1, {"first_frame": "a.png"}))
+    assert isinstance(by_default, ValidRow)
+    assert by_default.model.id == "maker/dear"
+
+
+def test_a_row_keeps_its_name_and_its_model_when_prices_change() -> None:
+    row = Row(1, {"first_frame": "a.png"})
+    first = rows_of(None, DEAR, CHEAP).read(row)
+    later = rows_of(None, CHEAP.model_copy(update={"pricing_skus": {"per-video-second": "0.9"}}), DEAR)
+    again = later.read(row)
+    assert isinstance(first, ValidRow)
+    assert isinstance(again, ValidRow)
+    assert (first.model.id, again.model.id) == ("maker/cheap", "maker/dear")
+    assert first.content_id == again.content_id
+    kept = later.as_submitted(again, first.request.as_given())
+    assert (kept.request, kept.model.id) == (first.request, "maker/cheap")
+    gone = rows_of(None, DEAR).as_submitted(again, first.request.as_given())
+    assert gone.request == first.request
+
+
+@pytest.mark.parametrize(
+    ("row", "item_id", "detail"),
+    [
+        (
+            Row(3, {"item_id": 7.0, "model": MODEL, "prompt": "p", "duration": "4s"}, line=9),
+            "7",
+            "Row 3 (line 9): /duration: input should be a valid integer",
+        ),
+        (Row(3, None, "has 4 cells for 3 columns", 9, "A"), "A", "Row 3 (line 9) has 4 cells for 3 columns."),
+        (Row(3, {"item_id": "a\tb"}, line=9), "a\N{REPLACEMENT CHARACTER}b", "Row 3 (line 9): item_id 'a"),
+        (Row(3, {"item_id": "x" * 200}, line=9), "x" * 127 + "…", "must be 1 to 128 printable characters"),
+        (
+            Row(3, {"item_id": "i", "model": MODEL, "metadata.größe*": "1", "prompt": "p"}, line=9),
+            "i",
+            "/metadata/größe*: must consist of",
+        ),
+    ],
+)
+def test_an_invalid_row_keeps_its_item_id_and_says_its_line(row: Row, item_id: str, detail: str) -> None:
+    found = rows_of().read(row)
+    assert isinstance(found, InvalidRow)
+    assert found.item_id == item_id
+    assert detail in found.error.detail
 
 
 def failed(code: str, **changes: Any) -> Any:

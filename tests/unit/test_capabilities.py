@@ -64,7 +64,7 @@ def test_what_the_model_states_it_lacks_is_refused_by_name(
         check(a_request(**changes), model(**STATED))
     [fault] = refused.value.faults
     assert (fault.pointer, fault.given, fault.allowed) == (pointer, given, allowed)
-    assert pointer in refused.value.detail
+    assert f"{fault.place} {fault.detail}" in refused.value.detail
     assert "nothing was submitted" in refused.value.detail
 
 

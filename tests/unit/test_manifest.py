@@ -48,9 +48,10 @@ def read(data: bytes | str, name: str, size: int = 7) -> list[Row]:
     return list(read_rows(pieces(data if isinstance(data, bytes) else data.encode(), size), name))
 
 
-def as_csv(data: list[dict[str, Any]]) -> str:
+def as_csv(data: list[dict[str, Any]], delimiter: str = ",") -> str:
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(dict.fromkeys(name for row in data for name in row)))
+    columns = list(dict.fromkeys(name for row in data for name in row))
+    writer = csv.DictWriter(out, columns, delimiter=delimiter)
     writer.writeheader()
     writer.writerows(
         {name: str(value).lower() if isinstance(value, bool) else value for name, value in row.items()} for row in data
@@ -65,10 +66,18 @@ def as_lines(data: list[Any]) -> str:
 @given(rows, st.integers(1, 64), st.booleans())
 def test_the_three_forms_give_the_same_rows(data: list[dict[str, Any]], size: int, mark: bool) -> None:
     start = b"\xef\xbb\xbf" if mark else b""
-    expected = [Row(number, row) for number, row in enumerate(data, start=1)]
-    assert read(start + as_lines(data).encode(), "rows.jsonl", size) == expected
-    assert read(start + json.dumps(data, indent=1).encode(), "rows.json", size) == expected
-    assert read(start + as_csv(data).encode(), "rows.csv", size) == expected
+    forms = {
+        "rows.jsonl": as_lines(data),
+        "rows.json": json.dumps(data, indent=1),
+        "wrapped.json": json.dumps({"items": data}, indent=2),
+        "laid-out.json": "".join(json.dumps(row, indent=4) + "\n" for row in data),
+        "rows.csv": as_csv(data),
+        "rows.tsv": as_csv(data, delimiter="\t"),
+        "german.csv": as_csv(data, delimiter=";"),
+    }
+    for name, form in forms.items():
+        found = read(start + form.encode(), name, size)
+        assert [(row.number, row.data) for row in found] == list(enumerate(data, start=1)), name
 
 
 @given(rows)
@@ -129,7 +138,10 @@ def test_blank_lines_and_blank_rows_are_no_rows() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    ['[{"a": 1}', '[{"a": 1}}', '[{"a": 1}] {"b": 2}', '[{"a": "b]', "[1] x", '[{"a": 1}][]'],
+    [
+        *('[{"a": 1}', '[{"a": 1}}', '[{"a": 1}] {"b": 2}', '[{"a": "b]', "[1] x", '[{"a": 1}][]'),
+        *('{"items": [{"a": 1}]', '{"items": [{"a": 1}], "b": 2}', '{"items": [{"a": 1}]} {"b": 2}'),
+    ],
 )
 def test_an_array_that_is_not_whole_is_refused(data: str) -> None:
     with pytest.raises(InvalidRequest, match="array"):
@@ -150,22 +162,102 @@ def test_csv_cells_become_the_requests_own_types() -> None:
 def test_a_csv_row_may_be_shorter_than_the_header_and_not_longer() -> None:
     short, long = read("model,prompt,seed\nm,p\nm,p,1,2\n", "rows.csv")
     assert short.data == {"model": "m", "prompt": "p"}
-    assert long.problem == "has 4 cells for 3 columns"
+    assert long.problem == "has 4 cells for 3 columns: '2' is in none of them"
 
 
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b"model,colour\nm,red\n", "no column 'colour'"),
-        (b"model,model\nm,m\n", "each column once"),
-        (b'model\n"m\n', "cannot be read"),
-        ("model\nKäse\n".encode("latin-1"), "not UTF-8"),
+        (b"model,colour\nm,red\n", r"no column 'colour' \(line 1, column 2, cell 'colour'\)"),
+        (b"\nmodel,seed,model\nm,1,m\n", r"'model' twice \(line 2, column 3, cell 'model'\)"),
+        (b'model,prompt\nm,"p\nq\n', r"line 2, column 2 \(prompt\), cell '\"p q' has a quote that is never closed"),
+        (b'model,prompt\nm,p\nm,"a "big" cat"\n', r"line 3, column 2 \(prompt\), cell .* has a stray quote"),
+        ("model,prompt\nm,p\nm,Käse\n".encode("latin-1"), r"not UTF-8: line 3, column 2 \(prompt\), cell near .*Käse"),
+        ("prompt;Größe\n".encode("cp1252"), r"not UTF-8: line 1, column 2, cell near .*Größe.* Save it as UTF-8"),
+        ("model\nm\n".encode("utf-16"), "is UTF-16 text.*CSV UTF-8"),
+        ("model\nm\n".encode("utf-16-be"), "is UTF-16 text"),
+        (b"PK\x03\x04" + bytes(100), "is an Excel or OpenDocument workbook"),
         (b"model\n" + b"x" * (MAX_ROW_BYTES + 1) + b"\n", "has more than"),
     ],
 )
 def test_a_csv_that_cannot_be_read_to_its_end_is_refused(data: bytes, told: str) -> None:
     with pytest.raises(InvalidRequest, match=told):
         read(data, "rows.csv", 4096)
+
+
+@pytest.mark.parametrize("data", ['{\n"a": 1\n}\n{', '{\n"a": 1\n}\nx', '{\n"frame_images": [1}\n]'])
+def test_objects_that_do_not_follow_each_other_are_refused_with_their_line(data: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"JSON object .*\(line [34]\)|object has no end \(line 4\)"):
+        read(data, "rows.json")
+
+
+def test_a_json_line_in_another_encoding_refuses_the_manifest() -> None:
+    with pytest.raises(InvalidRequest, match="not UTF-8: line 2, byte 0xe4"):
+        read('{"prompt": "p"}\n{"prompt": "Käse"}\n'.encode("latin-1"), "rows.jsonl")
+
+
+def test_an_object_that_begins_with_a_list_of_its_own_is_a_row() -> None:
+    rows = [{"frame_images": [{}], "prompt": "p"}, {"input_references": [], "prompt": "q"}]
+    for data in (as_lines(rows), "".join(json.dumps(row, indent=1) for row in rows)):
+        assert [row.data for row in read(data, "rows.json")] == rows
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "\ufeffsep=;", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_a_csv_of_a_german_excel_is_read(first: str, end: str, size: int) -> None:
+    lines = [first] if first.strip("\ufeff") else []
+    text = end.join([*lines, "prompt;duration;generate_audio;;", '"a; ""b""\nc";4,0;FALSCH;;', ";;;;", "d;;WAHR"])
+    assert [row.data for row in read(("\ufeff" if first == "\ufeff" else "") + text, "rows.csv", size)] == [
+        {"prompt": 'a; "b"\nc', "duration": 4, "generate_audio": False},
+        {"prompt": "d", "generate_audio": True},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        *(("4", 4), ("4.0", 4), ("4.00", 4), ("4,0", 4), ("-5", -5)),
+        *(("4.5", "4.5"), ("1E+05", "1E+05"), ("4,000", "4,000"), ("4s", "4s"), ("٤x", "٤x")),
+    ],
+)
+def test_whole_numbers_are_taken_as_programs_write_them(cell: str, value: Any) -> None:
+    assert [row.data for row in read(f'duration,seed\n"{cell}","{cell}"\n', "rows.csv")] == [
+        {"duration": value, "seed": value}
+    ]
+
+
+def test_only_the_index_of_pandas_may_stand_in_a_nameless_column() -> None:
+    for header in (",prompt,", "Unnamed: 0,prompt,Unnamed: 2"):
+        read_back = read(f"{header}\n0,p\n1,q,\nx,r\n3,s,t\n4,u,,,\n5,v,,,w\n", "rows.csv")
+        assert [row.data and row.data["prompt"] for row in read_back] == ["p", "q", None, None, "u", None]
+        assert [row.problem for row in read_back if row.problem] == [
+            "has 'x' in column 1, which has no name",
+            "has 't' in column 3, which has no name",
+            "has 5 cells for 3 columns: 'w' is in none of them",
+        ]
+
+
+def test_every_row_knows_its_line() -> None:
+    assert [row.line for row in read('prompt\n\n"a\nb"\n\nc\n', "rows.csv")] == [3, 6]
+    assert [row.line for row in read("sep=,\r\nprompt\r\na\r\n", "rows.csv")] == [3]
+    assert [row.line for row in read('\n{"a": 1}\n\n{"a": 2}\n', "rows.jsonl")] == [2, 4]
+    assert [row.line for row in read('\n[\n\n {"a":\n1},\n{"a": 2}, {\n}\n]', "rows.json")] == [4, 6, 6]
+    assert [row.line for row in read('{\n"items": [\n{"a": 1},\n{"a": 2}]}', "rows.json")] == [3, 4]
+    assert [row.line for row in read('{\n"a": 1\n}\n\n{\n"a": 2\n}\n', "rows.json")] == [1, 5]
+
+
+def test_a_row_that_cannot_be_read_keeps_its_item_id() -> None:
+    broken = '{"item_id": "é1", "prompt" }'
+    large = '{"item_id": 7, "prompt": "' + "x" * MAX_ROW_BYTES + '"}'
+    for data, name in ((f"{broken}\n{large}\n", "x.jsonl"), (f"[{broken}, {large}]", "x.json")):
+        assert [(row.data, row.item_id) for row in read(data, name, 1000)] == [(None, "é1"), (None, 7)]
+    assert [row.item_id for row in read("prompt,item_id\np,7,x\n", "x.csv")] == ["7"]
+    assert [row.problem for row in read('{"prompt": "a", "prompt": "b"}', "x.jsonl")] == ["gives 'prompt' twice"]
+
+
+def test_space_of_any_length_before_the_rows_is_not_held() -> None:
+    assert read_rows(iter([b" \n" * 1000] * 1000 + [b"{}"]), "x.jsonl").__next__() == Row(1, {}, line=1_000_001)
 
 
 def _many(form: str, count: int) -> Iterator[bytes]:

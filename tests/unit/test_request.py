@@ -169,8 +169,9 @@ def test_every_wrong_field_is_named_with_value_and_remedy() -> None:
 
 
 def test_the_text_of_a_refusal_tells_every_fault_and_what_to_do() -> None:
-    told = refusal({"prompt": "p", "duration": 0, "colour": 1}).detail
-    assert all(pointer in told for pointer in ("#/model", "#/duration", "#/colour"))
+    told = refusal({"prompt": "p", "duration": 0, "colour": 1, "metadata": {"größe/~": 1}}).detail
+    assert all(f"{place}: " in told for place in ("/model", "/duration", "/colour", "/metadata/größe/~"))
+    assert "#" not in told
     assert told.endswith("Correct this and send the request again; nothing was submitted.")
 
 

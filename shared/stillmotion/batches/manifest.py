@@ -1,49 +1,42 @@
 """The rows of a manifest, one at a time and in memory that does not depend on its size.
 
     rows.jsonl    a JSON object on each line
-    rows.json     an array of JSON objects, or JSON lines
+    rows.json     an array of JSON objects, alone or as the one field of an object; or objects one after another
     rows.csv      a header line, then a row on each line; an empty cell is a field that is not given
 
-The extension says which it is, else the content does. What is wrong with one row is reported with that row; what makes
-the rest unreadable (an array that never ends, a CSV that is not UTF-8) refuses the manifest.
+Where content and extension disagree, the content decides. A fault of one row is reported with that row; what makes
+the rest unreadable (an array that never ends, a quote that never closes, an encoding other than UTF-8) refuses the
+manifest, with its line.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
+from stillmotion.batches.csv_manifest import csv_rows
+from stillmotion.batches.json_manifest import array_rows, line_rows, series_rows
+from stillmotion.batches.manifest_row import MAX_ROW_BYTES, METADATA, Row
 from stillmotion.errors import InvalidRequest
 
-MAX_ROW_BYTES = 64 * 1024
-"""Of one row: it rides through the state of a workflow, four times at worst, where 256 KiB are the limit."""
+__all__ = ["MAX_ROW_BYTES", "METADATA", "SUFFIXES", "Row", "read_rows"]
+
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv")
-METADATA = "metadata."
-COLUMNS = (
-    *("item_id", "model", "prompt", "duration", "resolution", "aspect_ratio", "size", "generate_audio", "seed"),
-    *("first_frame", "last_frame"),
-)
-_TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_WHOLE = re.compile(r"-?\d{1,19}")
 _BOM = b"\xef\xbb\xbf"
-_OUTSIDE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\],]', re.DOTALL)
-"""A whole string, or a sign: also the quote of a string that goes on in the next piece."""
-_INSIDE = re.compile(rb'["\\]')
-_TOO_LARGE = f"has more than {MAX_ROW_BYTES:,} bytes; name pictures by their addresses"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row: its number (the first is 1), and what it says, or what is wrong with it."""
-
-    number: int
-    data: dict[str, Any] | None
-    problem: str = ""
+_HEAD_BYTES = 256
+_WRAPPER = re.compile(rb'\{\s*"((?:[^"\\]|\\.){1,100})"\s*:\s*(?=\[)')
+_OWN_LISTS = (b"frame_images", b"input_references")
+"""The fields of a request that are lists: an object that begins with one is a row."""
+_FOREIGN = (
+    (b"\xff\xfe", "UTF-16 text"),
+    (b"\xfe\xff", "UTF-16 text"),
+    (b"PK\x03\x04", "an Excel or OpenDocument workbook"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
+    (b"%PDF", "a PDF"),
+    (b"\x1f\x8b", "compressed (gzip)"),
+)
 
 
 def read_rows(chunks: Iterable[bytes], name: str) -> Iterator[Row]:
@@ -56,175 +49,62 @@ def read_rows(chunks: Iterable[bytes], name: str) -> Iterator[Row]:
     Raises:
         InvalidRequest: it is none, or cannot be read to its end.
     """
-    head, rest = _head(iter(chunks))
-    whole = chain([head], rest)
+    head, blank, rest = _head(iter(chunks))
+    _check_kind(head)
+    if not head:
+        return iter(())
     suffix = f".{name.rpartition('.')[2].lower()}"
-    if suffix == ".csv" or (suffix not in SUFFIXES and head[:1] not in (b"", b"[", b"{")):
-        return _csv_rows(_lines(whole))
-    if head[:1] == b"[" and suffix not in (".jsonl", ".ndjson"):
-        return _json_rows(_elements(whole))
-    return _json_rows(line for line in _lines(whole) if line is None or line.strip())
+    if head[:1] not in (b"[", b"{") and (suffix == ".csv" or suffix not in SUFFIXES):
+        return csv_rows(chain([head], rest), blank)
+    wrapper = _WRAPPER.match(head)
+    if wrapper is not None and wrapper[1] not in _OWN_LISTS:
+        begun = blank + head[: wrapper.end()].count(b"\n")
+        return array_rows(chain([head[wrapper.end() :]], rest), begun, wrapper=wrapper[1].decode(errors="replace"))
+    if head[:1] == b"[":
+        return array_rows(chain([head], rest), blank)
+    if _is_laid_out(head, lines=suffix in (".jsonl", ".ndjson")):
+        return series_rows(chain([head], rest), blank)
+    return line_rows(chain([head], rest), blank)
 
 
-def _head(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """The first bytes that are not space, and what follows them."""
-    head = b""
+def _head(chunks: Iterator[bytes]) -> tuple[bytes, int, Iterator[bytes]]:
+    """The first line that holds something, with what came in one piece with it; the number of line ends before it;
+    and what follows. Of an endless line there is as much as a row may have."""
+    head, blank = b"", 0
     for chunk in chunks:
-        head = (head + chunk).removeprefix(_BOM)
+        head += chunk
         # Of a byte order mark cut in two, the rest is still to come.
-        if head.lstrip() and not _BOM.startswith(head):
-            return head.lstrip(), chunks
-        head = head if _BOM.startswith(head) else b""
-    return head.strip(), iter(())
+        if not _BOM.startswith(head):
+            text = head.removeprefix(_BOM).lstrip()
+            blank += head[: len(head) - len(text)].count(b"\n")
+            head = text
+        # So is that of a line, or of a wrapper's field.
+        if b"\n" in head[_HEAD_BYTES:] or len(head) > MAX_ROW_BYTES:
+            break
+    return head.removeprefix(_BOM), blank, chunks
 
 
-def _lines(chunks: Iterable[bytes]) -> Iterator[bytes | None]:
-    """Each line without its end; ``None`` for one that is too large."""
-    line, dropped = bytearray(), False
-    for chunk in chunks:
-        *ended, open_end = chunk.split(b"\n")
-        for piece in ended:
-            line += piece
-            yield None if dropped or len(line) > MAX_ROW_BYTES else bytes(line)
-            line.clear()
-            dropped = False
-        line += open_end
-        if len(line) > MAX_ROW_BYTES:
-            line.clear()
-            dropped = True
-    if line or dropped:
-        yield None if dropped else bytes(line)
-
-
-def _json_rows(texts: Iterable[bytes | None]) -> Iterator[Row]:
-    for number, text in enumerate(texts, start=1):
-        if text is None:
-            yield Row(number, None, _TOO_LARGE)
-            continue
-        try:
-            data = json.loads(text.decode())
-        except (ValueError, RecursionError) as error:
-            yield Row(number, None, f"is not JSON ({type(error).__name__})")
-            continue
-        fits = isinstance(data, dict)
-        yield Row(number, data if fits else None, "" if fits else "is not a JSON object")
-
-
-def _elements(chunks: Iterable[bytes]) -> Iterator[bytes | None]:
-    """Each element of a JSON array, cut out by its brackets and not looked into; ``None`` for one too large.
-
-    Raises:
-        InvalidRequest: it is not one array from beginning to end.
-    """
-    scanner = _Scanner()
-    for chunk in chunks:
-        yield from scanner.feed(chunk)
-    if scanner.depth or not scanner.begun:
-        raise InvalidRequest("The manifest's JSON array has no end. Upload it whole; nothing was started.")
-
-
-class _Scanner:
-    """Follows strings and brackets through pieces of any size."""
-
-    def __init__(self) -> None:
-        self.depth = 0
-        self.begun = False
-        self._quoted = self._escaped = self._dropped = False
-        self._element = bytearray()
-
-    def feed(self, chunk: bytes) -> Iterator[bytes | None]:
-        at = start = 0
-        while at < len(chunk):
-            if self._escaped:
-                self._escaped = False
-                at += 1
-                continue
-            found = (_INSIDE if self._quoted else _OUTSIDE).search(chunk, at)
-            if found is None:
-                break
-            sign, at = found[0], found.end()
-            if self._quoted:
-                self._quoted, self._escaped = sign == b"\\", sign == b"\\"
-                continue
-            if len(sign) > 1 and self.depth:
-                continue
-            ends = self.depth == 1 and sign in b",]}"
-            if ends:
-                self._keep(chunk[start : at - 1])
-                yield from self._take(last=sign != b",")
-            opens = self.depth == 0 and sign in b"[{"
-            self._turn(sign, b"" if self.depth else chunk[start : at - 1])
-            start = at if ends or opens else start
-        self._keep(chunk[start:])
-
-    def _turn(self, sign: bytes, before: bytes) -> None:
-        """Go on behind a sign outside of strings."""
-        astray = self.begun or before.strip() or sign != b"["
-        if (self.depth == 0 and astray) or (self.depth == 1 and sign == b"}"):
-            raise InvalidRequest("The manifest is not one JSON array. Correct it; nothing was started.")
-        self.begun = True
-        self._quoted = sign == b'"'
-        self.depth += (sign in b"[{") - (sign in b"]}")
-
-    def _keep(self, piece: bytes) -> None:
-        if self.depth == 0:
-            if self.begun and piece.strip():
-                raise InvalidRequest("Something follows the manifest's JSON array. Correct it; nothing was started.")
-            return
-        self._element += piece
-        if len(self._element) > MAX_ROW_BYTES:
-            self._element.clear()
-            self._dropped = True
-
-    def _take(self, *, last: bool) -> Iterator[bytes | None]:
-        if self._dropped or self._element.strip() or not last:
-            yield None if self._dropped else bytes(self._element)
-        self._element.clear()
-        self._dropped = False
-
-
-def _csv_rows(lines: Iterator[bytes | None]) -> Iterator[Row]:
-    reader = csv.reader((_text(line) for line in lines), strict=True)
-    try:
-        columns = [column.strip() for column in next(reader, [])]
-        _check_columns(columns)
-        cells = (row for row in reader if any(cell.strip() for cell in row))
-        for number, row in enumerate(cells, start=1):
-            yield _csv_row(number, columns, row)
-    except csv.Error as error:
-        raise InvalidRequest(f"The manifest's CSV cannot be read ({error}). Correct it; nothing was started.") from None
-
-
-def _text(line: bytes | None) -> str:
-    if line is None:
-        raise InvalidRequest(f"A line of the manifest {_TOO_LARGE}. Nothing was started.")
-    try:
-        return line.decode() + "\n"
-    except UnicodeDecodeError:
-        raise InvalidRequest("The manifest's CSV is not UTF-8. Save it as UTF-8; nothing was started.") from None
-
-
-def _check_columns(columns: list[str]) -> None:
-    unknown = [column for column in columns if column not in COLUMNS and not column.startswith(METADATA)]
-    if unknown or not columns or len(set(columns)) < len(columns):
-        what = f"no column '{unknown[0][:80]}'" if unknown else "each column once, in its first line"
+def _check_kind(head: bytes) -> None:
+    found = next((kind for start, kind in _FOREIGN if head.startswith(start)), None)
+    if found is None and b"\0" in head[:4]:
+        found = "UTF-16 text"
+    if found is not None:
         raise InvalidRequest(
-            f"A CSV manifest has {what}. It has {', '.join(COLUMNS)} and {METADATA}<name>; nothing was started."
+            f"The manifest is {found}, not CSV or JSON in UTF-8. Save it as such: in Excel as 'CSV UTF-8 (comma "
+            "delimited)'; nothing was started."
         )
 
 
-def _csv_row(number: int, columns: list[str], cells: list[str]) -> Row:
-    if len(cells) > len(columns):
-        return Row(number, None, f"has {len(cells)} cells for {len(columns)} columns")
-    if sum(map(len, cells)) > MAX_ROW_BYTES:
-        return Row(number, None, _TOO_LARGE)
-    # Rows may be shorter than the header: spreadsheets leave out what is empty at the end.
-    given = {column: cell.strip() for column, cell in zip(columns, cells, strict=False) if cell.strip()}
-    return Row(number, {column: _typed(column, cell) for column, cell in given.items()})
-
-
-def _typed(column: str, cell: str) -> Any:
-    """A cell as the request's own type; what is not of it stays text, and is refused by the column's name later."""
-    if column in ("duration", "seed") and _WHOLE.fullmatch(cell):
-        return int(cell)
-    return _TRUTHS.get(cell.lower(), cell) if column == "generate_audio" else cell
+def _is_laid_out(head: bytes, *, lines: bool) -> bool:
+    """Whether JSON objects are spread over lines. Of a file that calls itself JSON lines, only a lone brace says so:
+    there, a first line that cannot be read is that row's own fault."""
+    first = head.partition(b"\n")[0].strip()
+    if first == b"{":
+        return True
+    if lines or len(first) > MAX_ROW_BYTES or not first.startswith(b"{"):
+        return False
+    try:
+        json.loads(first.decode())
+    except (ValueError, RecursionError):
+        return True
+    return False

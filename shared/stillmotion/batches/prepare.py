@@ -32,11 +32,12 @@ MAX_TOLD = 5
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where lists go, and what holds for orders that do not say."""
+    """Where lists go, and what holds for orders and rows that do not say; no ``default_model`` is the cheapest."""
 
     output_bucket: str
     max_concurrency: int
     tolerated_failure_percentage: float
+    default_model: str = ""
 
     def completed(self, order: Order) -> Order:
         """The order with a value for every limit."""
@@ -101,11 +102,11 @@ class Preparing:
             ProviderError, StorageFailed: may be tried again.
         """
         tally = _Tally()
-        rows = Rows(self._catalogue, batch.manifest.folder, batch.order.defaults)
+        rows = Rows(self._catalogue, batch.manifest.folder, batch.order.defaults, self._limits.default_model)
         read = (rows.read(row) for row in read_rows(self._chunks(batch.manifest), batch.manifest.key))
         with self._open_lines(self._limits.output_bucket, batch.items_key) as items:
             for group in batched(read, ROWS_AT_A_TIME, strict=False):
-                self._list_or_record(batch, self._named(group, tally), items, tally)
+                self._list_or_record(batch, rows, self._named(group, tally), items, tally)
             _judge(batch, tally)
         prepared = batch.changed(
             status=BatchStatus.RUNNING,
@@ -128,7 +129,9 @@ class Preparing:
                 "nothing was started."
             ) from None
 
-    def _named(self, group: tuple[CheckedRow, ...], tally: _Tally) -> list[tuple[str, CheckedRow]]:
+    def _named(
+        self, group: tuple[ValidRow | InvalidRow, ...], tally: _Tally
+    ) -> list[tuple[str, ValidRow | InvalidRow]]:
         """Each row with its item id: its own, or made of what it asks for and how often that came before."""
         named = []
         for row in group:
@@ -137,7 +140,8 @@ class Preparing:
                 raise InvalidRequest(f"The manifest has more than {MAX_ITEMS:,} rows. Split it; nothing was started.")
             if row.item_id is not None:
                 item_id = row.item_id
-                if tally.times(item_id) > 1:
+                names_it = isinstance(row, ValidRow) or not row.unusable_id
+                if names_it and tally.times(item_id) > 1:
                     tally.twice.append(item_id)
             elif isinstance(row, ValidRow):
                 known = tally.times(row.content_id)
@@ -148,18 +152,21 @@ class Preparing:
         return named
 
     def _list_or_record(
-        self, batch: Batch, named: list[tuple[str, CheckedRow]], items: LineSink, tally: _Tally
+        self, batch: Batch, rows: Rows, named: list[tuple[str, CheckedRow]], items: LineSink, tally: _Tally
     ) -> None:
+        """Write the rows that are to be run into the list, and record the outcome of the others."""
         found = self._attempts(batch, [item_id for item_id, row in named if isinstance(row, ValidRow)])
-        settled: list[dict[str, Any]] = []
+        outcomes: list[dict[str, Any]] = []
         for item_id, row in named:
             if isinstance(row, InvalidRow):
-                settled.append(failed(row.number, item_id, row.error))
+                outcomes.append(failed(row.number, item_id, row.error))
                 continue
             item, job = found[item_id]
+            if job is not None and row.filled:
+                row = rows.as_submitted(row, job.request)
             ended = _ended(row, item, job)
             if ended is not None:
-                settled.append(ended)
+                outcomes.append(ended)
                 continue
             tally.to_run += 1
             if attempt_state(job) is AttemptState.NEW or (job is not None and job.provider.job_id is None):
@@ -167,9 +174,9 @@ class Preparing:
                 tally.unpriced += not price.certain
                 tally.cost += price.at_most or 0
             items.write(_line(batch, row, item))
-        tally.skipped += sum(outcome["status"] == "skipped" for outcome in settled)
-        tally.failed += sum(outcome["status"] == "failed" for outcome in settled)
-        self._store.record(batch.id, batch.run, settled)
+        tally.skipped += sum(outcome["status"] == "skipped" for outcome in outcomes)
+        tally.failed += sum(outcome["status"] == "failed" for outcome in outcomes)
+        self._store.record(batch.id, batch.run, outcomes)
 
     def _attempts(self, batch: Batch, item_ids: list[str]) -> dict[str, tuple[BatchItem, Job | None]]:
         """Each item's attempt of this run, and the job that an earlier run has left for it."""

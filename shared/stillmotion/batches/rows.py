@@ -2,44 +2,63 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stillmotion.batches.item import MAX_ITEM_ID_CHARACTERS
-from stillmotion.batches.manifest import METADATA, Row
-from stillmotion.errors import Fault, InvalidRequest, Refused
-from stillmotion.generation.submit import request_hash
+from stillmotion.batches.manifest_row import METADATA, Row
+from stillmotion.errors import Fault, InvalidRequest, Refused, UnknownModel
+from stillmotion.generation.defaults import Defaults
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel, check
 from stillmotion.requests.drop_folder import whole_addresses
 from stillmotion.requests.video_request import VideoRequest, parse_request
 
 _FRAMES = ("first_frame", "last_frame")
 _SHAPE = ("resolution", "aspect_ratio")
+_GROUPS = ("metadata", "provider", "trace")
+"""Fields that are objects: a row's and the defaults' are put together, name by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ValidRow:
-    """A row that asks for a video; ``item_id`` is ``None`` where the row gives none."""
+    """A row that asks for a video.
+
+    Attributes:
+        item_id: ``None`` where the row gives none.
+        filled: the fields of the request that neither the row nor the batch gives: a model was chosen, for example.
+    """
 
     number: int
     item_id: str | None
     request: VideoRequest
     model: VideoModel
+    filled: frozenset[str] = frozenset()
 
     @property
     def content_id(self) -> str:
-        """What the row is called by what it asks for."""
-        return f"row-{request_hash(self.request)[:20]}"
+        """What the row is called by what it asks for: the same on every run, whatever is filled in then."""
+        asked = {name: value for name, value in self.request.as_given().items() if name not in self.filled}
+        canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+        return f"row-{hashlib.sha256(canonical.encode()).hexdigest()[:20]}"
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidRow:
-    """A row that cannot be taken on, and why."""
+    """A row that cannot be taken on, and why.
+
+    Attributes:
+        item_id: as the row gives it, made fit to be shown; ``None`` where it gives none.
+        unusable_id: the ``item_id`` itself is the fault, so that it names nothing.
+    """
 
     number: int
     item_id: str | None
     error: Refused
+    unusable_id: bool = False
 
 
 type CheckedRow = ValidRow | InvalidRow
@@ -51,12 +70,16 @@ class Rows:
     Args:
         folder: what relative addresses are relative to.
         defaults: fields of rows that do not say them themselves.
+        default_model: the model of rows for which neither names one; empty to choose the cheapest.
     """
 
-    def __init__(self, catalogue: ModelCatalogue, folder: str, defaults: Mapping[str, Any]) -> None:
+    def __init__(
+        self, catalogue: ModelCatalogue, folder: str, defaults: Mapping[str, Any], default_model: str = ""
+    ) -> None:
         self._catalogue = catalogue
         self._folder = folder
         self._defaults = flattened(defaults)
+        self._fill = Defaults(catalogue, default_model)
 
     def read(self, row: Row) -> CheckedRow:
         """What a row asks for.
@@ -64,57 +87,132 @@ class Rows:
         Raises:
             ProviderError: the list of models cannot be had.
         """
-        item_id: str | None = None
+        given = row.item_id if row.data is None else row.data.get("item_id")
+        try:
+            item_id = _item_id(given)
+        except InvalidRequest as error:
+            return InvalidRow(row.number, _shown_id(given), _located(row, error), unusable_id=True)
         try:
             if row.data is None:
-                raise InvalidRequest(f"Row {row.number} {row.problem}. Correct it; it was not submitted.")
-            data = dict(row.data)
-            item_id = _item_id(data.pop("item_id", None))
-            request = parse_request(whole_addresses(merged(self._defaults, flattened(data)), self._folder))
+                raise InvalidRequest(f"{row.place} {row.problem}. Correct it; it was not submitted.")
+            data = flattened({name: row.data[name] for name in row.data if name != "item_id"})
+            asked = whole_addresses(merged(self._defaults, data), self._folder)
+            whole = self._fill.complete(asked)
+            request = parse_request(whole)
             model = self._catalogue.find(request.model)
             check(request, model)
         except Refused as error:
-            return InvalidRow(row.number, item_id, error)
-        return ValidRow(row.number, item_id, request, model)
+            return InvalidRow(row.number, item_id, error if row.data is None else _located(row, error))
+        filled = frozenset(name for name in whole if whole[name] is not None and asked.get(name) is None)
+        return ValidRow(row.number, item_id, request, model, filled)
+
+    def as_submitted(self, row: ValidRow, earlier: Mapping[str, Any]) -> ValidRow:
+        """A row with what was filled in when its job was made: a choice made anew would be another request.
+
+        Args:
+            earlier: the request on the job's record.
+        """
+        asked = {name: value for name, value in row.request.as_given().items() if name not in row.filled}
+        kept = {name: earlier[name] for name in row.filled if earlier.get(name) is not None}
+        try:
+            request = parse_request(asked | {"model": row.request.model} | kept)
+            return replace(row, request=request, model=self._catalogue.find(request.model))
+        except UnknownModel:
+            return replace(row, request=request)
 
 
 def flattened(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields as a request has them: ``first_frame``, ``last_frame`` and ``metadata.<name>`` are short for more."""
-    frames = {name: data[name] for name in _FRAMES if data.get(name) is not None}
-    pairs = {name.removeprefix(METADATA): data[name] for name in data if name.startswith(METADATA)}
-    plain = {name: value for name, value in data.items() if name not in _FRAMES and not name.startswith(METADATA)}
-    if frames and plain.get("frame_images") is not None:
+    """Fields as a request has them: ``first_frame``, ``last_frame`` and ``metadata.<name>`` are short for more.
+
+    Fields that are ``null`` are not given, as empty cells are not: tables saved as JSON have them in every row.
+
+    Raises:
+        InvalidRequest: a field is given in both ways.
+    """
+    given = {name: value for name, value in data.items() if value is not None}
+    frames = {name: given.pop(name) for name in _FRAMES if name in given}
+    pairs = {
+        name.removeprefix(METADATA): given.pop(name) for name in data if name.startswith(METADATA) and name in given
+    }
+    if frames and "frame_images" in given:
         detail = "is given together with first_frame or last_frame: give one or the others"
         raise InvalidRequest(f"frame_images {detail}.", faults=[Fault("#/frame_images", detail)])
     if frames:
-        plain["frame_images"] = [
+        given["frame_images"] = [
             {"type": "image_url", "image_url": {"url": url}, "frame_type": name} for name, url in frames.items()
         ]
-    if pairs:
-        given = plain.get("metadata")
-        plain["metadata"] = (given if isinstance(given, dict) else {}) | pairs
-    return plain
+    metadata = given.get("metadata", {})
+    if pairs and isinstance(metadata, dict):
+        twice = next((name for name in pairs if name in metadata and metadata[name] != pairs[name]), None)
+        if twice is not None:
+            detail = f"has '{twice}' twice, as {METADATA}{twice} too: give it once"
+            raise InvalidRequest(f"metadata {detail}.", faults=[Fault("#/metadata", detail)])
+        given["metadata"] = metadata | pairs
+    return given
 
 
 def merged(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with its defaults. A size of the row's own puts the defaults' resolution and aspect ratio out of force."""
+    """A row with its defaults, both flattened, put together by what the fields mean.
+
+    Frames join by their type, the fields of objects by their names. A size of the row's own disables the defaults'
+    resolution and aspect ratio, and either of these the defaults' size.
+    """
     kept = dict(defaults)
     if row.get("size") is not None:
         kept = {name: value for name, value in kept.items() if name not in _SHAPE}
     if any(row.get(name) is not None for name in _SHAPE):
         kept.pop("size", None)
     whole = kept | dict(row)
-    both = (kept.get("metadata"), row.get("metadata"))
-    if all(isinstance(pairs, dict) for pairs in both):
-        whole["metadata"] = kept["metadata"] | row["metadata"]
+    for name in _GROUPS:
+        if name in kept and name in row:
+            whole[name] = _joined(kept[name], row[name])
+    if "frame_images" in whole:
+        whole["frame_images"] = _joined_frames(kept.get("frame_images"), row.get("frame_images"))
     return whole
+
+
+def _joined(default: Any, own: Any) -> Any:
+    """Two objects as one, also within; where they are none, the row's."""
+    if not isinstance(default, dict) or not isinstance(own, dict):
+        return own
+    return default | {name: _joined(default.get(name), own[name]) for name in own}
+
+
+def _joined_frames(defaults: Any, own: Any) -> Any:
+    """The row's frames, and of the defaults' those of other types; anything that is no list of frames is left alone."""
+    if own is None or defaults is None:
+        return deepcopy(defaults if own is None else own)  # addresses are completed in place
+    types = [frame.get("frame_type") for frame in own if isinstance(frame, dict)] if isinstance(own, list) else []
+    if not types or not isinstance(defaults, list):
+        return own
+    others = [frame for frame in defaults if not (isinstance(frame, dict) and frame.get("frame_type") in types)]
+    frames = deepcopy([*own, *others])
+    return sorted(frames, key=lambda frame: isinstance(frame, dict) and frame.get("frame_type") == "last_frame")
+
+
+def _located[R: Refused](row: Row, error: R) -> R:
+    """The same refusal with the row's place in front."""
+    return type(error)(
+        f"{row.place}: {error.detail}",
+        faults=error.faults,
+        provider_message=error.provider_message,
+        retry_after=error.retry_after,
+    )
 
 
 def _item_id(given: Any) -> str | None:
     if given is None:
         return None
-    text = str(given) if isinstance(given, str | int) and not isinstance(given, bool) else ""
+    number = int(given) if isinstance(given, float) and given.is_integer() else given
+    text = str(number) if isinstance(number, str | int) and not isinstance(number, bool) else ""
     if not 0 < len(text) <= MAX_ITEM_ID_CHARACTERS or not text.isprintable():
         detail = f"must be 1 to {MAX_ITEM_ID_CHARACTERS} printable characters"
-        raise InvalidRequest(f"item_id {detail}.", faults=[Fault("#/item_id", detail)])
+        shown = _shown_id(given)
+        raise InvalidRequest(f"item_id '{shown}' {detail}.", faults=[Fault("#/item_id", detail, given=shown)])
     return text
+
+
+def _shown_id(given: Any) -> str:
+    text = given if isinstance(given, str) else json.dumps(given)
+    plain = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return plain if len(plain) <= MAX_ITEM_ID_CHARACTERS else f"{plain[: MAX_ITEM_ID_CHARACTERS - 1]}…"

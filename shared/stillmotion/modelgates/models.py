@@ -115,7 +115,7 @@ def check(request: VideoRequest, model: VideoModel) -> None:
     """
     faults = [*_listed(request, model), *_frames(request, model), *_switches(request, model), *_options(request, model)]
     if faults:
-        listed = "; ".join(f"{fault.pointer} {fault.detail}" for fault in faults)
+        listed = "; ".join(f"{fault.place} {fault.detail}" for fault in faults)
         raise UnsupportedByModel(
             f"{model.id} does not offer this: {listed}. Change the request or choose another model; nothing was "
             "submitted.",

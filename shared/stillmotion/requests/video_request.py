@@ -227,7 +227,7 @@ def invalid_request(
     """
     found = [fault for error in errors for fault in _faults(error, tuple(error["loc"])[strip:], body)]
     faults, left = found[:MAX_FAULTS], len(found) - MAX_FAULTS
-    told = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults)
+    told = "; ".join(f"{fault.place}: {fault.detail}" for fault in faults)
     more = f"; and {left} more" if left > 0 else ""
     return InvalidRequest(
         f"{told}{more}. Correct this and send the request again; nothing was submitted.", faults=faults
