@@ -16,7 +16,7 @@ from stillmotion.batches.collect import Collecting
 from stillmotion.batches.order import parse_order
 from stillmotion.batches.prepare import Limits, Preparing
 from stillmotion.batches.record import Batch, BatchStatus, Manifest
-from stillmotion.errors import InvalidRequest, SpendLimitReached, StorageFailed
+from stillmotion.errors import InvalidRequest, PriceUnknown, StorageFailed
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel
 from stillmotion.ports import ObjectStore, OpenLines
 from stillmotion.storage.lines_writer import LinesWriter
@@ -164,9 +164,21 @@ def test_a_price_that_is_not_known_cannot_keep_a_budget() -> None:
     bucket = Bucket(3)
     made = preparing(bucket, Shelf())
     made._catalogue = ModelCatalogue(lambda: [VideoModel(id=MODEL)])
-    with pytest.raises(SpendLimitReached, match="3 of 3 items cannot be priced"):
+    with pytest.raises(PriceUnknown, match="3 of 3 items cannot be priced"):
         made.prepare(a_batch(budget_usd=100))
     assert "put_object" not in bucket.calls
+
+
+def test_a_parameter_that_changes_the_bill_cannot_keep_a_budget() -> None:
+    bucket = Bucket(1)
+    billed = {"provider": {"options": {"google": {"parameters": {"sampleCount": 4}}}}}
+    made = preparing(bucket, Shelf())
+    [entry] = made._catalogue.all()
+    made._catalogue = ModelCatalogue(
+        lambda: [entry.model_copy(update={"allowed_passthrough_parameters": ["sampleCount"]})]
+    )
+    with pytest.raises(PriceUnknown, match="1 of 1 items cannot be priced"):
+        made.prepare(a_batch(budget_usd=100, defaults=billed))
 
 
 @pytest.mark.parametrize("lines", [0, 1, 3000])

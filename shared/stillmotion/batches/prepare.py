@@ -15,7 +15,8 @@ from stillmotion.batches.manifest import read_rows
 from stillmotion.batches.outcome import failed, outcome_of
 from stillmotion.batches.record import Batch, BatchStatus, Manifest, Order
 from stillmotion.batches.rows import CheckedRow, InvalidRow, Rows, ValidRow
-from stillmotion.errors import IdempotencyConflict, InvalidRequest, SpendLimitReached, StorageFailed
+from stillmotion.errors import IdempotencyConflict, InvalidRequest, PriceUnknown, SpendLimitReached, StorageFailed
+from stillmotion.generation.limits import passes_on_billed
 from stillmotion.generation.submit import request_hash
 from stillmotion.jobs.record import Job, derived_job_id
 from stillmotion.modelgates.models import ModelCatalogue
@@ -99,6 +100,7 @@ class Preparing:
         Raises:
             InvalidRequest: the manifest cannot be read, holds nothing, too much, or an item id twice.
             SpendLimitReached: the estimate is over the budget.
+            PriceUnknown: there is a budget, and what an item costs cannot be known.
             ProviderError, StorageFailed: may be tried again.
         """
         tally = _Tally()
@@ -171,7 +173,7 @@ class Preparing:
             tally.to_run += 1
             if attempt_state(job) is AttemptState.NEW or (job is not None and job.provider.job_id is None):
                 price = quote(row.model, Ask.of(row.request))
-                tally.unpriced += not price.certain
+                tally.unpriced += not price.certain or passes_on_billed(row.request)
                 tally.cost += price.at_most or 0
             items.write(_line(batch, row, item))
         tally.skipped += sum(outcome["status"] == "skipped" for outcome in outcomes)
@@ -227,7 +229,7 @@ def _judge(batch: Batch, tally: _Tally) -> None:
     if budget is None:
         return
     if tally.unpriced:
-        raise SpendLimitReached(
+        raise PriceUnknown(
             f"{tally.unpriced:,} of {tally.to_run:,} items cannot be priced, so the budget of {budget:,.2f} USD cannot "
             "be kept. Leave them out, or order the batch without budget_usd; nothing was started."
         )

@@ -93,6 +93,11 @@ def require_price(request: VideoRequest, model: VideoModel, found: Quote, limit:
         )
 
 
+def passes_on_billed(request: VideoRequest) -> bool:
+    """Whether a request passes on what changes its price, so that the price list does not hold for it."""
+    return any(True for _ in _billed(request))
+
+
 def _hold(limit: Decimal, what: str, request: VideoRequest, found: Quote) -> None:
     at_most = found.at_most or Decimal(0)
     if at_most <= limit:
