@@ -268,7 +268,14 @@ def test_models_may_list_other_resolutions_and_ratios(given: dict[str, str]) -> 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("resolution", "720"), ("resolution", "p720"), ("aspect_ratio", "16x9"), ("aspect_ratio", "0:9")],
+    [
+        ("resolution", "720"),
+        ("resolution", "p720"),
+        ("aspect_ratio", "16x9"),
+        ("aspect_ratio", "0:9"),
+        ("size", "１280x720"),
+        ("resolution", "７20p"),
+    ],
 )
 def test_what_cannot_be_a_resolution_or_ratio_is_refused(field: str, value: str) -> None:
     assert set(faults(**{field: value})) == {f"#/{field}"}

@@ -30,9 +30,9 @@ from stillmotion.outbound.redaction import redact_url
 
 FrameType = Literal["first_frame", "last_frame"]
 # Open lists: which of them a model takes, the model says.
-Resolution = Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,4}[A-Za-z]{1,3}$")]
-AspectRatio = Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,3}:[1-9]\d{0,3}$")]
-Size = Annotated[str, StringConstraints(pattern=r"^[1-9]\d{1,4}x[1-9]\d{1,4}$")]
+Resolution = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[A-Za-z]{1,3}$")]
+AspectRatio = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}:[1-9][0-9]{0,3}$")]
+Size = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$")]
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:/ -]+$")]
 MetadataValue = Annotated[str, StringConstraints(max_length=512)]
 
