@@ -135,6 +135,7 @@ FIELDS: dict[str, tuple[str, Any]] = {
     "BatchView.items": ("", 24),
     "BatchView.manifest": ("S3 address of the manifest", "s3://pictures/shared/autumn.csv"),
     "BatchView.results": ("", "s3://clips/batches/autumn/results.jsonl"),
+    "BatchView.results_url": ("", "https://clips.s3.eu-central-1.amazonaws.com/batches/autumn/results.jsonl?X-Amz-…"),
     "BatchView.run": ("1 for the first run, 2 for the second", 1),
     "BatchView.status": ("where the batch is", "running"),
     "chosen": ("fields that the request left open and the stack filled in", {"aspect_ratio": "16:9"}),

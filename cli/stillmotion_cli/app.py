@@ -27,7 +27,8 @@ stillmotion list --status failed
 stillmotion models --frame first_frame --sort price
 """
 EPILOG = """Exit codes: 0 done; 2 bad input; 3 refused; 4 failed, cancelled or expired; 5 timed out;
-6 not reachable or no credentials; 130 stopped by Ctrl-C (the job keeps running)."""
+6 not reachable or no credentials; 7 the clip is made and paid for, but not stored here;
+130 stopped by Ctrl-C (the job keeps running)."""
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -36,25 +36,56 @@ def default_target(job_id: str) -> Path:
 
 
 def target_of(text: str | None, force: bool) -> Path | None:
-    """The place that -o names; one that cannot take the clip is refused here, before anything is spent.
+    """The place that -o names, None for the default one; one that cannot take the clip is refused here, before
+    anything is spent.
 
     With a slash at its end it is a folder, which is made where it is missing.
     """
     if text is None:
+        check_writable(default_target("vid_" + "0" * 26))
         return None
     if text in ("", "-"):
         raise BadInput(f"-o '{text}' names no file: a clip is stored under a path, not written to the terminal.")
-    output = Path(text)
+    output = _named(text)
     if text.endswith("/"):
         _make(output)
     if output.exists() and not output.is_dir() and not force:
         raise _occupied(output)
-    folder = output if output.is_dir() else output.parent
-    while not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise BadInput(f"{output} cannot be stored: {folder} is no folder that can be written to. Give another -o.")
+    check_writable(output / default_target("vid_" + "0" * 26).name if output.is_dir() else output)
     return output
+
+
+def folder_of(text: str) -> Path:
+    """The folder that -o names for several clips. Raises BadInput where it cannot take any."""
+    folder = _named(text)
+    if text in ("", "-") or (folder.exists() and not folder.is_dir()):
+        raise BadInput(f"-o '{text}' is no folder, which the clips of a batch go into. Give another -o.")
+    check_writable(folder / "clip.mp4")
+    return folder
+
+
+def _named(text: str) -> Path:
+    """The path that -o names. Raises BadInput where no file can have such a name."""
+    path = Path(text)
+    if any(len(os.fsencode(part)) > os.pathconf(".", "PC_NAME_MAX") for part in path.parts):
+        raise BadInput(f"-o '{text[:80]}…' is too long for the name of a file. Give another -o.")
+    return path
+
+
+def check_writable(target: Path) -> None:
+    """Make sure that a file could be made at this place by making one beside it, or in the nearest folder above.
+
+    Raises BadInput where it cannot.
+    """
+    folder = target.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix=".stillmotion-"):
+            pass
+    except OSError as error:
+        why = "is no folder" if folder.exists() and not folder.is_dir() else f"cannot be written to: {error.strerror}"
+        raise BadInput(f"{target} cannot be stored: {folder} {why}. Give another -o.") from error
 
 
 def store(client: ApiClient, job: Job, output: Path | None, force: bool, on_bytes: OnBytes) -> list[Stored]:

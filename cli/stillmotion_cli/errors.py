@@ -5,32 +5,24 @@ CommandError (1)
 ├── ApiProblem (3)        the API refused; 4 where a job ended, 6 for a fault of the stack or of the credentials
 ├── GenerationFailed (4)  the job ended without a video
 ├── StillRunning (5)      the time to wait is over: ours, or the workflow's own
-└── Unreachable (6)       no answer from the stack
-    ├── NoCredentials     nothing to sign requests with
-    └── NoStack           no stack to talk to
+├── Unreachable (6)       no answer from the stack
+│   ├── NoCredentials     nothing to sign requests with
+│   └── NoStack           no stack to talk to
+└── NotStored (7)         the clip is made and paid for, and is not on this machine yet
 Interrupted by Ctrl-C: 130
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from stillmotion_cli.wording import OPTIONS, in_the_callers_words
 
 INTERRUPTED = 130
 # API Gateway's own refusals of a signature; Stillmotion itself never answers 403.
 FORBIDDEN = (401, 403)
 # What a repetition may mend among the answers 500 and 502; every other code names something final.
 PASSING = ("InternalError", "UnexpectedAnswer")
-_OPTIONS = {
-    "model": "--model",
-    "prompt": "--prompt",
-    "duration": "--duration",
-    "resolution": "--resolution",
-    "aspect_ratio": "--aspect-ratio",
-    "generate_audio": "--audio",
-    "seed": "--seed",
-    "metadata": "--metadata",
-    "frame_images/0": "IMAGE",
-    "frame_images/1": "--last-image",
-}
 
 
 class CommandError(Exception):
@@ -38,6 +30,10 @@ class CommandError(Exception):
 
     exit_code = 1
     hint: str | None = None
+
+    def text(self, names: Mapping[str, str] = OPTIONS) -> str:
+        """The message for people; `names` are what they call the fields of the API."""
+        return str(self)
 
     def document(self) -> dict[str, Any]:
         """The failure as `--json` prints it; its `error.code` reads like the one in a job's record."""
@@ -73,6 +69,12 @@ class StillRunning(JobError):
     """The time to wait is over while the clip may still come."""
 
     exit_code = 5
+
+
+class NotStored(JobError):
+    """The clip is finished and stays in the stack; on this machine it could not be stored."""
+
+    exit_code = 7
 
 
 class Unreachable(CommandError):
@@ -118,10 +120,12 @@ class ApiProblem(CommandError):
         return self.status in (429, 503, 504) or (self.status in (500, 502) and self.code in PASSING)
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, names: Mapping[str, str] = OPTIONS) -> str:
         name = f"{self.code}, HTTP {self.status}"
         lines = [f"{self.title} ({name})" if self.title else name]
-        lines += [f"  {self.detail}"] if self.detail else []
-        lines += [f"  {_fault(fault)}" for fault in self.errors]
+        lines += [f"  {line}" for line in in_the_callers_words(self.detail, self.errors, names)]
         lines += [f"  ModelGates said: {self.provider_message}"] if self.provider_message else []
         lines += [f"  The job: {self.instance.rsplit('/', 1)[-1]}"] if self.instance else []
         return "\n".join(lines)
@@ -138,18 +142,3 @@ class ApiProblem(CommandError):
             "hint": self.hint,
         }
         return {"error": {name: value for name, value in known.items() if value is not None}}
-
-
-def _fault(fault: dict[str, Any]) -> str:
-    """One fault: where (with the option that sets it), what, and, unless the text has them, given and allowed."""
-    pointer, detail = str(fault.get("pointer") or "#"), str(fault.get("detail") or "")
-    place = pointer.removeprefix("#").strip("/")
-    option = next((name for path, name in _OPTIONS.items() if f"{place}/".startswith(f"{path}/")), None)
-    notes = []
-    if "given" in fault and str(fault["given"]) not in detail:
-        notes.append(f"given: {fault['given']}")
-    allowed = fault.get("allowed")
-    choices = [str(value) for value in allowed] if isinstance(allowed, list) else [str(allowed)] if allowed else []
-    if choices and not all(choice in detail for choice in choices):
-        notes.append(f"allowed: {', '.join(choices)}")
-    return f"{pointer}{f' ({option})' if option else ''}: {detail}{f' ({"; ".join(notes)})' if notes else ''}"

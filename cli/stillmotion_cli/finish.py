@@ -5,7 +5,7 @@ from pathlib import Path
 from stillmotion_cli import downloads, generation
 from stillmotion_cli.app import Call
 from stillmotion_cli.client import Job
-from stillmotion_cli.errors import CommandError, Unreachable
+from stillmotion_cli.errors import CommandError, NotStored
 from stillmotion_cli.progress import Progress
 from stillmotion_cli.units import money, size
 
@@ -15,19 +15,24 @@ def finish(call: Call, job: Job, output: Path | None, force: bool, timeout: floa
     call.terminal.on_interrupt = come_back(job["id"])
     with Progress(call.terminal) as progress:
         job = generation.wait(call.client, job, progress.update, timeout=timeout)
-    store(call, generation.require_completed(job), output, force)
+    job = generation.require_completed(job)
+    try:
+        store(call, job, output, force)
+    except (CommandError, OSError) as error:
+        if isinstance(error, NotStored):
+            raise
+        raise NotStored(f"The clip is finished, but is not stored here. {error}", job, way_back(job["id"])) from error
 
 
 def store(call: Call, job: Job, output: Path | None, force: bool) -> None:
     """Download the clips of a completed job and print their paths."""
-    again = f"The clip is finished and stays in the stack. Get it with: stillmotion download {job['id']}"
+    again = way_back(job["id"])
     call.terminal.on_interrupt = again
     try:
         with Progress(call.terminal) as progress:
             stored = downloads.store(call.client, job, output, force, progress.bytes)
     except CommandError as error:
-        if isinstance(error, Unreachable) and error.hint is None:
-            error.hint = again
+        error.hint = error.hint or again
         raise
     if call.terminal.as_json:
         files = [{"path": str(clip.path), "bytes": clip.bytes} for clip in stored]
@@ -37,6 +42,11 @@ def store(call: Call, job: Job, output: Path | None, force: bool) -> None:
     paid = f", {money(cost)}" if cost is not None else ""
     for number, clip in enumerate(stored):
         call.terminal.line(f"{clip.path}  ({size(clip.bytes)}, {clip.bytes:,} bytes{'' if number else paid})")
+
+
+def way_back(job_id: str) -> str:
+    """The hint for a clip that is made and not stored here."""
+    return f"It stays in the stack and is not paid again. Get it with: stillmotion download {job_id} -o CLIP.mp4"
 
 
 def come_back(job_id: str) -> str:

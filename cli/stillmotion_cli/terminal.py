@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import typer
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stillmotion_cli.errors import CommandError
+from stillmotion_cli.wording import OPTIONS, with_single_stops
 
 
 def clean(text: str) -> str:
@@ -17,13 +19,17 @@ def clean(text: str) -> str:
 
 
 class Terminal:
-    """Both streams. With `as_json` standard output gets JSON and nothing else."""
+    """Both streams. With `as_json` standard output gets JSON and nothing else.
+
+    `names` are what the user calls the fields of the API.
+    """
 
     def __init__(self, as_json: bool = False) -> None:
         self.as_json = as_json
         self.errors = Console(stderr=True, highlight=False)
         self.output = Console(highlight=False)
         self.on_interrupt = "Stopped."
+        self.names: Mapping[str, str] = OPTIONS
 
     @property
     def is_live(self) -> bool:
@@ -55,6 +61,6 @@ class Terminal:
         """Say what went wrong and what to do; with --json also as a document."""
         if self.as_json:
             self.document(error.document())
-        self.say(f"Error: {error}", "red")
+        self.say(with_single_stops(f"Error: {error.text(self.names)}"), "red")
         if error.hint:
-            self.say(error.hint)
+            self.say(with_single_stops(error.hint))

@@ -54,7 +54,7 @@ def show_progress(shown_id: BatchId) -> Response[str]:
         # It may have ended properly between the two reads.
         batch = store.get(shown_id, current_caller(app))
         aborted = batch.summary is None
-    shown = show_batch(batch, executions.item_counts, aborted=aborted)
+    shown = show_batch(batch, executions.item_counts, wiring.results_link(settings), aborted=aborted)
     return answer(200, shown, {} if batch.summary or aborted else {"Retry-After": "5"})
 
 

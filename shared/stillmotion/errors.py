@@ -35,6 +35,7 @@ in events and as the ``Error`` of a failed execution (a Lambda task reports its 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
@@ -71,6 +72,14 @@ def pointer(*parts: object) -> str:
     return "#" + "".join("/" + quote(part, safe="~!$&'()*+,;=:@?", errors="replace") for part in escaped)
 
 
+_STOP_AGAIN = re.compile(r"(?:(?<=[^.\s]\.)|(?<=[!?…])|(?<=\.\.\.))\.(?=\s|$)")
+
+
+def with_single_stops(text: str) -> str:
+    """A text without the second full stop where foreign words that end in a stop of their own were put into it."""
+    return _STOP_AGAIN.sub("", text)
+
+
 class StillmotionError(Exception):
     """The root of the tree; ``detail`` says what happened, what was given and what to do next."""
 
@@ -86,6 +95,7 @@ class StillmotionError(Exception):
         provider_message: str | None = None,
         retry_after: float | None = None,
     ) -> None:
+        detail = with_single_stops(detail)
         super().__init__(detail)
         self.detail = detail
         self.faults = tuple(faults)

@@ -183,9 +183,11 @@ class BatchSettings(StoreSettings):
 
 @dataclass(frozen=True, slots=True)
 class BatchesSettings(BatchSettings):
-    """For batches behind the API."""
+    """For batches behind the API; links to results in ``output_bucket`` are good for ``link_seconds``."""
 
     batch_state_machine_arn: Arn
+    output_bucket: Name
+    link_seconds: Annotated[int, WholeNumber(60, 43_200)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from stillmotion.batches.collect import Collecting
     from stillmotion.batches.open import Batches
     from stillmotion.batches.prepare import Preparing
+    from stillmotion.batches.record import Batch
     from stillmotion.batches.store import DynamoBatchStore
     from stillmotion.generation.charges import CreditsWatch
     from stillmotion.generation.create import CreateVideo
@@ -172,6 +173,21 @@ def links(settings: JobsSettings) -> Link:
             return VideoLink(object_store().link(video.bucket, video.key, settings.link_seconds))
         except StorageFailed as error:
             return VideoLink(None, f"The link could not be signed ({error.aws_code}). Try again in a minute.")
+
+    return link
+
+
+def results_link(settings: BatchesSettings) -> Callable[[Batch], str | None]:
+    """Links to the results of batches; none where the results are in an earlier output bucket of the stack."""
+
+    def link(batch: Batch) -> str | None:
+        address = f"s3://{settings.output_bucket}/{batch.results_key}"
+        if batch.summary is None or batch.summary.results != address:
+            return None
+        try:
+            return object_store().link(settings.output_bucket, batch.results_key, settings.link_seconds)
+        except StorageFailed:
+            return None
 
     return link
 

@@ -232,7 +232,7 @@ def test_models_are_listed_for_what_is_asked(command: Command) -> None:
 def test_exit_codes_tell_a_refusal_from_a_failure(command: Command, simulator: SimulatorControl) -> None:
     refused = command("generate", str(SAMPLE), "--prompt", "x", "--model", "google/veo-3.1-lite", "--duration", "5")
     assert refused.returncode == 3
-    assert "#/duration (--duration): is 5, but the model takes 4, 6, 8" in refused.stderr
+    assert "--duration: is 5, but the model takes 4, 6, 8" in refused.stderr
     assert command("show", "vid_does_not_exist").returncode == 3
     said = "The prompt violates the content policy (person)."
     with simulator.settings(fail_with={"status": "failed", "error": said}):

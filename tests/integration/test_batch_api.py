@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -45,8 +46,11 @@ def test_a_batch_is_started_followed_and_run_again(batches: BatchCloud, simulato
     assert (shown["status"], shown["items"]) == ("completed", 2)
     assert shown["counts"] == {"pending": 0, "running": 0, "done": 1, "failed": 1, "skipped": 0, "not_run": 0}
     assert shown["failed_by_reason"] == {"ProviderRejected": 1}
-    assert (shown["estimated_cost_usd"], shown["cost_usd"]) == (0.4, 0.2)
+    assert (shown["estimated_cost_usd"], shown["cost_usd"]) == (0.24, 0.12)
     assert shown["results"] == "s3://clips/batches/autumn/results.jsonl"
+    assert urlsplit(shown["results_url"]).path.endswith("/batches/autumn/results.jsonl")
+    assert "X-Amz-Signature" in shown["results_url"] or "Signature=" in shown["results_url"]
+    assert body["results_url"] is None
 
     status, again = order(batches, {"manifest": manifest, "batch_id": "autumn"})
     assert (status, again["run"]) == (202, 2)

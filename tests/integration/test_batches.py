@@ -145,15 +145,15 @@ def test_an_aborted_run_is_gone_on_with(batches: BatchCloud, simulator: Simulato
 
 
 def test_a_batch_over_its_budget_is_refused_before_anything_is_paid(batches: BatchCloud, simulator: Simulator) -> None:
-    order = {"manifest": batches.manifest(rows(simulator, "one", "two")), "batch_id": "b", "budget_usd": 0.36}
+    order = {"manifest": batches.manifest(rows(simulator, "one", "two")), "batch_id": "b", "budget_usd": 0.2}
     ended = batches.run(order)
     assert (ended["status"], ended["error"]) == ("FAILED", "SpendLimitReached")
-    assert "0.40 USD, 0.04 USD over the budget of 0.36 USD" in json.loads(ended["cause"])["message"]
+    assert "0.24 USD, 0.04 USD over the budget of 0.20 USD" in json.loads(ended["cause"])["message"]
     told = json.loads(batches.read("batches/b/summary.json"))
     assert (told["status"], told["error"]["code"]) == ("refused", "SpendLimitReached")
     assert [event["detail-type"] for event in batches.stack.events()] == ["Video Batch Failed"]
     assert simulator.jobs() == []
-    assert counts(summary(batches.run(order | {"budget_usd": 0.4}))) == (2, 0, 0)
+    assert counts(summary(batches.run(order | {"budget_usd": 0.24}))) == (2, 0, 0)
 
 
 def test_a_repeated_item_id_refuses_the_batch(batches: BatchCloud, simulator: Simulator) -> None:

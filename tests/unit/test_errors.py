@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stillmotion.errors import ERRORS, Fault, InternalError, InvalidRequest, StillmotionError, from_workflow, pointer
+from stillmotion.generation.record_failure import generation_error
+from stillmotion.modelgates.job import Outcome
 
 CONTRACT = """
     InvalidRequest UnsupportedByModel UnknownModel ImageNotUsable IdempotencyConflict SpendLimitReached
@@ -103,3 +105,11 @@ def test_a_fault_tells_only_what_is_known() -> None:
 )
 def test_a_pointer_is_a_uri_fragment(parts: tuple[object, ...], expected: str) -> None:
     assert pointer(*parts) == expected
+
+
+def test_foreign_words_that_end_in_a_full_stop_get_no_second_one() -> None:
+    said = generation_error(Outcome.FAILED, "unknown format.")
+    assert "unknown format. Change the prompt" in said.detail
+    assert "out of memory... Change" in generation_error(Outcome.FAILED, "out of memory...").detail
+    assert InvalidRequest("Why?. Look at ../a.").detail == "Why? Look at ../a."
+    assert InvalidRequest("a..").as_record()["message"] == str(InvalidRequest("a..")) == "a."

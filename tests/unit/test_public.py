@@ -202,7 +202,7 @@ class _Batch(Batch):
 
 
 BATCH_VIEWS: dict[str, Callable[[Batch], dict[str, Any]]] = {
-    "http": lambda batch: show_batch(batch, lambda _: {}),
+    "http": lambda batch: show_batch(batch, lambda _: {}, lambda _: "https://x.example/results"),
     "summary and event": lambda batch: summary_facts(batch.summary) if batch.summary else {},
     "error": lambda batch: error_facts(batch.error or {}),
 }

@@ -9,13 +9,24 @@ from typing import Annotated, Any
 
 import typer
 
-from stillmotion_cli import pictures, uploads
+from stillmotion_cli import downloads, options, pictures, uploads
 from stillmotion_cli.app import CLIPS, Call, command
+from stillmotion_cli.batch_results import failures, read_results, show_failures, store_clips
 from stillmotion_cli.batch_table import BatchTable, show_batch
 from stillmotion_cli.client import Document
-from stillmotion_cli.errors import BadInput, GenerationFailed, JobError, StillRunning
+from stillmotion_cli.errors import (
+    BadInput,
+    CommandError,
+    GenerationFailed,
+    JobError,
+    NotStored,
+    StillRunning,
+    Unreachable,
+)
 from stillmotion_cli.manifests import read_manifest
 from stillmotion_cli.progress import Progress
+from stillmotion_cli.units import money
+from stillmotion_cli.wording import BATCH_OPTIONS, renamed
 
 UPLOADS_AT_A_TIME = 8
 POLL_SECONDS = 5.0
@@ -40,6 +51,9 @@ Tolerate = Annotated[
 ]
 Budget = Annotated[float | None, typer.Option(metavar="USD", help="Start only if the estimate is not over this.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the batch to its end.")]
+Output = Annotated[
+    str | None, typer.Option("-o", "--output", metavar="FOLDER", help="Store the clips there, named by their item_id.")
+]
 Timeout = Annotated[
     float, typer.Option(metavar="SECONDS", help="How long to wait here. The batch keeps running afterwards.", min=1)
 ]
@@ -56,6 +70,8 @@ def batch(
     budget: Budget = None,
     wait: Wait = True,
     timeout: Timeout = DAY,
+    output: Output = None,
+    force: options.Force = False,
 ) -> None:
     """Make a clip of every row of MANIFEST.
 
@@ -64,8 +80,13 @@ def batch(
 
     \b
     stillmotion batch autumn.csv --default model=google/veo-3.1-lite --default duration=4 --budget 50
+    stillmotion batch autumn.csv -o clips
     stillmotion batch rows.jsonl --json | jq .counts
     """
+    if output and not wait:
+        raise BadInput(f"-o {output} has no use with --no-wait: leave one of them out.")
+    folder = downloads.folder_of(output) if output else None
+    call.terminal.names = BATCH_OPTIONS
     order: dict[str, Any] = {
         "defaults": _defaults(default or []) or None,
         "max_concurrency": max_concurrency,
@@ -78,12 +99,53 @@ def batch(
     started = call.client.start_batch({name: value for name, value in order.items() if value is not None})
     call.terminal.say(f"Batch {started['id']}, run {started['run']}")
     ended = _follow(call, started, timeout) if wait else started
-    if ended["status"] in ENDED:
-        _judge(ended)
-    if call.terminal.as_json:
-        call.terminal.document(ended)
-    else:
-        show_batch(call.terminal, ended)
+    _report(call, ended, folder, force)
+
+
+def _report(call: Call, ended: Document, folder: Path | None, force: bool) -> None:
+    """Show what the batch came to: its numbers, its money, why rows failed; and store the clips where asked to."""
+    terminal = call.terminal
+    if ended["status"] not in ENDED:
+        return terminal.document(ended) if terminal.as_json else show_batch(terminal, ended)
+    failure: CommandError | None = _failure(ended)
+    lines = _results(call, ended)
+    failed = failures(lines)
+    shown = ended | ({"failures": failed} if failed else {})
+    if not terminal.as_json and ended["status"] != "refused":
+        show_batch(terminal, ended)
+    show_failures(terminal, failed, ended.get("results"))
+    made = ended["counts"]["done"] + ended["counts"]["skipped"]
+    if folder is not None and made and not lines:
+        results = ended.get("results")
+        failure = failure or NotStored(f"{made:,} clips are finished, but none is stored here. {results} names them.")
+    elif folder is not None:
+        terminal.on_interrupt = "Stopped; the clips stay in the stack. The same command again stores the rest."
+        try:
+            with Progress(terminal) as progress:
+                clips = store_clips(call.client, lines, folder, force, progress)
+        except NotStored as error:
+            error.hint = "They stay in the stack. The same command again stores them and pays for none of them again."
+            error.job, failure = shown, failure or error
+            if failure is not error:
+                terminal.say(str(error), "red")
+        else:
+            shown["files"] = [{"item_id": c.item_id, "path": str(c.path), "bytes": c.bytes} for c in clips]
+            if not terminal.as_json:
+                terminal.line(f"{len(clips):,} clips in {folder}")
+    if failure is None:
+        return terminal.document(shown) if terminal.as_json else None
+    if isinstance(failure, JobError):
+        failure.job = shown
+    raise failure
+
+
+def _results(call: Call, ended: Document) -> list[Document]:
+    """The lines of the results; without them the numbers still hold."""
+    try:
+        return read_results(call.client, ended)
+    except Unreachable as error:
+        call.terminal.say(f"{error} They are at {ended.get('results')}", "yellow")
+        return []
 
 
 def _bring(call: Call, given: str, batch_id: str | None) -> tuple[str, str | None]:
@@ -133,22 +195,23 @@ def _follow(call: Call, started: Document, timeout: float) -> Document:
             shown = call.client.batch(shown["id"])
 
 
-def _judge(ended: Document) -> None:
-    """Fail where not every row has its clip."""
+def _failure(ended: Document) -> JobError | None:
+    """What to fail with where not every row has its clip."""
     failed, left = ended["counts"]["failed"], ended["counts"]["not_run"]
     if ended["status"] == "refused":
         error = ended.get("error") or {}
-        raise Refused(f"{error.get('code')}: {error.get('message')}", ended)
-    if ended["status"] != "completed" or failed:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in (ended.get("failed_by_reason") or {}).items())
-        outcome = f"{failed:,} of {ended['items'] or 0:,} items failed{f': {reasons}' if reasons else ''}"
-        rest = f", and {left:,} were not run" if left else ""
-        where = f" Why, row by row: {ended['results']}" if ended.get("results") else ""
-        raise GenerationFailed(
-            f"Batch {ended['id']} is {ended['status']}; {outcome}{rest}.{where}",
-            ended,
-            "The same command again submits only failed rows.",
-        )
+        return Refused(renamed(f"{error.get('code')}: {error.get('message')}", BATCH_OPTIONS), ended)
+    if ended["status"] == "completed" and not failed:
+        return None
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in (ended.get("failed_by_reason") or {}).items())
+    outcome = f"{failed:,} of {ended['items'] or 0:,} items failed{f': {reasons}' if reasons else ''}"
+    rest = f", and {left:,} were not run" if left else ""
+    cost = f" {money(ended['cost_usd'])} were spent." if ended.get("cost_usd") is not None else ""
+    return GenerationFailed(
+        f"Batch {ended['id']} is {ended['status']}; {outcome}{rest}.{cost}",
+        ended,
+        "The same command again submits only failed rows.",
+    )
 
 
 class Refused(JobError):
@@ -184,6 +247,6 @@ def batch_status(
     """
     found = call.client.batch(batch_id)
     if call.terminal.as_json:
-        call.terminal.document(found)
-    else:
-        show_batch(call.terminal, found)
+        return call.terminal.document(found)
+    show_batch(call.terminal, found)
+    return show_failures(call.terminal, failures(_results(call, found)), found.get("results"))

@@ -103,7 +103,7 @@ def generate(
         extra={"seed": seed, "metadata": _pairs(metadata or []) or None},
         key=_checked_key(idempotency_key),
     )
-    target = downloads.target_of(output, force)
+    target = None if dry_run or not wait else downloads.target_of(output, force)
     request = _request(call, order)
     if dry_run:
         return _show_dry_run(call, call.client.dry_run(request))

@@ -47,7 +47,7 @@ def resume(
     """
     if output and not wait:
         raise BadInput(f"-o {output} has no use without --wait.")
-    target = downloads.target_of(output, force)
+    target = downloads.target_of(output, force) if wait else None
     _go_on(call, job_id, call.client.resume, target, force, timeout if wait else None)
 
 
@@ -79,7 +79,7 @@ def settle(
         raise BadInput("--abandon leaves no clip to wait for or to store.")
     if output and not wait:
         raise BadInput(f"-o {output} has no use without --wait.")
-    target = downloads.target_of(output, force)
+    target = downloads.target_of(output, force) if wait else None
     _go_on(call, job_id, lambda job: call.client.settle(job, provider_job_id), target, force, timeout if wait else None)
 
 

@@ -49,6 +49,10 @@ class BatchView(BaseModel):
     cost_usd: float | None
     duration_seconds: float | None
     results: str | None = Field(description="S3 address of the results, JSON Lines")
+    results_url: str | None = Field(
+        description="presigned link to the results, good for an hour unless the stack says otherwise; null until the "
+        "run has ended, and in the answer to an order"
+    )
     error: BatchError | None
     started_at: str = Timestamp
     ended_at: str | None
@@ -75,8 +79,15 @@ class BatchSummaryView(BaseModel):
     error: dict[str, Any] | None = Field(default=None, description="why it was refused or stopped")
 
 
-def show_batch(batch: Batch, counts: Callable[[str], dict[str, int]], *, aborted: bool = False) -> dict[str, Any]:
-    """A batch as ``GET /batches/{id}`` shows it; ``counts`` gives the items of its execution while that runs."""
+def show_batch(
+    batch: Batch,
+    counts: Callable[[str], dict[str, int]],
+    link: Callable[[Batch], str | None] = lambda _: None,
+    *,
+    aborted: bool = False,
+) -> dict[str, Any]:
+    """A batch as ``GET /batches/{id}`` shows it; ``counts`` gives the items of its execution while that runs, ``link``
+    the address that its results can be fetched from."""
     summary = {} if batch.summary is None else summary_facts(batch.summary)
     status = BatchStatus.ABORTED if aborted else batch.status
     view = BatchView(
@@ -92,6 +103,7 @@ def show_batch(batch: Batch, counts: Callable[[str], dict[str, int]], *, aborted
         cost_usd=summary.get("cost_usd"),
         duration_seconds=summary.get("duration_seconds"),
         results=summary.get("results"),
+        results_url=link(batch) if summary.get("results") else None,
         error=None if batch.error is None else BatchError.model_validate(batch.error),
         started_at=batch.started_at,
         ended_at=summary.get("ended_at"),

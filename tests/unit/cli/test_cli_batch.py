@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli.fake_api import FakeApi, Reply, problem
+from tests.unit.cli.fake_api import JOB_ID, FakeApi, Reply, problem
 from tests.unit.cli.support import JPEG, Run
 
 CSV = "item_id,prompt,first_frame\nA,slowly,still.jpg\nB,fast,https://x.example/b.jpg\nC,twice,still.jpg\n"
@@ -181,7 +181,10 @@ def test_the_state_of_a_batch_can_be_queried(api: FakeApi, run: Run) -> None:
     [
         ("rows.txt", "x", "is no manifest"),
         ("rows.csv", "", "has no rows"),
-        ("rows.csv", "a\n1,2\n", "line 2 has more cells"),
+        ("rows.csv", "a\n1,2\n", "line 2 has more cells than the header has columns, '2' is in none of them"),
+        ("rows.csv", 'a\n1\n"x "y""\n', "line 3 has a quote that does not fit"),
+        ("rows.json", '[{"a": 1}\n{"b": 2}]', "after line 1 the JSON array is broken off"),
+        ("rows.json", '{"items": [{"a": 1}], "b": 2}', "it is not one JSON array"),
         ("rows.jsonl", '{"a": 1}\n{', "line 2 is not JSON"),
         ("rows.json", "[", "cannot be read"),
         ("rows.csv", "first_frame\nno.jpg\n", "There is no picture at no.jpg"),
@@ -200,3 +203,158 @@ def test_a_manifest_that_will_not_do_is_refused_before_anything_is_sent(
 def test_a_default_that_is_no_pair_is_refused(api: FakeApi, run: Run) -> None:
     result = run("batch", "s3://in/rows.csv", "--default", "duration")
     assert (result.code, api.seen) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sent"),
+    [
+        (
+            "german.csv",
+            '\ufeffsep=;\r\nfirst_frame;prompt;;\r\n\r\nstill.jpg;"a\r\nb";;;;\r\n',
+            'sep=;\nfirst_frame;prompt;;\n\ns3://in/uploads/1.jpg;"a\nb";;\n',
+        ),
+        ("tabs.tsv", "prompt\tfirst_frame\np\t still.jpg \n", "prompt\tfirst_frame\np\ts3://in/uploads/1.jpg\n"),
+        ("folder.csv", "first_frame\nsub\\still.jpg\n", "first_frame\ns3://in/uploads/1.jpg\n"),
+        (
+            "wrapped.json",
+            '\ufeff{\n"items": [\n{"first_frame": "still.jpg"},\n\n{"prompt":\n"p"}]\n}',
+            '\n\n{"first_frame": "s3://in/uploads/1.jpg"}\n\n{"prompt": "p"}\n',
+        ),
+        (
+            "laid-out.json",
+            '{\n"first_frame": "still.jpg"\n}\n{\n"prompt": "p"\n}\n',
+            '{"first_frame": "s3://in/uploads/1.jpg"}\n\n\n{"prompt": "p"}\n',
+        ),
+    ],
+)
+def test_a_manifest_keeps_its_form_and_its_lines(
+    api: FakeApi, run: Run, folder: Path, name: str, content: str, sent: str
+) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "still.jpg").write_bytes(JPEG)
+    (folder / name).write_bytes(content.encode())
+    answer(api, shown())
+    result = run("batch", name)
+    assert result.code == 0, result.err
+    assert f"\r\n\r\n{sent}\r\n--" in sent_manifest(api)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("prompt\nok\nKäse\n".encode("latin-1"), "is not UTF-8: line 3, near 'rompt ok Käse'. Save it as UTF-8"),
+        ("prompt\nok\n".encode("utf-16"), "is UTF-16 text"),
+        (b"PK\x03\x04" + bytes(40), "is a workbook"),
+    ],
+)
+def test_another_encoding_is_refused_with_the_fix(
+    api: FakeApi, run: Run, folder: Path, content: bytes, told: str
+) -> None:
+    (folder / "rows.csv").write_bytes(content)
+    result = run("batch", "rows.csv")
+    assert (result.code, api.seen) == (2, [])
+    assert told in result.err
+
+
+def results_of(api: FakeApi, *lines: dict[str, Any]) -> dict[str, Any]:
+    """The changes of a batch whose results are these."""
+    api.on("GET /s3/results", Reply(200, "".join(json.dumps(line) + "\n" for line in lines).encode()), times=9)
+    return {"results_url": f"{api.url}/s3/results"}
+
+
+def a_failed_row(row: int = 2, **changes: Any) -> dict[str, Any]:
+    said = f"Row {row} (line {row + 2}): /duration: is 5. Leave it out"
+    error = {"code": "UnsupportedByModel", "message": said}
+    return {"row": row, "item_id": f"B-{row}", "status": "failed", "error": error} | changes
+
+
+def a_made_row(row: int, item_id: str, status: str = "done") -> dict[str, Any]:
+    return {"row": row, "item_id": item_id, "status": status, "job_id": JOB_ID}
+
+
+def test_a_failed_row_is_reported_in_place_with_what_was_spent(api: FakeApi, run: Run) -> None:
+    link = results_of(api, a_made_row(1, "A"), a_failed_row())
+    answer(api, shown(counts={"done": 1, "failed": 1}, failed_by_reason={"UnsupportedByModel": 1}, items=2, **link))
+    result = run("batch", "s3://in/rows.csv")
+    assert result.code == 4
+    assert "Row 2, B-2: UnsupportedByModel: (line 4) /duration: is 5. Leave it out" in result.err
+    assert "$0.36 were spent" in result.err
+    assert "cost         $0.36" in result.out
+    assert "s3://out/batches" not in result.err
+
+
+def test_of_very_many_failed_rows_the_first_are_reported(api: FakeApi, run: Run) -> None:
+    link = results_of(api, *(a_failed_row(row) for row in range(1, 31)))
+    answer(api, shown(counts={"done": 0, "failed": 30}, items=30, **link))
+    result = run("batch", "s3://in/rows.csv")
+    assert result.err.count("UnsupportedByModel:") == 20
+    assert "and 10 more rows: s3://out/batches/autumn/results.jsonl" in result.err
+
+
+def test_with_json_the_failed_rows_are_listed(api: FakeApi, run: Run) -> None:
+    failed = a_failed_row(job_id=JOB_ID, cost_usd=0.2)
+    state = shown(counts={"done": 1, "failed": 1}, **results_of(api, a_made_row(1, "A"), failed))
+    answer(api, state)
+    result = run("batch", "s3://in/rows.csv", "--json")
+    del failed["status"]
+    assert result.json == state | {"failures": [failed]}
+    assert f"stillmotion show {JOB_ID}" in result.err
+
+
+def test_a_batch_stores_its_clips_in_a_folder(api: FakeApi, run: Run, folder: Path) -> None:
+    names = ["A", "../x/y", "a", "größe 1", "..."]
+    link = results_of(api, *(a_made_row(row, name) for row, name in enumerate(names, 1)), a_made_row(6, "S", "skipped"))
+    for _ in range(2):
+        answer(api, shown(counts={"done": 5, "skipped": 1}, items=6, **link))
+        result = run("batch", "s3://in/rows.csv", "-o", "clips")
+        assert result.code == 0, result.err
+        assert "6 clips in clips" in result.out
+    found = {path.name: path.read_bytes() for path in (folder / "clips").iterdir()}
+    expected = ["A.mp4", "S.mp4", "a-row-3.mp4", "größe_1.mp4", "row-5.mp4", "x_y.mp4"]
+    assert found == dict.fromkeys(expected, api.clip)
+    assert len(api.calls("GET /s3/clip")) == 6
+
+
+def test_a_clip_that_cannot_be_stored_has_a_way_back(api: FakeApi, run: Run, folder: Path) -> None:
+    (folder / "clips").mkdir()
+    (folder / "clips" / "A.mp4").write_text("mine")
+    answer(api, shown(items=2, counts={"done": 2}, **results_of(api, a_made_row(1, "A"), a_made_row(2, "B"))))
+    result = run("batch", "s3://in/rows.csv", "-o", "clips")
+    assert result.code == 7
+    assert "1 of 2 clips are finished, but are not stored here" in result.err
+    assert f"stillmotion download {JOB_ID}" in result.err
+    assert (folder / "clips" / "B.mp4").read_bytes() == api.clip
+
+
+@pytest.mark.parametrize("name", ["still.jpg", "still.jpg/deeper", "-", "x" * 300 + "/y"])
+def test_a_folder_that_cannot_take_clips_is_refused_first(api: FakeApi, run: Run, name: str) -> None:
+    result = run("batch", "s3://in/rows.csv", "-o", name)
+    assert (result.code, api.seen) == (2, [])
+    assert "Give another -o" in result.err
+
+
+def test_a_refused_batch_speaks_of_the_options(api: FakeApi, run: Run) -> None:
+    message = "Over the budget of 1.00 USD. Raise budget_usd or leave items out; nothing was started.."
+    answer(api, shown("refused", items=None, error={"code": "SpendLimitReached", "message": message}))
+    result = run("batch", "s3://in/rows.csv", "--budget", "1")
+    assert "Raise --budget or leave items out; nothing was started." in result.err
+    assert ".." not in result.err
+    api.on(
+        "POST /v1/batches",
+        problem(
+            400,
+            "InvalidRequest",
+            "/budget_usd: is negative. Correct this.",
+            errors=[{"pointer": "#/budget_usd", "detail": "is negative"}],
+        ),
+    )
+    result = run("batch", "s3://in/rows.csv", "--budget", "1")
+    assert result.err.count("is negative") == 1
+    assert "--budget: is negative" in result.err
+
+
+def test_the_failed_rows_of_an_earlier_batch_are_shown(api: FakeApi, run: Run) -> None:
+    api.on("GET /v1/batches/autumn", Reply(200, shown(counts={"failed": 1}, **results_of(api, a_failed_row()))))
+    result = run("batch-status", "autumn")
+    assert result.code == 0
+    assert "Row 2, B-2: UnsupportedByModel" in result.err

@@ -102,3 +102,40 @@ def test_a_folder_that_cannot_be_made_is_reported(run: Run) -> None:
     result = run("download", JOB_ID, "-o", "still.jpg/")
     assert result.code == 2
     assert "The folder still.jpg cannot be made" in result.err
+
+
+@pytest.mark.parametrize("command", [["generate", "still.jpg"], ["watch", JOB_ID], ["resume", JOB_ID, "--wait"]])
+def test_a_paid_clip_that_is_not_stored_has_its_own_exit_code(api: FakeApi, run: Run, command: list[str]) -> None:
+    api.expired = {str(number) for number in range(50)}
+    result = run(*command)
+    assert result.code == 7
+    assert "The clip is finished, but is not stored here." in result.err
+    assert f"stillmotion download {JOB_ID} -o CLIP.mp4" in result.err
+    assert result.err.count("S3 answered 403") == 1
+
+
+def test_a_name_that_is_taken_while_waiting_leaves_the_way_back(api: FakeApi, run: Run, folder: Path) -> None:
+    (folder / "out").mkdir()
+    (folder / "out" / f"{JOB_ID}.mp4").write_text("mine")
+    result = run("generate", "still.jpg")
+    assert result.code == 7
+    assert f"stillmotion download {JOB_ID}" in result.err
+    assert (folder / "out" / f"{JOB_ID}.mp4").read_text() == "mine"
+
+
+@pytest.mark.parametrize("blocked", ["out", "made"])
+def test_a_folder_that_cannot_be_written_to_is_refused_first(
+    api: FakeApi, run: Run, folder: Path, blocked: str
+) -> None:
+    (folder / blocked).write_text("a file where a folder should be")
+    arguments = [] if blocked == "out" else ["-o", "made/clip.mp4"]
+    result = run("generate", "still.jpg", *arguments)
+    assert (result.code, api.seen) == (2, [])
+    assert f"cannot be stored: {blocked} is no folder. Give another -o" in result.err
+    assert run("generate", "still.jpg", "--no-wait").code == 0
+
+
+def test_a_name_that_is_too_long_is_refused_first(api: FakeApi, run: Run) -> None:
+    result = run("generate", "still.jpg", "-o", "x" * 300 + ".mp4")
+    assert (result.code, api.seen) == (2, [])
+    assert "too long" in result.err

@@ -145,8 +145,8 @@ def test_a_refusal_shows_title_detail_faults_and_the_providers_words(api: FakeAp
     assert result.err.splitlines()[-5:] == [
         "Error: Title of ImageNotUsable (ImageNotUsable, HTTP 422)",
         "  Mend it.",
-        "  #/duration (--duration): is too long (given: 60; allowed: 4, 6)",
-        "  #/frame_images/1/image_url/url (--last-image): answers 404",
+        "  --duration: is too long (given: 60; allowed: 4, 6)",
+        "  --last-image: answers 404",
         "  ModelGates said: Nope.",
     ]
     api.on("POST /v1/videos", problem(422, "ImageNotUsable", "Mend it.", errors=faults))
