@@ -46,9 +46,10 @@ def parameters(endpoint_url: str, simulator_url: str | None) -> dict[str, str]:
         "TrustedOrigins": ",".join(trusted),
     }
     if simulator_url:
-        return values | {"ModelGatesBaseUrl": simulator_url, "InspectionMinPsnr": str(SIMULATED_PSNR)}
-    # The real ModelGates cannot fetch from a bucket on this machine.
-    return values | {"ImageTransport": "inline"}
+        simulated = {"ModelGatesBaseUrl": simulator_url, "InspectionMinPsnr": str(SIMULATED_PSNR)}
+        return values | simulated | {"EnableCallback": "true"}
+    # The real ModelGates cannot fetch from a bucket on this machine, nor call it back.
+    return values | {"ImageTransport": "inline", "EnableCallback": "false"}
 
 
 def describe(outputs: dict[str, str], endpoint_url: str, simulator_url: str | None) -> Stack:

@@ -5,6 +5,7 @@ workflows   Executions, BatchExecutions
 objects     ObjectStore, OpenLines, Videos, Notes
 events      EventSink, BatchEvents
 ModelGates  Provider, Credits, ApiKey
+callbacks   Callbacks, CallbackSecret, CallbackUrls, Waiting
 HTTP        HttpAnswer
 requests    Media
 """
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from stillmotion.batches.record import Batch
+    from stillmotion.jobs.callbacks import CallbackState
     from stillmotion.jobs.index import Query
     from stillmotion.jobs.lifecycle import Status, Transition
     from stillmotion.jobs.record import Job, StoredVideo
@@ -288,6 +290,44 @@ class ApiKey(Protocol):
 
     def get(self, *, refresh: bool = False) -> str:
         """The key; with ``refresh`` not from a cache."""
+
+
+class Callbacks(Protocol):
+    """What callbacks of ModelGates leave for jobs. Every call may raise ``StorageFailed``."""
+
+    def note(self, job_id: str, provider_id: str | None) -> CallbackState | None:
+        """Count a callback and keep the id that it names, if none is kept yet.
+
+        Returns:
+            What was there before; ``None`` where no more callbacks count for this job.
+        """
+
+    def find(self, job_id: str) -> CallbackState:
+        """What callbacks have left for the job so far."""
+
+    def drop(self, job_id: str, provider_id: str) -> None:
+        """Forget this id of ModelGates, if it is the one that is kept: it is not the job's."""
+
+
+class CallbackSecret(Protocol):
+    """A secret that callbacks are checked with."""
+
+    def values(self) -> tuple[str, ...]:
+        """Its current value, then the previous one where there is one; raises ``StorageFailed``."""
+
+
+class CallbackUrls(Protocol):
+    """Where ModelGates calls back."""
+
+    def address(self, job_id: str) -> str | None:
+        """The address for a job, a secret; ``None`` where none can be made now."""
+
+
+class Waiting(Protocol):
+    """Executions that wait for a callback."""
+
+    def wake(self, task_token: str) -> None:
+        """Let an execution go on; one that waits no longer is left alone. May raise ``StorageFailed``."""
 
 
 class HttpAnswer(Protocol):

@@ -126,6 +126,18 @@ class Items:
         return frozenset(self.item.read(part) for part in map(str.strip, text.split(",")) if part)
 
 
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """``true`` or ``false``."""
+
+    allowed: str = "true or false"
+
+    def read(self, text: str) -> bool:
+        if text not in ("true", "false"):
+            raise ValueError(text)
+        return text == "true"
+
+
 class ImageTransport(StrEnum):
     """How ModelGates gets ``s3://`` images."""
 
@@ -137,6 +149,7 @@ _PORT = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2
 _ORIGIN = rf"(?i:https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]){_PORT}"
 
 type Name = Annotated[str, Text(r"[^\s]{1,2048}", "a name without spaces")]
+type OptionalName = Annotated[str, Text(r"[^\s]{0,2048}", "a name without spaces, or nothing")]
 type Arn = Annotated[str, Text(r"arn:[^\s]{1,2048}", "an ARN")]
 type Principals = Annotated[
     frozenset[str],
@@ -150,6 +163,11 @@ type Principals = Annotated[
 type Origin = Annotated[
     str, Text(_ORIGIN, "scheme and host of an address (https://modelgates.ai), with its port where it has one")
 ]
+type OptionalAddress = Annotated[
+    str,
+    Text(rf"({_ORIGIN}(/[A-Za-z0-9._~/-]*)?)?", "an address (https://abc.lambda-url.eu-central-1.on.aws/), or nothing"),
+]
+type HeaderName = Annotated[str, Text(r"[A-Za-z0-9-]{1,100}", "the name of an HTTP header (X-ModelGates-Signature)")]
 type Origins = Annotated[frozenset[str], Items(Text(f"{_ORIGIN}/?", "origins (https://pictures.example.com)"))]
 type Resolution = Annotated[str, Text(r"([1-9][0-9]{0,4}[A-Za-z]{1,3})?", "a resolution (720p, 4K), or nothing")]
 type AspectRatio = Annotated[str, Text(r"([1-9][0-9]{0,3}:[1-9][0-9]{0,3})?", "an aspect ratio (16:9), or nothing")]

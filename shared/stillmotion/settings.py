@@ -15,11 +15,14 @@ from typing import Annotated, Any, get_args
 from stillmotion.setting_types import (
     Arn,
     AspectRatio,
+    HeaderName,
     ImageTransport,
     Limit,
     Measure,
     Member,
     Name,
+    OptionalAddress,
+    OptionalName,
     Origin,
     Origins,
     PollSeconds,
@@ -133,13 +136,16 @@ class ControlSettings(RecoverySettings):
 @dataclass(frozen=True, slots=True)
 class SubmitSettings(ProviderSettings):
     """For submitting. ``poll_interval_seconds`` is checked here, before anything is paid: the workflow's Wait state
-    fails at a fraction of a second, and then the paid video would not be downloaded."""
+    fails at a fraction of a second, and then the paid video would not be downloaded. ``callback_url`` is where
+    ModelGates calls back, empty where it does not."""
 
     input_bucket: Name
     image_transport: Annotated[ImageTransport, Member(ImageTransport)]
     daily_spend_limit_usd: Annotated[Decimal | None, Limit(1_000_000)]
     per_job_spend_limit_usd: Annotated[Decimal | None, Limit(10_000)]
     poll_interval_seconds: PollSeconds
+    callback_secret_arn: OptionalName
+    callback_url: OptionalAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +178,15 @@ class DeliverSettings(ProviderSettings):
     """For delivering."""
 
     output_bucket: Name
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackSettings(StoreSettings):
+    """For receiving callbacks; ``signing_secret_arn`` is empty where callbacks are not signed."""
+
+    callback_secret_arn: Name
+    signing_secret_arn: OptionalName
+    signature_header: HeaderName
 
 
 @dataclass(frozen=True, slots=True)

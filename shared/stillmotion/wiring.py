@@ -21,6 +21,7 @@ from stillmotion.outbound.redaction import redact_all
 from stillmotion.setting_types import ImageTransport
 from stillmotion.settings import (
     BatchesSettings,
+    CallbackSettings,
     CollectBatchSettings,
     ControlSettings,
     DeliverSettings,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from stillmotion.batches.prepare import Preparing
     from stillmotion.batches.record import Batch
     from stillmotion.batches.store import DynamoBatchStore
+    from stillmotion.generation.callback import Receiving
     from stillmotion.generation.charges import CreditsWatch
     from stillmotion.generation.create import CreateVideo
     from stillmotion.generation.deliver import Delivery
@@ -57,7 +59,9 @@ if TYPE_CHECKING:
     from stillmotion.generation.record_failure import Failures
     from stillmotion.generation.submit import Submission
     from stillmotion.inspection.inspect_video import Inspecting
+    from stillmotion.jobs.callbacks import DynamoCallbacks
     from stillmotion.jobs.record import Job, StoredVideo
+    from stillmotion.modelgates.callback_secrets import CallbackAddresses, VersionedSecret
     from stillmotion.modelgates.client import ModelGates
     from stillmotion.modelgates.models import ModelCatalogue
     from stillmotion.outbound.guarded_client import GuardedClient
@@ -126,6 +130,41 @@ def open_lines(bucket: str, key: str) -> LinesWriter:
 def job_store(settings: StoreSettings) -> DynamoJobStore:
     database = boto3.resource("dynamodb", config=QUICK)
     return DynamoJobStore(database.Table(settings.table_name), database.Table(settings.spend_table_name))
+
+
+@cache
+def callbacks(settings: StoreSettings) -> DynamoCallbacks:
+    from stillmotion.jobs.callbacks import DynamoCallbacks
+
+    return DynamoCallbacks(boto3.resource("dynamodb", config=QUICK).Table(settings.table_name))
+
+
+@cache
+def versioned_secret(arn: str) -> VersionedSecret:
+    from stillmotion.modelgates.callback_secrets import VersionedSecret
+
+    return VersionedSecret(client("secretsmanager"), arn)
+
+
+@cache
+def callback_addresses(settings: SubmitSettings) -> CallbackAddresses | None:
+    """Where ModelGates calls back; ``None`` where it does not."""
+    from stillmotion.modelgates.callback_secrets import CallbackAddresses
+
+    if not settings.callback_url:
+        return None
+    return CallbackAddresses(settings.callback_url, versioned_secret(settings.callback_secret_arn))
+
+
+@cache
+def receiving(settings: CallbackSettings) -> Receiving:
+    from stillmotion.generation.callback import Receiving, Signing
+
+    signing = None
+    if settings.signing_secret_arn:
+        signing = Signing(versioned_secret(settings.signing_secret_arn), settings.signature_header.lower())
+    secret = versioned_secret(settings.callback_secret_arn)
+    return Receiving(secret, callbacks(settings), step_functions(), signing)
 
 
 @cache
@@ -208,7 +247,9 @@ def submission(settings: SubmitSettings) -> Submission:
     inline = settings.image_transport is ImageTransport.INLINE
     images = Images(object_store(), settings.input_bucket, guarded(settings.trusted_origins), inline=inline)
     limits = Limits(settings.daily_spend_limit_usd, settings.per_job_spend_limit_usd)
-    return Submission(job_store(settings), provider(settings), catalogue(settings), images, event_bus(settings), limits)
+    store, events = job_store(settings), event_bus(settings)
+    addresses = callback_addresses(settings)
+    return Submission(store, provider(settings), catalogue(settings), images, events, limits, addresses)
 
 
 @cache

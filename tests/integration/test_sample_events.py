@@ -191,6 +191,17 @@ def swept(house: House, answer: Any) -> None:
     assert answer == {"checked": 0, "resumed": 0, "settled": 0, "published": 0, "failed": 0, "inspections": 0}
 
 
+def called_back(house: House, answer: Any) -> None:
+    assert answer == {"statusCode": 204}
+    item = boto3.resource("dynamodb").Table("jobs").get_item(Key={"id": f"callback#{ID}"})["Item"]
+    assert (item["wakes"], item["provider_id"]) == (1, "video-gen-8t3kq2")
+
+
+def forged(house: House, answer: Any) -> None:
+    assert answer == {"statusCode": 404}
+    assert boto3.resource("dynamodb").Table("jobs").scan()["Items"] == []
+
+
 type Arrange = Callable[[House], None]
 CASES: dict[str, tuple[Arrange, Check]] = {
     "submit_api-first_frame": (nothing, made),
@@ -229,6 +240,8 @@ CASES: dict[str, tuple[Arrange, Check]] = {
     "inspect-completed": (delivered_in_full, inspected),
     "inspect-requested": (delivered_in_full, inspected),
     "sweep-schedule": (nothing, swept),
+    "callback-completed": (nothing, called_back),
+    "callback-forged": (nothing, forged),
     "models-first_and_last_frame": (nothing, models),
     "uploads-jpeg": (nothing, offered),
     "docs-openapi": (nothing, document),

@@ -42,6 +42,7 @@ from tests.support.template import ROOT, definition, function_environment, resou
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/stillmotion"
+CALLBACK_SECRET = "made-by-secrets-manager"
 CALLER = f"arn:aws:iam::{ACCOUNT}:user/alice"
 VALUES = {
     "JobTable": "jobs",
@@ -51,6 +52,8 @@ VALUES = {
     "OutputBucket": "clips",
     "BatchTable": "batches",
     "ApiKeySecret": "modelgates-key",
+    "CallbackSecret": "callback-secret",
+    "CallbackFunctionUrl": "https://abc.lambda-url.eu-central-1.on.aws/",
     "GenerateVideoStateMachine": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:generate-video",
     "GenerateBatchStateMachine": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:generate-batch",
 }
@@ -65,6 +68,7 @@ HANDLERS = {
     "ModelsFunction": ("models", "handler"),
     "UploadsFunction": ("uploads", "handler"),
     "DocsFunction": ("docs", "handler"),
+    "CallbackFunction": ("callback", "handler"),
     "BatchesFunction": ("batches", "handler"),
     "PrepareBatchFunction": ("prepare_batch", "handler"),
     "RecordItemFunction": ("record_item", "handler"),
@@ -130,7 +134,9 @@ class Cloud:
         for bucket in ("pictures", "clips"):
             here: Any = {"LocationConstraint": REGION}
             boto3.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=here)
-        boto3.client("secretsmanager").create_secret(Name="modelgates-key", SecretString=self.simulator.api_key)
+        secrets = boto3.client("secretsmanager")
+        secrets.create_secret(Name="modelgates-key", SecretString=self.simulator.api_key)
+        secrets.create_secret(Name="callback-secret", SecretString=CALLBACK_SECRET)
         self._listen()
         arns = {f"{name}Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}" for name in HANDLERS}
         numbers = {"PollIntervalSeconds": str(self.poll_interval), "MaxPollAttempts": str(self.max_polls)}

@@ -64,7 +64,9 @@ def function_environment(function: str, values: dict[str, str]) -> dict[str, str
 
 def _value(value: Any, known: dict[str, str]) -> str | None:
     if isinstance(value, dict) and "Fn::If" in value:
-        condition, _, otherwise = value["Fn::If"]
+        condition, holds, otherwise = value["Fn::If"]
+        if condition == "HasCallback":
+            return _value(holds if known["EnableCallback"] == "true" else otherwise, known)
         assert condition in ("IsLocal", "OneBucket"), value  # neither holds on AWS with the default parameters
         return _value(otherwise, known)
     if isinstance(value, dict) and "Fn::Join" in value:

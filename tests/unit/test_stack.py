@@ -20,12 +20,14 @@ from tests.support.cloudformation import CODE_BUCKET, CODE_KEY, REGION, expanded
 from tests.support.functions import loaded_settings
 
 STACK = "still"
+CALLBACK_URL = f"https://abc.lambda-url.{REGION}.on.aws/"
 SECRET = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:key"
 # What moto's CloudFormation cannot make. It reads no OpenAPI body either, so its API has no methods to deploy.
 UNSUPPORTED = {
     "AWS::ApiGateway::Stage",
     "AWS::CloudWatch::Alarm",
     "AWS::Lambda::EventInvokeConfig",
+    "AWS::Lambda::Url",
     "AWS::S3::BucketPolicy",
     "AWS::SQS::QueuePolicy",
     "AWS::SecretsManager::Secret",
@@ -39,6 +41,8 @@ def for_moto() -> dict[str, Any]:
     text = json.dumps(expanded() | {"Resources": KEPT})
     for found, instead in (
         ({"Fn::GetAtt": ["ApiKeySecret", "Id"]}, SECRET),
+        ({"Ref": "CallbackSecret"}, SECRET),
+        ({"Fn::GetAtt": ["CallbackFunctionUrl", "FunctionUrl"]}, CALLBACK_URL),
         ({"Ref": "EventBus"}, {"Fn::GetAtt": ["EventBus", "Name"]}),
     ):
         text = text.replace(json.dumps(found), json.dumps(instead))
@@ -70,7 +74,10 @@ def physical() -> Iterator[dict[str, str]]:
         boto3.client("s3").put_object(Bucket=CODE_BUCKET, Key=CODE_KEY, Body=code.getvalue())
         cloudformation = boto3.client("cloudformation")
         cloudformation.create_stack(
-            StackName=STACK, TemplateBody=json.dumps(for_moto()), Capabilities=["CAPABILITY_IAM"]
+            StackName=STACK,
+            TemplateBody=json.dumps(for_moto()),
+            Capabilities=["CAPABILITY_IAM"],
+            Parameters=[{"ParameterKey": "EnableCallback", "ParameterValue": "true"}],
         )
         [stack] = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
         assert stack["StackStatus"] == "CREATE_COMPLETE"
@@ -99,6 +106,7 @@ def test_a_deployed_function_has_the_settings_that_it_loads(physical: dict[str, 
         assert getattr(settings, "table_name", physical["JobTable"]) == physical["JobTable"]
         assert getattr(settings, "output_bucket", physical["OutputBucket"]) == physical["OutputBucket"]
         assert getattr(settings, "api_key_secret_arn", SECRET) == SECRET
+        assert getattr(settings, "callback_url", CALLBACK_URL) == CALLBACK_URL
 
 
 @pytest.mark.parametrize(

@@ -322,3 +322,23 @@ def test_an_inline_picture_is_uploaded_and_appears_nowhere_else() -> None:
             door.accept(broken, "vid_2", origin)
     told = json.dumps([job.as_json(), bench.events.sent, refused.value.as_record()])
     assert inline[60:100] not in told
+
+
+class Addresses:
+    def __init__(self, address: str | None) -> None:
+        self._address = address
+
+    def address(self, job_id: str) -> str | None:
+        return None if self._address is None else f"{self._address}/{job_id}"
+
+
+@pytest.mark.parametrize("base", ["https://call.example.com", None])
+def test_modelgates_gets_the_callbacks_address_and_the_record_does_not(base: str | None) -> None:
+    bench = Bench()
+    submission = Submission(
+        bench.store, bench.provider, bench.catalogue, bench.images, bench.events, callback_urls=Addresses(base)
+    )
+    submission.submit(bench.accept())
+    [sent] = bench.provider.sent
+    assert sent.get("callback_url") == (None if base is None else f"{base}/vid_1")
+    assert "call.example.com" not in json.dumps(bench.job.as_json()) + json.dumps(bench.events.sent)

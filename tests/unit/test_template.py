@@ -14,6 +14,7 @@ from stillmotion import settings as settings_module
 from stillmotion.generation.create import SUBMIT_SECONDS
 from stillmotion.generation.reconcile import Swept
 from stillmotion.generation.submit import LEASE_SECONDS
+from stillmotion.jobs.callbacks import KEY_PREFIX
 from stillmotion.settings import load
 from stillmotion.storage.event_bus import COMPLETED, INSPECTION_REQUESTED, SOURCE
 from tests.support.cloudformation import expanded_resources
@@ -36,6 +37,8 @@ AWS_METRICS = {
     ("AWS/States", "ExecutionsTimedOut"): ("AWS::Serverless::StateMachine", "StateMachineArn"),
 }
 """What an alarm on a metric of AWS is about, and the dimension that names it."""
+WITHOUT_ARN = {"states:SendTaskSuccess"}
+"""Actions that take no ARN; here a task's token is the permission (*Actions defined by AWS Step Functions*)."""
 
 
 def walk(value: Any) -> Iterator[Any]:
@@ -49,7 +52,8 @@ def statements(logical_id: str) -> list[dict[str, Any]]:
     """Every policy statement of a resource; who may take a role on is another matter."""
     found = {**template()["Resources"][logical_id].get("Properties", {}), "AssumeRolePolicyDocument": None}
     documents = [part for part in walk(found) if isinstance(part, dict)]
-    return [statement for part in documents for statement in part.get("Statement", ())]
+    given = [statement for part in documents for statement in part.get("Statement", ())]
+    return [one["Fn::If"][1] if "Fn::If" in one else one for one in given]
 
 
 def listed(value: Any) -> list[Any]:
@@ -160,6 +164,9 @@ def test_a_policy_allows_named_actions_on_named_resources_only(logical_id: str) 
         if statement["Effect"] == "Deny":
             continue
         assert not [action for action in listed(statement["Action"]) if "*" in action], statement
+        if set(listed(statement["Action"])) <= WITHOUT_ARN:
+            assert statement["Resource"] == "*"
+            continue
         assert "*" not in listed(statement["Resource"]), statement
         for part in walk(statement["Resource"]):
             # What may end in a star is what lies below one resource of ours, or what a deployer lists.
@@ -170,7 +177,8 @@ def test_a_policy_allows_named_actions_on_named_resources_only(logical_id: str) 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_policy_statement_is_ours_and_named(function: str) -> None:
     for policy in FUNCTIONS[function].get("Policies", ()):
-        names = [statement["Sid"] for statement in policy["Statement"]]
+        given = [one["Fn::If"][1] if "Fn::If" in one else one for one in policy["Statement"]]
+        names = [statement["Sid"] for statement in given]
         assert len(names) == len(set(names))
 
 
@@ -334,6 +342,36 @@ def test_an_alarm_watches_an_emitted_metric_and_notifies(alarm: str) -> None:
         kind, attribute = AWS_METRICS[found["Namespace"], found["MetricName"]]
         logical_id = dimension["Value"].get("Ref") or dimension["Value"]["Fn::GetAtt"].partition(".")[0]
         assert (dimension["Name"], template()["Resources"][logical_id]["Type"]) == (attribute, kind)
+
+
+def test_what_is_public_writes_items_of_callbacks_only() -> None:
+    function = FUNCTIONS["CallbackFunction"]
+    assert function["FunctionUrlConfig"] == {"AuthType": "NONE"}
+    found = {one["Sid"]: one for one in statements("CallbackFunction")}
+    assert set(found) == {"WriteCallbacks", "ReadCallbackSecret", "ReadSigningSecret"}
+    assert found["WriteCallbacks"]["Action"] == "dynamodb:UpdateItem"
+    assert found["WriteCallbacks"]["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{KEY_PREFIX}*"]}
+    }
+    [wake] = statements("CallbackWakePolicy")
+    assert wake["Action"] == "states:SendTaskSuccess"
+
+
+def test_the_public_address_exists_only_where_callbacks_are_on() -> None:
+    assert PARAMETERS["EnableCallback"]["Default"] == "false"
+    for name in ("CallbackFunction", "CallbackWakePolicy", "CallbackSecret"):
+        assert template()["Resources"][name]["Condition"] == "HasCallback"
+    permissions = {
+        one["Action"]: one
+        for name, one in expanded_resources("AWS::Lambda::Permission").items()
+        if name.startswith("CallbackFunction")
+    }
+    assert set(permissions) == {"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"}
+    for function in ("SubmitApiFunction", "SubmitTaskFunction"):
+        variables = function_environment(function, VALUES)
+        assert (variables["CALLBACK_URL"], variables["CALLBACK_SECRET_ARN"]) == ("", "")
+        variables = function_environment(function, VALUES | {"EnableCallback": "true"})
+        assert variables["CALLBACK_URL"] == VALUES["CallbackFunctionUrl"]
 
 
 def test_alarms_watch_both_workflows_and_asynchronous_functions() -> None:

@@ -41,7 +41,7 @@ from stillmotion.jobs.store import get_job
 from stillmotion.modelgates.job import ProviderJob
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel, check
 from stillmotion.modelgates.price_notes import Quote
-from stillmotion.ports import EventSink, JobStore, Media, Provider
+from stillmotion.ports import CallbackUrls, EventSink, JobStore, Media, Provider
 from stillmotion.requests.aspect_ratio import shape_request
 from stillmotion.requests.media import transparency_warnings
 from stillmotion.requests.video_request import VideoRequest, parse_request
@@ -96,6 +96,7 @@ class Submission:
         images: Media,
         events: EventSink,
         limits: Limits = NO_LIMITS,
+        callback_urls: CallbackUrls | None = None,
     ) -> None:
         self._store = store
         self._provider = provider
@@ -103,6 +104,7 @@ class Submission:
         self._images = images
         self._events = events
         self._limits = limits
+        self._callback_urls = callback_urls
 
     def examine(self, request: VideoRequest) -> Examined:
         """Check a request against everything that can be known for free.
@@ -173,7 +175,7 @@ class Submission:
             ProviderRejected, ProviderUnauthorized, ProviderOutOfCredits, ImageNotUsable: final; the caller records it.
         """
         if job.status is Status.QUEUED:
-            body = self._images.with_fetchable_urls(parse_request(job.request)).body()
+            body = self._body(job)
             claimed = self._claim(job)
             if claimed is not None:
                 return self._pay(claimed, body)
@@ -181,6 +183,12 @@ class Submission:
         if job.status in (Status.QUEUED, Status.SUBMITTING):
             _refuse_to_repeat(job)
         return job
+
+    def _body(self, job: Job) -> dict[str, Any]:
+        """What ModelGates is sent; with the address that it calls back, which is in no record."""
+        body = self._images.with_fetchable_urls(parse_request(job.request)).body()
+        address = None if self._callback_urls is None else self._callback_urls.address(job.id)
+        return body if address is None else body | {"callback_url": address}
 
     def _claim(self, job: Job) -> Job | None:
         """The job, claimed and counted, if of all calls at once this is the one to make the paid call."""

@@ -77,7 +77,7 @@ def read_job(data: Any, job_id: str | None = None) -> ProviderJob | None:
     """The job in a decoded answer, also inside an object or a list of one, or ``None`` when there is none (no id, no
     status). A known ``job_id`` stands in for one that the answer leaves out."""
     for inner in _unwrapped(data):
-        found, status = _text(inner.get("id")) or job_id or _id(inner.get("id")), _text(inner.get("status"))
+        found, status = _text(inner.get("id")) or job_id or id_text(inner.get("id")), _text(inner.get("status"))
         if found is not None and status is not None:
             return _job(inner, found, status)
     return None
@@ -89,7 +89,7 @@ def read_accepted(data: Any) -> ProviderJob | None:
     if whole is not None:
         return whole
     for inner in _unwrapped(data):
-        found = _id(inner.get("id"))
+        found = id_text(inner.get("id"))
         if found is not None:
             return _job(inner, found, "pending")
     return None
@@ -125,7 +125,7 @@ def _unwrapped(data: Any) -> Iterator[Mapping[str, Any]]:
         data = next((data[name] for name in _WRAPPINGS if isinstance(data.get(name), Mapping | list)), None)
 
 
-def _id(value: Any) -> str | None:
+def id_text(value: Any) -> str | None:
     """An id, also one given as a whole number."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**64:
         return str(value)

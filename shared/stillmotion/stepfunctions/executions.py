@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _GONE = frozenset({"ExecutionDoesNotExist", "InvalidArn"})
 """Step Functions keeps executions for 90 days after their end (*AWS Step Functions quotas*)."""
 
+_NOT_WAITING = frozenset({"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"})
+"""The token is of a wait that has ended: which of the three is answered depends on how long ago that was."""
+
 
 class StepFunctions:
     """Executions by their ARNs: the :class:`~stillmotion.ports.BatchExecutions`."""
@@ -48,6 +51,19 @@ class StepFunctions:
                 self._client.stop_execution(executionArn=arn, error=error, cause=cause)
         except StorageFailed as failed:
             if failed.aws_code not in ("ExecutionDoesNotExist", "ValidationException"):
+                raise
+
+    def wake(self, task_token: str) -> None:
+        """End the wait of a task; one that has ended counts as woken.
+
+        Raises:
+            StorageFailed: Step Functions did not take it.
+        """
+        try:
+            with storage_errors("Step Functions did not end a wait"):
+                self._client.send_task_success(taskToken=task_token, output="{}")
+        except StorageFailed as error:
+            if error.aws_code not in _NOT_WAITING:
                 raise
 
     def running(self, arn: str) -> bool:
