@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from benchmarks import front, report, startup, transfer, workflow
+from benchmarks import connections, front, report, startup, transfer, workflow
 from benchmarks.measure import Table
 
 
@@ -18,6 +18,7 @@ def _benchmarks(quick: bool) -> dict[str, Callable[[], list[Table]]]:
     return {
         "transfer": lambda: transfer.run(transfer.QUICK if quick else transfer.FULL),
         "startup": lambda: startup.run(startup.QUICK if quick else startup.FULL),
+        "connections": lambda: connections.run(connections.QUICK if quick else connections.FULL),
         "workflow": lambda: workflow.run(workflow.QUICK if quick else workflow.FULL),
         "front": lambda: front.run(front.QUICK if quick else front.FULL),
     }

@@ -127,6 +127,15 @@ class Sink(_Peer):
         return length
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A connection that its client only opened is none."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("role", choices=("source", "sink"))
@@ -134,8 +143,7 @@ def main() -> None:
     parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
     given = parser.parse_args()
     Sink.answers_after = given.after
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Source if given.role == "source" else Sink)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), Source if given.role == "source" else Sink)
     if given.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*given.tls)

@@ -85,8 +85,8 @@ def _run(course: Course, rounds: int) -> Table:
             bundle, key = str(folder / "localhost.pem"), str(folder / "localhost.key")
             arguments += ["--tls", bundle, key]
             more = {"AWS_CA_BUNDLE": bundle}
-        source = stack.enter_context(_peer("source"))
-        sink = stack.enter_context(_peer("sink", *arguments))
+        source = stack.enter_context(peer("source"))
+        sink = stack.enter_context(peer("sink", *arguments))
         if course.tls:
             sink = sink.replace("127.0.0.1", "localhost")
         subjects = {name: _subject(name, source, sink, course.mib, **more) for name in names if _possible(name)}
@@ -94,7 +94,8 @@ def _run(course: Course, rounds: int) -> Table:
 
 
 @contextmanager
-def _peer(*arguments: str) -> Iterator[str]:
+def peer(*arguments: str) -> Iterator[str]:
+    """The address of one end of a transfer, in a process of its own; ends with the block."""
     command = [sys.executable, "-m", "benchmarks.peers", *arguments]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None

@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import boto3
 from botocore.config import Config
+from botocore.session import Session
 
+from stillmotion.aws_clients import DynamoTable, new_client
 from stillmotion.errors import StorageFailed
 from stillmotion.jobs.store import DynamoJobStore
 from stillmotion.outbound.redaction import redact_all
@@ -43,6 +44,8 @@ from stillmotion.storage.event_bus import INSPECTION_REQUESTED, EventBus
 from stillmotion.telemetry import redact_logs
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
     from stillmotion.api.views import Link
     from stillmotion.batches.collect import Collecting
     from stillmotion.batches.open import Batches
@@ -96,9 +99,20 @@ def prepare[S, P](port: Callable[[S], P], settings: type[S]) -> None:
 
 
 @cache
+def sdk() -> Session:
+    """Credentials, region and models, the same for all clients."""
+    return Session()
+
+
+@cache
 def client(service: str, config: Config = QUICK) -> Any:
-    """One boto3 client for each service; the endpoint is ``AWS_ENDPOINT_URL`` where that is set."""
-    return boto3.client(service, config=config)  # type: ignore[call-overload]
+    """One client for each service; the endpoint is ``AWS_ENDPOINT_URL`` where that is set."""
+    return new_client(sdk(), service, config)
+
+
+@cache
+def table(name: str) -> Table:
+    return cast("Table", DynamoTable(name, client("dynamodb")))
 
 
 @cache
@@ -128,8 +142,7 @@ def open_lines(bucket: str, key: str) -> LinesWriter:
 
 @cache
 def job_store(settings: StoreSettings) -> DynamoJobStore:
-    database = boto3.resource("dynamodb", config=QUICK)
-    return DynamoJobStore(database.Table(settings.table_name), database.Table(settings.spend_table_name))
+    return DynamoJobStore(table(settings.table_name), table(settings.spend_table_name))
 
 
 @cache
@@ -292,7 +305,7 @@ def inspecting(settings: InspectSettings) -> Inspecting:
 def batch_store(table_name: str) -> DynamoBatchStore:
     from stillmotion.batches.store import DynamoBatchStore
 
-    return DynamoBatchStore(boto3.resource("dynamodb", config=QUICK).Table(table_name))
+    return DynamoBatchStore(table(table_name))
 
 
 @cache

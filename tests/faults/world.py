@@ -31,7 +31,7 @@ from tests.support.requests import request
 
 MAX_POLLS = 4
 REST_SECONDS = 60
-_KEPT = frozenset({"client", "bulk_s3", "job_store", "event_bus"})
+_KEPT = frozenset({"sdk", "client", "table", "bulk_s3", "job_store", "event_bus"})
 """What a warm function may keep from case to case: it knows nothing of ModelGates."""
 
 

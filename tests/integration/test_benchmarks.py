@@ -34,6 +34,7 @@ def test_every_benchmark_has_its_baselines(found: dict[str, Any]) -> None:
     transfers = {"Stillmotion VideoStore.store", "boto3 upload_fileobj"}
     assert rows["transfer_32"] == rows["transfer_96"] == transfers
     assert {"bare Python", "boto3 and one client", "Powertools resolver", "Poll"} <= rows["startup"]
+    assert {"ModelGates submit", "botocore client", "handshake alone (ssl)"} <= rows["connections"]
     assert rows["workflow"] == {"5 polls each, empty tasks", "1 poll each", "5 polls each"}
     assert {"Powertools handler that does nothing", "submitted: record, paid call, event, execution"} <= rows["front"]
     assert {"processor", "cores", "python", "load_average"} <= set(found["machine"])
@@ -51,3 +52,13 @@ def test_the_state_does_not_grow_with_the_polls(found: dict[str, Any]) -> None:
     one, five = (found["benchmarks"]["workflow"]["rows"][name] for name in ("1 poll each", "5 polls each"))
     assert five["state_bytes"] <= one["state_bytes"] + 10
     assert five["history_events"] > one["history_events"]
+
+
+def test_a_further_connection_reads_no_certificates(found: dict[str, Any]) -> None:
+    rows = found["benchmarks"]["connections"]["rows"]
+    for ours, alone in (
+        ("ModelGates submit", "ModelGates submit, context of its own"),
+        ("guarded client", "guarded client, context of its own"),
+        ("botocore client", "botocore client, as it comes"),
+    ):
+        assert rows[ours]["next_ms"]["median"] < rows[alone]["next_ms"]["median"] / 2, ours

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
 
 from stillmotion import wiring
@@ -20,10 +19,9 @@ pytestmark = pytest.mark.usefixtures("account")
 
 
 @pytest.fixture
-def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-
+def fresh() -> Iterator[None]:
     def forget() -> None:
+        wiring.sdk.cache_clear()
         wiring.client.cache_clear()
         wiring.bulk_s3.cache_clear()
         wiring.object_store.cache_clear()

@@ -33,6 +33,7 @@ from stillmotion.modelgates.wording import words_of_answer
 from stillmotion.outbound.address_guard import ForbiddenAddress, origin
 from stillmotion.outbound.download import Download
 from stillmotion.outbound.guarded_client import REDIRECTS, FetchFailed, GuardedClient, UnresolvedHost, redirected
+from stillmotion.outbound.tls import shared_context
 from stillmotion.ports import ApiKey
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class ModelGates:
         self._root = base_url.rstrip("/") + API_PATH
         self._key = key
         self._guarded = guarded
-        self._pool = urllib3.PoolManager(retries=False, timeout=QUERY_TIMEOUT)
+        self._pool = urllib3.PoolManager(retries=False, timeout=QUERY_TIMEOUT, ssl_context=shared_context())
 
     def models(self) -> list[VideoModel]:
         """Every model on offer.
@@ -279,7 +280,10 @@ def _unquoted(path: str) -> str:
 def _connection(root: str) -> HTTPConnection:
     parts = urlsplit(root)
     if parts.scheme == "https":
-        return HTTPSConnection(str(parts.hostname), parts.port or 443, timeout=SUBMIT_CONNECT_SECONDS)
+        context = shared_context()
+        return HTTPSConnection(
+            str(parts.hostname), parts.port or 443, timeout=SUBMIT_CONNECT_SECONDS, ssl_context=context
+        )
     return HTTPConnection(str(parts.hostname), parts.port or 80, timeout=SUBMIT_CONNECT_SECONDS)
 
 

@@ -18,6 +18,7 @@ from stillmotion.outbound.address_guard import (
     resolve_host,
 )
 from stillmotion.outbound.deadline import BoundedHttpPool, BoundedHttpsPool, Deadline, Pace
+from stillmotion.outbound.tls import shared_context
 from stillmotion.ports import HttpStatusAnswer
 
 __all__ = ["FetchFailed", "ForbiddenAddress", "GuardedClient", "UnresolvedHost"]
@@ -138,7 +139,7 @@ def _pool(
             target.port,
             timeout=bounded,
             server_hostname=target.host,
-            assert_hostname=target.host,
+            ssl_context=shared_context(),
             deadline=deadline,
         )
     return BoundedHttpPool(ip, target.port, timeout=bounded, deadline=deadline)
