@@ -62,7 +62,7 @@ def guarded_alone(address: str) -> Callable[[], None]:
 
 
 def aws(address: str) -> Callable[[], None]:
-    from stillmotion.aws_clients import with_shared_tls
+    from stillmotion.aws.clients import with_shared_tls
 
     return _stored(lambda made: with_shared_tls(made))
 

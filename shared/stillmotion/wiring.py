@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.config import Config
 from botocore.session import Session
 
-from stillmotion.aws_clients import DynamoTable, new_client
+from stillmotion.aws.clients import DynamoTable, new_client
 from stillmotion.errors import StorageFailed
 from stillmotion.jobs.store import DynamoJobStore
 from stillmotion.outbound.redaction import redact_all
@@ -149,7 +149,7 @@ def job_store(settings: StoreSettings) -> DynamoJobStore:
 def callbacks(settings: StoreSettings) -> DynamoCallbacks:
     from stillmotion.jobs.callbacks import DynamoCallbacks
 
-    return DynamoCallbacks(boto3.resource("dynamodb", config=QUICK).Table(settings.table_name))
+    return DynamoCallbacks(table(settings.table_name))
 
 
 @cache

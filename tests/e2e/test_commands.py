@@ -261,7 +261,7 @@ def test_a_job_outlives_ctrl_c_and_ends_by_cancelling(command: Command, simulato
     job_id = told.split("stillmotion watch ")[1].split()[0]
     assert command.json("show", job_id)["status"] in ("submitting", "in_progress")
     waiting = command("watch", job_id, "--timeout", "1")
-    assert (waiting.returncode, "It goes on" in waiting.stderr) == (5, True)
+    assert (waiting.returncode, "It keeps running" in waiting.stderr) == (5, True)
     cancelled = command("cancel", job_id)
     assert cancelled.returncode == 0, cancelled.stderr
     assert "may" in cancelled.stderr

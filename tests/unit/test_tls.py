@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import SSLError
 from botocore.session import Session
 
-from stillmotion.aws_clients import new_client, with_shared_tls
+from stillmotion.aws.clients import new_client, with_shared_tls
 from stillmotion.modelgates.client import ModelGates
 from stillmotion.outbound import tls
 from stillmotion.outbound.guarded_client import GuardedClient

@@ -1,0 +1,1 @@
+"""How functions talk to AWS."""
