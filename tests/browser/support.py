@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from local.paths import SAMPLE
+from stillmotion_cli.client import ApiClient
 from stillmotion_cli.stack import Stack
 
 type Open = Callable[..., Page]
@@ -125,3 +127,11 @@ def serious_faults(page: Page) -> list[str]:
         if one["impact"] in ("serious", "critical")
         for node in one["nodes"]
     ]
+
+
+def wait_until_inspected(stack: Stack, job_id: str) -> None:
+    """Wait until the clip's pictures are there."""
+    client, deadline = ApiClient(stack), time.monotonic() + SLOW / 1000
+    while not client.job(job_id).get("inspection"):
+        assert time.monotonic() < deadline, f"{job_id} was not inspected"
+        time.sleep(0.3)

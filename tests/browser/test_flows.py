@@ -11,7 +11,7 @@ from local.paths import SAMPLE
 from stillmotion_cli.client import ApiClient
 from stillmotion_cli.stack import Stack
 from stillmotion_cli.units import money
-from tests.browser.support import SLOW, button, choose, plays, state, submit, wait_for_price
+from tests.browser.support import SLOW, button, choose, plays, state, submit, wait_for_price, wait_until_inspected
 from tests.e2e.support import SimulatorControl
 
 
@@ -35,10 +35,14 @@ def test_from_a_picture_to_the_clip_in_the_gallery(page: Page, stack: Stack, sim
     expect(page.get_by_text(f"stillmotion download {job_id}")).to_be_visible()
     expect(page.get_by_text(job["video"][0]["s3_uri"], exact=True)).to_be_visible()
 
+    wait_until_inspected(stack, job_id)
     page.get_by_role("link", name="Gallery").click()
     card = page.get_by_role("link", name="A slow push in").first
+    preview = card.locator("img")
+    expect(preview).to_have_attribute("src", re.compile("poster"), timeout=SLOW)
     card.hover(timeout=SLOW)
-    assert plays(page, card.locator("video"))
+    expect(preview).to_have_attribute("src", re.compile("preview"))
+    page.wait_for_function("(image) => image.complete && image.naturalWidth > 0", arg=preview.element_handle())
     expect(page.locator(".panel .price")).not_to_have_text("$0.00", timeout=SLOW)
     card.click()
     expect(page.locator(".status code")).to_have_text(job_id)

@@ -133,8 +133,8 @@ class VideoRequest(_Strict):
     input_references: list[InputReference] | None = Field(default=None, min_length=1, max_length=MAX_INPUT_REFERENCES)
     provider: ProviderOptions | None = None
     previous_job_id: str | None = Field(default=None, min_length=1, max_length=256)
-    session_id: str | None = Field(default=None, max_length=256)
-    user: str | None = Field(default=None, max_length=256)
+    session_id: str | None = Field(default=None, min_length=1, max_length=256)
+    user: str | None = Field(default=None, min_length=1, max_length=256)
     trace: dict[str, Any] | None = None
     upscale_factor: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     creativity: Annotated[int, WHOLE] | None = None
