@@ -153,6 +153,10 @@ lifecycle: $(READY) ## Write the diagram of the states in docs/architecture.md f
 screenshots: $(READY) ## Take the pictures of the console in docs/images anew
 	@python -m scripts.screenshots
 
+.PHONY: gallery
+gallery: $(READY) ## Make docs/gallery.md and the animated picture of README.md anew, with the simulator's encoder
+	@python -m scripts.gallery
+
 .PHONY: reference
 reference: $(READY) ## Write docs/reference/ from the code
 	@python -m scripts.reference

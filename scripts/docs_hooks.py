@@ -1,7 +1,8 @@
 """Hooks of the documentation site: what pages link to outside of docs/ becomes part of the site.
 
-The pages are read in the repository too, so they link to ../README.md or ../template.yaml as files lie there. On the
-site such a file is below project/: Markdown as a page, anything else as a file. Links to folders lose their address.
+The pages are read in the repository too, so they link to ../README.md or ../template.yaml, and show pictures, as files
+lie there. On the site such a file is below project/: Markdown as a page, anything else as a file. Links to folders lose
+their address.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
 PROJECT = "project/"
-LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>(?!https?:|mailto:|#)[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
+LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>(?!https?:|mailto:|#)[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md")
 
 
