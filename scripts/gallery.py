@@ -202,7 +202,7 @@ def every_frame(clip: bytes) -> list[Image.Image]:
     import av
 
     with av.open(BytesIO(clip), "r") as container:
-        return [frame.to_image() for frame in container.decode(video=0)]
+        return [frame.to_image() for frame in container.decode(video=0)]  # type: ignore[no-untyped-call]
 
 
 class InMemory:
