@@ -81,7 +81,7 @@ good_requests = st.fixed_dictionaries(
         ).map(lambda options: {"options": {slug: {"parameters": values} for slug, values in options.items()}}),
         "upscale_factor": st.floats(0.1, 8),
         "creativity": st.integers(),
-        "session_id": st.text(max_size=20),
+        "session_id": st.text(min_size=1, max_size=20),
         "metadata": st.dictionaries(
             st.from_regex(r"[A-Za-z0-9_.:/ -]{1,64}", fullmatch=True), st.text(max_size=50), max_size=20
         ),
