@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks.measure import ROOT, Column, Spread, Table, clean_environment, interleaved, metered
-from tests.support.template import resources, template
+from tests.support.template import deployed_environment, resources
 
 RUNTIME = ("boto3", "botocore", "s3transfer", "python-dateutil", "six")
 COUNT = "import json, sys; print(json.dumps({'modules': len(sys.modules)}))"
@@ -105,22 +105,12 @@ def _start(code: str, path: str, environment: dict[str, str], number: int) -> di
 
 
 def _environment(function: str, variant: Variant) -> dict[str, str]:
-    """What the function is deployed with, by name; nothing is called, so that one value does for almost all."""
-    declared = {
-        **template()["Globals"]["Function"]["Environment"]["Variables"],
-        **resources("AWS::Serverless::Function")[function].get("Environment", {}).get("Variables", {}),
-    }
-    found = dict.fromkeys(declared, "1") | {
-        "AWS_ENDPOINT_URL": "",
-        "POWERTOOLS_LOG_LEVEL": "INFO",
-        "POWERTOOLS_TRACE_DISABLED": "false" if variant.traced else "true",
-    }
-    found |= {"MODELGATES_BASE_URL": "https://modelgates.ai", "TRUSTED_ORIGINS": ""}
+    found = deployed_environment(function) | {"POWERTOOLS_TRACE_DISABLED": "false" if variant.traced else "true"}
     if variant.traced:
         found["LAMBDA_TASK_ROOT"] = "/var/task"
-    if variant.in_lambda:
-        found["AWS_LAMBDA_FUNCTION_NAME"] = function
-    return {name: value for name, value in found.items() if value or name == "TRUSTED_ORIGINS"}
+    if not variant.in_lambda:
+        del found["AWS_LAMBDA_FUNCTION_NAME"]
+    return found
 
 
 def _folder(function: str) -> Path:

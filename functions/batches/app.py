@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Annotated, Any
 
+from stillmotion.start import entry_point
+
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -18,7 +20,6 @@ from stillmotion.requests.batch_order import BatchOrder
 from stillmotion.settings import BatchesSettings, load
 from stillmotion.stepfunctions.batch_input import hand_over_batch
 from stillmotion.stepfunctions.executions import execution_arn
-from stillmotion.telemetry import entry_point
 
 app = new_api()
 wiring.prepare(wiring.batches, BatchesSettings)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from stillmotion.start import entry_point
+
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
 from stillmotion.settings import CollectBatchSettings, load
 from stillmotion.stepfunctions import batch_tasks, video_tasks
-from stillmotion.telemetry import entry_point
 
 wiring.prepare(wiring.collecting, CollectBatchSettings)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from stillmotion.start import entry_point
+
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -13,7 +15,6 @@ from stillmotion.api.resolver import JobId, answer, documented, get_visible_job,
 from stillmotion.api.views import JobView, SettleOrder
 from stillmotion.jobs.public import http_view
 from stillmotion.settings import ControlSettings, load
-from stillmotion.telemetry import entry_point
 
 app = new_api(SettleOrder)
 wiring.prepare(wiring.control, ControlSettings)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from stillmotion.start import entry_point
+
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
 from stillmotion.jobs.public import workflow_output
 from stillmotion.settings import DeliverSettings, load
 from stillmotion.stepfunctions import video_tasks
-from stillmotion.telemetry import entry_point
 
 wiring.prepare(wiring.delivery, DeliverSettings)
 

@@ -6,12 +6,13 @@ import json
 import os
 from typing import Any
 
+from stillmotion.start import entry_point
+
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
 from stillmotion.settings import RecoverySettings, load
 from stillmotion.stepfunctions.execution_input import Unreadable, read_input
-from stillmotion.telemetry import entry_point
 
 wiring.prepare(wiring.recovery, RecoverySettings)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from stillmotion.start import entry_point
+
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
 from stillmotion.settings import InspectSettings, load
-from stillmotion.telemetry import entry_point
 
 wiring.prepare(wiring.inspecting, InspectSettings)
 

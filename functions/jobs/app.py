@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Annotated, Any
 
+from stillmotion.start import entry_point
+
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query as QueryParameter
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -17,7 +19,6 @@ from stillmotion.jobs.index import Query, list_jobs
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import timestamp
 from stillmotion.settings import JobsSettings, load
-from stillmotion.telemetry import entry_point
 
 app = new_api()
 wiring.prepare(wiring.job_store, JobsSettings)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Annotated, Any, Literal
 
+from stillmotion.start import entry_point
+
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -15,7 +17,6 @@ from stillmotion.api.views import ModelList, show_models
 from stillmotion.generation.model_choice import Wish, choose, offers
 from stillmotion.requests.video_request import AspectRatio, FrameType, Resolution, Size
 from stillmotion.settings import ProviderSettings, load
-from stillmotion.telemetry import entry_point
 
 app = new_api()
 wiring.prepare(wiring.catalogue, ProviderSettings)

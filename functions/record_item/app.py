@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from stillmotion.start import entry_point
+
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
@@ -12,7 +14,6 @@ from stillmotion.batches.outcome import record_item
 from stillmotion.settings import RecordItemSettings, load
 from stillmotion.stepfunctions import video_tasks
 from stillmotion.stepfunctions.executions import execution_arn
-from stillmotion.telemetry import entry_point
 
 wiring.prepare(wiring.job_store, RecordItemSettings)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Annotated, Any
 
+from stillmotion.start import entry_point
+
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -19,7 +21,6 @@ from stillmotion.requests.video_request import VideoRequest
 from stillmotion.settings import SubmitApiSettings, SubmitTaskSettings, load
 from stillmotion.stepfunctions import video_tasks
 from stillmotion.stepfunctions.submit_task import submit
-from stillmotion.telemetry import entry_point
 
 app = new_api()
 wiring.prepare(wiring.submission, SubmitApiSettings if "STATE_MACHINE_ARN" in os.environ else SubmitTaskSettings)

@@ -6,11 +6,12 @@ import os
 from dataclasses import asdict
 from typing import Any
 
+from stillmotion.start import entry_point
+
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
 from stillmotion.settings import SweepSettings, load
-from stillmotion.telemetry import entry_point
 
 wiring.prepare(wiring.recovery, SweepSettings)
 

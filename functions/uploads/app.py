@@ -6,6 +6,8 @@ import os
 from dataclasses import asdict
 from typing import Any
 
+from stillmotion.start import entry_point
+
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -13,7 +15,6 @@ from stillmotion import wiring
 from stillmotion.api.resolver import answer, documented, new_api
 from stillmotion.api.views import UploadOrder, UploadView
 from stillmotion.settings import UploadSettings, load
-from stillmotion.telemetry import entry_point
 
 app = new_api(UploadOrder)
 wiring.prepare(wiring.uploads, UploadSettings)
