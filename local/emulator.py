@@ -1,8 +1,9 @@
-"""MiniStack, with what it lacks of distributed Maps and nested stacks.
+"""MiniStack, with what it lacks of distributed Maps, waits for callbacks and nested stacks.
 
 It does not read MaxConcurrencyPath and ToleratedFailurePercentagePath: a batch would run 64 items at a time, and stop
-at the first that fails. And it holds a call about a Map Run against policies as if it named no resource. It expands
-SAM templates, but not those of nested stacks.
+at the first that fails. It does not read TimeoutSecondsPath either: a wait for a callback would last a day. And it
+holds a call about a Map Run against policies as if it named no resource. It expands SAM templates, but not those of
+nested stacks.
 """
 
 import json
@@ -30,6 +31,18 @@ def with_paths_read(run: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def with_time_outs(run: Callable[..., Any]) -> Callable[..., Any]:
+    """MiniStack's way of running a task, with a number in place of the path to its time-out."""
+
+    def wrapped(state: State, raw_input: Any, execution: State, ctx: State) -> Any:
+        if "TimeoutSecondsPath" in state:
+            seconds = stepfunctions._resolve_path_or_ctx(state["TimeoutSecondsPath"], raw_input, ctx)
+            state = state | {"TimeoutSeconds": seconds}
+        return run(state, raw_input, execution, ctx)
+
+    return wrapped
+
+
 def with_map_runs(resource_of: Callable[..., str]) -> Callable[..., str]:
     """MiniStack's way of finding the resource of a call, for calls about a Map Run too."""
 
@@ -51,6 +64,7 @@ def with_transforms(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 stepfunctions._run_distributed_map = with_paths_read(stepfunctions._run_distributed_map)
+stepfunctions._execute_task = with_time_outs(stepfunctions._execute_task)
 iam_actions.extract_resource_arn = with_map_runs(iam_actions.extract_resource_arn)
 # Only nested stacks take it from here, at each call; the others apply the transforms themselves.
 engine._parse_template = with_transforms(engine._parse_template)

@@ -19,6 +19,11 @@ wiring.prepare(wiring.polling, ProviderSettings)
 @entry_point
 @video_tasks.task
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Ask ModelGates once: ``{"id", "polls": number of this poll, "interval": seconds between two}``."""
-    polled = wiring.polling(load(ProviderSettings, os.environ)).poll(event["id"], event["polls"])
+    """Ask ModelGates once: ``{"id", "polls", "interval", "wakes"}``.
+
+    That is the number of this poll, the seconds between two, and in text the callbacks that the last poll has seen;
+    executions that an earlier release started do not give the last one.
+    """
+    polling = wiring.polling(load(ProviderSettings, os.environ))
+    polled = polling.poll(event["id"], event["polls"], int(event.get("wakes", "0")))
     return polled.for_machine(event["interval"])

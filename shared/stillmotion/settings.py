@@ -29,6 +29,7 @@ from stillmotion.setting_types import (
     Principals,
     Reader,
     Resolution,
+    Switch,
     Text,
     WholeNumber,
 )
@@ -60,11 +61,18 @@ class InvalidSetting(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
-    """What every function needs: the tables and the bus."""
+    """What every function needs: the tables, the bus, how jobs are polled, and whether ModelGates calls back.
+
+    ``poll_interval_seconds`` is checked before anything is paid: the workflow's Wait state fails at a fraction of a
+    second, and then the paid video would not be downloaded.
+    """
 
     table_name: Name
     spend_table_name: Name
     event_bus_name: Name
+    poll_interval_seconds: PollSeconds
+    max_poll_attempts: Annotated[int, WholeNumber(1, 240)]
+    callbacks: Annotated[bool, Switch()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,6 @@ class JobsSettings(StoreSettings):
     """For the read side of the API. Clients are asked to come back after ``poll_interval_seconds``. Links to videos in
     ``output_bucket`` are good for ``link_seconds``."""
 
-    poll_interval_seconds: PollSeconds
     link_seconds: Annotated[int, WholeNumber(60, 43_200)]
     output_bucket: Name
     operator_arns: Principals
@@ -135,15 +142,12 @@ class ControlSettings(RecoverySettings):
 
 @dataclass(frozen=True, slots=True)
 class SubmitSettings(ProviderSettings):
-    """For submitting. ``poll_interval_seconds`` is checked here, before anything is paid: the workflow's Wait state
-    fails at a fraction of a second, and then the paid video would not be downloaded. ``callback_url`` is where
-    ModelGates calls back, empty where it does not."""
+    """For submitting. ``callback_url`` is where ModelGates calls back, empty where it does not."""
 
     input_bucket: Name
     image_transport: Annotated[ImageTransport, Member(ImageTransport)]
     daily_spend_limit_usd: Annotated[Decimal | None, Limit(1_000_000)]
     per_job_spend_limit_usd: Annotated[Decimal | None, Limit(10_000)]
-    poll_interval_seconds: PollSeconds
     callback_secret_arn: OptionalName
     callback_url: OptionalAddress
 

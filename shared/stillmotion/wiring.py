@@ -269,7 +269,8 @@ def submission(settings: SubmitSettings) -> Submission:
 def polling(settings: ProviderSettings) -> Polling:
     from stillmotion.generation.poll import Polling
 
-    return Polling(job_store(settings), provider(settings))
+    listened_to = callbacks(settings) if settings.callbacks else None
+    return Polling(job_store(settings), provider(settings), listened_to)
 
 
 @cache

@@ -31,7 +31,11 @@ from moto.dynamodb.responses import DynamoHandler
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
+    StateTaskServiceCallback,
+)
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.eval.callback.callback import CallbackEndpoint
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.asl.utils import json_path
@@ -123,6 +127,11 @@ class Cloud:
             **parameters,
         }
         self.closed = False
+        self.machine_arn = VALUES["GenerateVideoStateMachine"]
+        self.patience = 0.02
+        """How long an execution that waits for a callback really waits, in seconds."""
+        self.lock = threading.Lock()
+        """Held while a function runs: one warm Lambda serves one call at a time, as Powertools counts on."""
         self._modules: dict[tuple[str, int], ModuleType] = {}
 
     def set_up(self) -> None:
@@ -140,7 +149,8 @@ class Cloud:
         self._listen()
         arns = {f"{name}Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}" for name in HANDLERS}
         numbers = {"PollIntervalSeconds": str(self.poll_interval), "MaxPollAttempts": str(self.max_polls)}
-        machine = definition(**arns, **numbers)
+        callbacks = {"Callbacks": self.values.get("EnableCallback", "false"), "JobTableName": VALUES["JobTable"]}
+        machine = definition(**arns, **numbers, **callbacks)
         boto3.client("stepfunctions").create_state_machine(
             name="generate-video", definition=json.dumps(machine), roleArn=ROLE
         )
@@ -310,12 +320,10 @@ def cloud(
     environment = {"AWS_DEFAULT_REGION": REGION, "POWERTOOLS_TRACE_DISABLED": "true", "POWERTOOLS_DEV": "false"}
     for function in HANDLERS:
         environment |= function_environment(function, stack.values) | {"POWERTOOLS_TRACE_DISABLED": "true"}
-    lock = threading.Lock()
 
     def invoke(parameters: dict[str, Any], region: str, state_credentials: Any) -> dict[str, Any]:
         function = parameters["FunctionName"].rsplit(":", 1)[1]
-        # One warm Lambda serves one call at a time; Powertools' logger and metrics count on that.
-        with lock:
+        with stack.lock:
             try:
                 if stack.closed:
                     raise Crash("the stack is gone")
@@ -329,6 +337,12 @@ def cloud(
     def wait(self: WaitFunction, env: Any, wait_seconds: int) -> None:
         stack.waits.append(wait_seconds)
 
+    def wait_for_callback(self: Any, timeout_seconds: int, callback_endpoint: CallbackEndpoint) -> Any:
+        outcome = callback_endpoint.wait(timeout=0 if stack.closed else stack.patience)
+        if outcome is None:
+            stack.waits.append(timeout_seconds)
+        return outcome
+
     mocked = mock_aws(
         config={"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}},
     )
@@ -337,6 +351,7 @@ def cloud(
         mocked,
         patch.object(lambda_eval_utils, "_invoke_lambda_function", invoke),
         patch.object(WaitFunction, "_wait_interval", wait),
+        patch.object(StateTaskServiceCallback, "_wait_for_task_token_timeout", wait_for_callback),
         patch.object(boto3, "client", _client),
         patch.object(boto3, "resource", _resource),
         patch.object(json_path, "parse", _path),

@@ -17,10 +17,10 @@ from tests.support.template import DEFINITION, resources, template
 # The file as it stands, without anything filled in: it is JSON, for editors and for whoever reads it.
 MACHINE: dict[str, Any] = json.loads(DEFINITION.read_text())
 STATES: dict[str, dict[str, Any]] = MACHINE["States"]
-TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+TASKS = {name: state for name, state in STATES.items() if state.get("Resource", "").endswith(":lambda:invoke")}
 FOREIGN = ("States.", "Lambda.", "Runtime.", "Sandbox.")
 SUBMIT_LOOP = {"CountSubmit", "Submit", "Submitted?", "WaitToSubmit"}
-POLL_LOOP = {"Status?", "Wait", "CountPoll", "Poll"}
+POLL_LOOP = {"Status?", "WaitForCallback", "Wait", "CountPoll", "Poll", "PollsLeft?"}
 HISTORY_LIMIT = 25_000
 MAX_BACKOFF_SECONDS = 750
 
@@ -44,7 +44,7 @@ def function_seconds(state: dict[str, Any]) -> int:
 
 
 def tries(state: dict[str, Any]) -> int:
-    return 1 + sum(rule["MaxAttempts"] for rule in state["Retry"])
+    return 1 + sum(rule["MaxAttempts"] for rule in state.get("Retry", ()))
 
 
 def history_events(state: dict[str, Any]) -> int:
@@ -112,17 +112,48 @@ def test_a_claimed_submit_is_checked_again_until_the_claim_expires() -> None:
 
 def test_a_failed_poll_counts_as_not_finished_yet() -> None:
     [rule] = TASKS["Poll"]["Catch"]
-    assert (rule["Next"], rule["ResultPath"]) == ("Status?", "$.poll_error")
+    assert (rule["Next"], rule["ResultPath"]) == ("PollsLeft?", "$.poll_error")
+    # Not for a callback: the one that caused a failed poll would cause the next one at once, and the next.
+    assert STATES["PollsLeft?"]["Default"] == "Wait"
+    [last] = STATES["PollsLeft?"]["Choices"]
+    assert (last["NumericGreaterThanEqualsPath"], last["Next"]) == ("$.settings.max_poll_attempts", "RecordFailure")
     assert "ProviderThrottled" not in retried(TASKS["Poll"])  # waited for by the loop, as long as it asks
 
 
 def test_the_outcome_counts_before_the_number_of_polls() -> None:
     rules = STATES["Status?"]["Choices"]
     assert rules[0]["StringEquals"] == "completed"
-    assert "NumericGreaterThanEqualsPath" in rules[-1]
+    assert "NumericGreaterThanEqualsPath" in rules[2]
+    assert (rules[3]["StringEquals"], rules[3]["Next"]) == ("true", "WaitForCallback")
     told = {rule["StringEquals"] for rule in rules[1]["Or"]}
     assert told == {"failed", "cancelled", "expired"}
     assert STATES["Status?"]["Default"] == "Wait"
+
+
+def test_a_wait_for_a_callback_begins_only_while_poll_has_seen_every_callback() -> None:
+    wait = STATES["WaitForCallback"]
+    assert wait["Resource"] == "arn:${Partition}:states:::aws-sdk:dynamodb:updateItem.waitForTaskToken"
+    given = wait["Parameters"]
+    assert given["Key"] == {"id": {"S.$": "States.Format('callback#{}', $.job.id)"}}
+    assert given["ConditionExpression"] == "attribute_not_exists(wakes) OR wakes = :seen"
+    assert given["ExpressionAttributeValues"][":seen"] == {"N.$": "$.job.wakes"}
+    for name in ("Submit", "Poll"):
+        assert {"wakes", "wakes.$"} & STATES[name]["ResultSelector"].keys()
+    for name in ("TakeOver", "TakeOverLater"):
+        assert STATES[name]["Parameters"]["wakes"] == "0"
+
+
+def test_a_callback_is_polled_for_and_not_counted_and_a_time_out_is() -> None:
+    wait = STATES["WaitForCallback"]
+    assert wait["TimeoutSecondsPath"] == STATES["Wait"]["SecondsPath"]
+    assert wait["Next"] == "Poll"
+    timed_out, seen_late, other = wait["Catch"]
+    assert (timed_out["ErrorEquals"], timed_out["Next"]) == (["States.Timeout"], "CountPoll")
+    # Step Functions writes the service's name in one way, other engines in the other.
+    assert seen_late["ErrorEquals"] == [f"{name}.ConditionalCheckFailedException" for name in ("DynamoDb", "DynamoDB")]
+    assert seen_late["Next"] == "Poll"
+    assert (other["ErrorEquals"], other["Next"]) == (["States.ALL"], "Wait")
+    assert "Retry" not in wait
 
 
 def test_a_delivery_is_retried_for_exactly_what_may_be_tried_again() -> None:

@@ -14,6 +14,7 @@ from stillmotion.errors import (
     StorageFailed,
 )
 from stillmotion.generation.poll import Polled, Polling
+from stillmotion.jobs.callbacks import CallbackState
 from stillmotion.jobs.lifecycle import TERMINAL, Status
 from stillmotion.jobs.record import Job, ProviderState, Usage
 from stillmotion.modelgates.job import Outcome, ProviderJob
@@ -77,7 +78,12 @@ def test_a_throttled_poll_waits_at_least_as_long_as_asked(
 ) -> None:
     before = store.find("vid_1")
     provider.answers = [ProviderThrottled("429", retry_after=asked)]
-    assert polling.poll("vid_1", 1).for_machine(30) == {"id": "vid_1", "outcome": "waiting", "wait_seconds": wait}
+    assert polling.poll("vid_1", 1).for_machine(30) == {
+        "id": "vid_1",
+        "outcome": "waiting",
+        "wait_seconds": wait,
+        "wakes": "0",
+    }
     assert store.find("vid_1") == before
 
 
@@ -141,6 +147,54 @@ def test_a_missing_record_and_an_unreachable_table_are_reported(store: MemoryJob
 def test_a_delivering_job_may_be_polled_and_stays_delivering(store: MemoryJobStore, polling: Polling) -> None:
     store.put(a_job(Status.DELIVERING))
     assert polling.poll("vid_1", 1).job.status is Status.DELIVERING
+
+
+class Callbacks:
+    """What callbacks have left, by a script; the calls are written down together with those of the provider."""
+
+    def __init__(self, state: CallbackState, provider: ScriptedProvider) -> None:
+        self.state, self.provider = state, provider
+        self.asked_before: list[int] = []
+
+    def note(self, job_id: str, provider_id: str | None) -> CallbackState | None:
+        raise AssertionError("a poll is no callback")
+
+    def find(self, job_id: str) -> CallbackState:
+        assert job_id == "vid_1"
+        self.asked_before.append(len(self.provider.polled))
+        return self.state
+
+    def drop(self, job_id: str, provider_id: str) -> None:
+        raise AssertionError("nothing to drop")
+
+
+@pytest.mark.parametrize("answer", [ProviderJob("job-1", "in_progress"), ProviderThrottled("429")])
+def test_callbacks_are_counted_before_modelgates_is_asked(
+    store: MemoryJobStore, provider: ScriptedProvider, answer: ProviderJob | StillmotionError
+) -> None:
+    callbacks = Callbacks(CallbackState(2, "job-1", "task"), provider)
+    provider.answers = [answer]
+    polled = Polling(store, provider, callbacks).poll("vid_1", 1)
+    assert callbacks.asked_before == [0]
+    assert (polled.wakes, polled.for_machine(30)["wakes"]) == (2, "2")
+
+
+@pytest.mark.parametrize(
+    ("named", "seen", "counted"),
+    [("job-1", 1, 0), (None, 1, 0), ("job-2", 1, 1), ("job-2", 2, 0)],
+    ids=["the record's id", "no id", "another id", "another id, seen before"],
+)
+def test_another_id_than_the_records_is_counted_once(
+    store: MemoryJobStore,
+    provider: ScriptedProvider,
+    capsys: pytest.CaptureFixture[str],
+    named: str | None,
+    seen: int,
+    counted: int,
+) -> None:
+    polled = Polling(store, provider, Callbacks(CallbackState(2, named), provider)).poll("vid_1", 1, seen)
+    assert polled.job.provider.job_id == "job-1"
+    assert capsys.readouterr().out.count('"PossibleDoublePayments":') == counted
 
 
 def _times(store: MemoryJobStore) -> dict[str, str]:

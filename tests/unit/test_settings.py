@@ -33,6 +33,8 @@ JOBS = {
     "SPEND_TABLE_NAME": "days",
     "EVENT_BUS_NAME": "bus",
     "POLL_INTERVAL_SECONDS": "30",
+    "MAX_POLL_ATTEMPTS": "60",
+    "CALLBACKS": "false",
     "LINK_SECONDS": "3600",
     "OUTPUT_BUCKET": "clips",
     "OPERATOR_ARNS": "",
@@ -47,7 +49,7 @@ KINDS = [kind for kind in vars(settings_module).values() if isinstance(kind, typ
 
 
 def test_each_field_comes_from_the_variable_of_its_name() -> None:
-    expected = JobsSettings("jobs", "days", "bus", 30, 3600, "clips", frozenset())
+    expected = JobsSettings("jobs", "days", "bus", 30, 60, False, 3600, "clips", frozenset())
     assert load(JobsSettings, JOBS) == expected
 
 
@@ -110,6 +112,10 @@ def test_a_limit_is_an_exact_amount_and_zero_is_none(given: str, expected: Decim
         ("TRUSTED_ORIGINS", "http://localhost:0"),
         ("TRUSTED_ORIGINS", "http://a,http://b/c"),
         ("INPUT_BUCKET", ""),
+        ("CALLBACKS", "yes"),
+        ("MAX_POLL_ATTEMPTS", "0"),
+        ("CALLBACK_URL", "abc.lambda-url.eu-central-1.on.aws"),
+        ("CALLBACK_SECRET_ARN", "a b"),
     ],
 )
 def test_a_typo_in_a_parameter_fails_by_the_variables_name(variable: str, value: str) -> None:

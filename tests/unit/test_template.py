@@ -248,7 +248,9 @@ def test_the_machine_may_call_only_what_its_definition_names() -> None:
     named = set(re.findall(r"\$\{(\w+)\}", DEFINITION.read_text()))
     given = machine["DefinitionSubstitutions"]
     assert set(given) == named
-    [statement] = statements("GenerateVideoStateMachine")
+    statement, write = statements("GenerateVideoStateMachine")
+    [own] = [one for one in statements("CallbackFunction") if one["Sid"] == "WriteCallbacks"]
+    assert write == own
     called = [value for name, value in given.items() if name.endswith("FunctionArn")]
     assert sorted(map(str, statement["Resource"])) == sorted(map(str, called))
 

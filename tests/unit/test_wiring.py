@@ -56,7 +56,7 @@ def test_a_link_into_a_local_cloud_names_the_bucket_in_its_path(variable: str, m
     assert link.startswith("http://localhost:4566/pictures/a.png?")
 
 
-LINKING = JobsSettings("jobs", "days", "bus", 30, 3600, "clips", frozenset())
+LINKING = JobsSettings("jobs", "days", "bus", 30, 60, False, 3600, "clips", frozenset())
 
 
 def stored_in(bucket: str) -> StoredVideo:
@@ -121,6 +121,9 @@ def test_a_function_that_only_follows_jobs_starts_without_pydantic(function: str
         "TABLE_NAME": "jobs",
         "SPEND_TABLE_NAME": "days",
         "EVENT_BUS_NAME": "bus",
+        "POLL_INTERVAL_SECONDS": "30",
+        "MAX_POLL_ATTEMPTS": "60",
+        "CALLBACKS": "true",
         "OUTPUT_BUCKET": "clips",
         "TRUSTED_ORIGINS": "",
         "MODELGATES_BASE_URL": "https://modelgates.ai",

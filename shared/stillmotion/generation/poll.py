@@ -11,8 +11,8 @@ from stillmotion.jobs.lifecycle import NOTE_POLL, Status
 from stillmotion.jobs.record import Job
 from stillmotion.jobs.store import get_job
 from stillmotion.modelgates.job import Outcome
-from stillmotion.ports import JobStore, Provider
-from stillmotion.telemetry import logger
+from stillmotion.ports import Callbacks, JobStore, Provider
+from stillmotion.telemetry import count, logger
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,28 +20,39 @@ class Polled:
     """What one poll found.
 
     ``outcome`` is ``waiting`` or a terminal one; ``retry_after`` the seconds for which ModelGates asked not to be
-    polled again, 0 when it did not.
+    polled again, 0 when it did not; ``wakes`` the callbacks that were there before ModelGates was asked.
     """
 
     job: Job
     outcome: Outcome
     retry_after: float = 0.0
+    wakes: int = 0
 
     def for_machine(self, interval: int) -> dict[str, Any]:
-        """What the state machine decides by: ids, the outcome, and how long to wait before the next poll."""
+        """What the state machine decides by: ids, the outcome, how long to wait before the next poll, and the callbacks
+        seen, as a number that DynamoDB's API takes: in text."""
         wait = max(interval, math.ceil(self.retry_after))
-        return {"id": self.job.id, "outcome": str(self.outcome), "wait_seconds": wait}
+        return {"id": self.job.id, "outcome": str(self.outcome), "wait_seconds": wait, "wakes": str(self.wakes)}
 
 
 class Polling:
-    """The use case of polling a job."""
+    """The use case of polling a job.
 
-    def __init__(self, store: JobStore, provider: Provider) -> None:
+    Args:
+        callbacks: ``None`` where ModelGates does not call back.
+    """
+
+    def __init__(self, store: JobStore, provider: Provider, callbacks: Callbacks | None = None) -> None:
         self._store = store
         self._provider = provider
+        self._callbacks = callbacks
 
-    def poll(self, job_id: str, polls: int) -> Polled:
-        """Ask ModelGates for the job and record the answer; ``polls`` is the number of this poll.
+    def poll(self, job_id: str, polls: int, seen_wakes: int = 0) -> Polled:
+        """Ask ModelGates for the job and record the answer.
+
+        Args:
+            polls: the number of this poll.
+            seen_wakes: the callbacks that the last poll has seen.
 
         Raises:
             ProviderUnavailable, ProviderUnauthorized: no answer this time, which says nothing about the job.
@@ -52,10 +63,12 @@ class Polling:
             return Polled(job, _outcome_of(job))
         if job.provider.job_id is None:
             raise JobStateConflict(f"Job '{job.id}' is {job.status} and has no id at ModelGates: nothing to poll.")
+        # Before ModelGates is asked: a callback that comes later leads to another poll.
+        wakes = self._wakes(job, seen_wakes)
         try:
             answer = self._provider.job(job.provider.job_id, job.provider.polling_url)
         except ProviderThrottled as throttled:
-            return Polled(job, Outcome.WAITING, throttled.retry_after or 0.0)
+            return Polled(job, Outcome.WAITING, throttled.retry_after or 0.0, wakes)
         try:
             job = self._store.update(
                 job.id,
@@ -67,7 +80,19 @@ class Polling:
             ended = get_job(self._store, job.id)
             return Polled(ended, _outcome_of(ended))
         logger.info("polled", extra={"job_id": job.id, "provider_status": answer.status, "polls": polls})
-        return Polled(job, answer.outcome)
+        return Polled(job, answer.outcome, wakes=wakes)
+
+    def _wakes(self, job: Job, seen: int) -> int:
+        if self._callbacks is None:
+            return 0
+        found = self._callbacks.find(job.id)
+        if found.wakes != seen and found.provider_id not in (None, job.provider.job_id):
+            logger.error(
+                "a callback names another id than the record",
+                extra={"job_id": job.id, "provider_job_ids": [job.provider.job_id, found.provider_id]},
+            )
+            count("PossibleDoublePayments")
+        return found.wakes
 
 
 def _outcome_of(job: Job) -> Outcome:
