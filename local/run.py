@@ -1,7 +1,8 @@
 """`make run`: a picture becomes a clip, on a local cloud that lives only as long as that takes.
 
-Takes IMAGE, LAST_IMAGE, PROMPT, MODEL, DURATION and CATALOGUE from the environment. With MODELGATES_API_KEY set the
-real service is used. The last line on standard output is JSON: {"id", "status", "output_path", "bytes"}.
+Takes IMAGE, LAST_IMAGE, PROMPT, MODEL, DURATION and CATALOGUE from the environment. Without MODEL the stack chooses;
+which model that is, what it costs and why is printed. With MODELGATES_API_KEY set the real service is used. The last
+line on standard output is JSON: {"id", "status", "output_path", "bytes"}.
 """
 
 import json
@@ -18,42 +19,46 @@ from local.cloud import LocalCloud
 from local.inspected import findings, wait_for_inspection, warnings
 from local.paths import ROOT, SAMPLE
 from local.processes import LocalCloudError, end_on_sigterm
-from stillmotion_cli import generation, pictures
+from stillmotion_cli import downloads, generation, pictures
+from stillmotion_cli.choice import choose
 from stillmotion_cli.client import ApiClient, Job
-from stillmotion_cli.errors import BadInput, CommandError, GenerationFailed
+from stillmotion_cli.errors import BadInput, CommandError, GenerationFailed, NotStored
 from stillmotion_cli.options import DEFAULT_WAIT
 from stillmotion_cli.progress import Progress
 from stillmotion_cli.stack import Stack
 from stillmotion_cli.terminal import Terminal
 
-DEFAULT_MODEL = "google/veo-3.1-lite"
 DEFAULT_PROMPT = "The camera moves slowly through the scene."
-DEFAULT_DURATION = 4
-DEFAULT_RESOLUTION = "720p"
 SIMULATED_WAIT = 180
+VARIABLES = {
+    "model": "MODEL=",
+    "prompt": "PROMPT=",
+    "duration": "DURATION=",
+    "frame_images/0": "IMAGE=",
+    "frame_images/1": "LAST_IMAGE=",
+}
+"""What the caller types for the fields of the API."""
 
 terminal = Terminal()
+terminal.names = VARIABLES
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the user asked for, checked as far as this machine can."""
+    """What the user asked for, checked as far as this machine can. Pictures are paths or https:// addresses; without
+    a model or a duration the stack chooses."""
 
-    image: Path
-    last_image: Path | None
+    image: str
+    last_image: str | None
     prompt: str
-    model: str
+    model: str | None
     duration: int | None
-    resolution: str | None
 
     @classmethod
     def from_environment(cls, env: dict[str, str]) -> "Order":
         """Raise BadInput before anything is started when a picture or a number is unusable."""
-        image = Path(env.get("IMAGE") or os.path.relpath(SAMPLE))
-        last_image = Path(env["LAST_IMAGE"]) if env.get("LAST_IMAGE") else None
-        model = env.get("MODEL") or DEFAULT_MODEL
-        # What another model offers is for it to say; ours is known to offer these.
-        default = model == DEFAULT_MODEL
+        image = env.get("IMAGE") or os.path.relpath(SAMPLE)
+        last_image = env.get("LAST_IMAGE") or None
         _check_picture("IMAGE", image)
         if last_image:
             _check_picture("LAST_IMAGE", last_image)
@@ -61,43 +66,61 @@ class Order:
             image=image,
             last_image=last_image,
             prompt=env.get("PROMPT") or DEFAULT_PROMPT,
-            model=model,
-            duration=_whole_number("DURATION", env.get("DURATION")) or (DEFAULT_DURATION if default else None),
-            resolution=DEFAULT_RESOLUTION if default else None,
+            model=env.get("MODEL") or None,
+            duration=_whole_number("DURATION", env.get("DURATION")),
         )
 
 
-def _check_picture(name: str, path: Path) -> None:
-    """Read the whole picture, so that a damaged one shows here."""
-    pictures.content_type(path)
+def _check_picture(name: str, picture: str) -> None:
+    """Read a picture of this machine to its end, so that a damaged one shows here; an address is for the stack."""
+    if pictures.is_address(picture):
+        return _check_address(name, picture)
+    path = Path(picture)
     try:
-        with Image.open(path) as picture:
-            picture.load()
+        pictures.content_type(path)
+        with Image.open(path) as opened:
+            opened.load()
+    except BadInput as error:
+        raise BadInput(f"{name}={path} cannot be used. {error}") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BadInput(f"{name}={path} is damaged: {error}. Give a JPEG, PNG or WebP picture that opens.") from error
+
+
+def _check_address(name: str, address: str) -> None:
+    scheme = address.partition(":")[0].lower()
+    if scheme in ("https", "data"):
+        return
+    why = {
+        "s3": "the local cloud cannot reach buckets in AWS. Download it first, with aws s3 cp",
+        "http": "ModelGates takes https:// only. Download it first",
+    }.get(scheme, f"{scheme}:// addresses are not taken")
+    raise BadInput(f"{name}={address} cannot be used: {why}; then give its path.")
 
 
 def _whole_number(name: str, text: str | None) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise BadInput(f"{name}={text} is not a whole number of seconds. For example: {name}={DEFAULT_DURATION}")
+        raise BadInput(f"{name}={text} is not a whole number of seconds. For example: {name}=4")
     return int(text)
 
 
 def generate(stack: Stack, order: Order) -> Job:
     """Submit the order through the stack's HTTP API and wait until the job is terminal."""
-    real = stack.simulator_url is None
+    real, client = stack.simulator_url is None, ApiClient(stack)
+    frames = ["first_frame", "last_frame"] if order.last_image else ["first_frame"]
+    wish = {"frame": frames, "duration": order.duration, "audio": False}
+    chosen = choose(client, wish, model=order.model, option=VARIABLES["model"])
+    terminal.say(chosen.sentence())
     request = generation.build_request(
-        model=order.model,
+        model=chosen.model,
         prompt=order.prompt,
         # The real service cannot fetch from a bucket on this machine.
-        first_frame=pictures.to_address(stack, str(order.image), inline=real),
-        last_frame=pictures.to_address(stack, str(order.last_image), inline=real) if order.last_image else None,
-        duration=order.duration,
-        resolution=order.resolution,
+        first_frame=pictures.to_address(stack, order.image, inline=real),
+        last_frame=pictures.to_address(stack, order.last_image, inline=real) if order.last_image else None,
+        duration=chosen.duration,
+        generate_audio=False,
     )
-    client = ApiClient(stack)
     for warning in client.dry_run(request)["warnings"]:
         terminal.say(f"Warning: {warning}", "yellow")
     with Progress(terminal) as progress:
@@ -111,9 +134,9 @@ def make_clip(stack: Stack, order: Order, folder: Path) -> int:
     output, size, faults = None, None, []
     if job["status"] == "completed":
         output = folder / f"{job['id']}.mp4"
-        size = generation.download(stack, job, output)
+        size = _store(stack, job, output)
         job = wait_for_inspection(ApiClient(stack), job)
-        given = {"first_frame": str(order.image), "last_frame": str(order.last_image)}
+        given = {"first_frame": order.image, "last_frame": order.last_image or ""}
         for line in findings(job, given):
             print(line)
         faults = warnings(job) if "inspection" in job else ["The clip was not inspected."]
@@ -126,11 +149,26 @@ def make_clip(stack: Stack, order: Order, folder: Path) -> int:
     return 0
 
 
+def _store(stack: Stack, job: Job, output: Path) -> int:
+    """Download the clip; where that fails, say where a clip that was paid for is."""
+    try:
+        return generation.download(stack, job, output)
+    except CommandError as error:
+        kept = (
+            ""
+            if stack.simulator_url
+            else (f" ModelGates keeps it for some time as {(job.get('provider') or {}).get('job_id')}.")
+        )
+        raise NotStored(f"The clip is finished, but is not stored here. {error}{kept}", job) from error
+
+
 def main() -> int:
     """Run the job and return the exit code, with everything torn down."""
     end_on_sigterm()
     try:
         order = Order.from_environment(dict(os.environ))
+        folder = Path(os.path.relpath(ROOT / "out"))
+        downloads.check_writable(folder / "clip.mp4")
         catalogue = chosen_catalogue()
         api_key = os.environ.get("MODELGATES_API_KEY") or None
         if api_key and catalogue:
@@ -146,7 +184,7 @@ def main() -> int:
             )
         say = partial(terminal.say, style="dim")
         with LocalCloud("run", api_key=api_key, catalogue=catalogue, say=say) as cloud:
-            return make_clip(cloud.stack, order, Path(os.path.relpath(ROOT / "out")))
+            return make_clip(cloud.stack, order, folder)
     except CommandError as error:
         terminal.failure(error)
         return error.exit_code

@@ -25,6 +25,7 @@ LOCK = HELD / "local.lock"
 LOG = HELD / "local.log"
 START_TIMEOUT = 400
 STOP_TIMEOUT = 30
+INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> int:
@@ -33,12 +34,14 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0] not in actions:
         print("usage: python -m local.serve start|stop", file=sys.stderr)
         return 2
-    HELD.mkdir(parents=True, exist_ok=True)
     try:
+        HELD.mkdir(parents=True, exist_ok=True)
         return actions[arguments[0]]()
     except LocalCloudError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def start() -> int:
@@ -61,8 +64,17 @@ def start() -> int:
         )
     try:
         _follow(supervisor)
+    except KeyboardInterrupt:
+        _abandon(supervisor)
+        print("\nStopped. What was started so far is being ended in the background.", file=sys.stderr)
+        raise
     except BaseException:
-        stop()
+        _abandon(supervisor)
+        with suppress(subprocess.TimeoutExpired):
+            # Reaped here: a child that nothing waits for would count as alive.
+            supervisor.wait(STOP_TIMEOUT)
+        if _holder():
+            stop()
         raise
     _print_what_to_try(Stack.from_file(STACK_FILE))
     return 0
@@ -106,6 +118,12 @@ def stop() -> int:
         STACK_FILE.unlink(missing_ok=True)
     print("The local cloud is stopped.")
     return 0
+
+
+def _abandon(supervisor: "subprocess.Popen[bytes]") -> None:
+    """Tell a supervisor to end, whether or not it holds the lock yet; it ends what it has started."""
+    with suppress(ProcessLookupError):
+        supervisor.send_signal(signal.SIGTERM)
 
 
 def _follow(supervisor: "subprocess.Popen[bytes]") -> None:

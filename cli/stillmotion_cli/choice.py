@@ -39,10 +39,13 @@ def describe_price(price: Document) -> str:
     return f"{money(most)}{notes}" if least in (None, most) else f"at most {money(most)}{notes}"
 
 
-def choose(client: ApiClient, wish: dict[str, Any], *, model: str | None, seed: int | None) -> Choice:
+def choose(
+    client: ApiClient, wish: dict[str, Any], *, model: str | None, seed: int | None = None, option: str = "--model "
+) -> Choice:
     """The named model, or else the one that the stack chooses: the cheapest that states all that is wished for.
 
-    `wish` is the query of GET /models: frame, duration, resolution, aspect_ratio, audio.
+    `wish` is the query of GET /models: frame, duration, resolution, aspect_ratio, audio. `option` is what the user
+    types before a model's name.
     """
     asked = wish | ({} if seed is None else {"seed": "true"})
     if model:
@@ -56,7 +59,7 @@ def choose(client: ApiClient, wish: dict[str, Any], *, model: str | None, seed: 
         raise BadInput(f"No model can do this: {_described(wish)}. See what there is: stillmotion models")
     raise BadInput(
         f"No model states that it can do this and what it costs, so none is chosen for you: {_described(wish)}. "
-        f"{len(able)} do not rule it out: choose one with --model, for example --model {able[0]['id']}"
+        f"{len(able)} do not rule it out: choose one, for example {option}{able[0]['id']}"
     )
 
 
