@@ -130,7 +130,7 @@ def test_the_outcome_counts_before_the_number_of_polls() -> None:
     assert STATES["Status?"]["Default"] == "Wait"
 
 
-def test_a_wait_for_a_callback_begins_only_while_poll_has_seen_every_callback() -> None:
+def test_a_wait_begins_only_after_every_callback_was_polled() -> None:
     wait = STATES["WaitForCallback"]
     assert wait["Resource"] == "arn:${Partition}:states:::aws-sdk:dynamodb:updateItem.waitForTaskToken"
     given = wait["Parameters"]
