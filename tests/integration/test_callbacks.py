@@ -160,9 +160,7 @@ def test_polls_that_callbacks_cause_do_not_use_up_the_others(simulator: Simulato
         assert stack.waits == [30] * 3
 
 
-def test_a_failed_poll_after_a_callback_waits_before_the_next(
-    stack: Cloud, simulator: Simulator
-) -> None:
+def test_a_failed_poll_after_a_callback_waits_before_the_next(stack: Cloud, simulator: Simulator) -> None:
     simulator.settings(webhooks=False)
     simulator.fault("poll", status=500, times=6)
     call_back(stack, "PollFunction", before=True)
