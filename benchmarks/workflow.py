@@ -72,7 +72,7 @@ def _empty_tasks(polls: int) -> Callable[..., dict[str, Any]]:
 
     def invoke(function: str, event: dict[str, Any]) -> dict[str, Any]:
         outcome = "completed" if event.get("polls") == polls else "waiting"
-        return {"id": "vid_1", "outcome": outcome, "wait_seconds": 30}
+        return {"id": "vid_1", "outcome": outcome, "wait_seconds": 30, "wakes": "0"}
 
     return invoke
 
