@@ -125,7 +125,7 @@ def _libraries(folder: Path, bytecode: bool) -> str:
         re.split(r"[=\[]", line)[0]
         for file in ("shared/requirements.txt", "layers/tracing/requirements.txt")
         for line in (ROOT / file).read_text().splitlines()
-        if line and not line.startswith("#")
+        if "==" in line
     ]
     for distributions, place, keep in ((named, layer, bytecode), (RUNTIME, runtime, True)):
         place.mkdir(parents=True)

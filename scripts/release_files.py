@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 OLDEST = (1980, 1, 1, 0, 0, 0)
-LEFT_OUT = ("__pycache__",)
+UNCHECKED_HASH = (1).to_bytes(4, "little")
+"""The flags of bytecode that never looks at its source (PEP 552); any other holds the date of a file."""
 
 
 def deterministic_zip(folder: Path) -> bytes:
-    """The folder as a ZIP file that depends on names, bytes and the executable bit only; bytecode is left out."""
+    """The folder as a ZIP file that depends on names, bytes and the executable bit only.
+
+    Bytecode that holds dates is left out.
+    """
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
             name = path.relative_to(folder).as_posix()
-            if not path.is_file() or set(path.relative_to(folder).parts) & set(LEFT_OUT):
+            if not path.is_file() or _dated(path):
                 continue
             entry = zipfile.ZipInfo(name, OLDEST)
             entry.create_system = 3
@@ -28,6 +32,10 @@ def deterministic_zip(folder: Path) -> bytes:
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, _content(path))
     return packed.getvalue()
+
+
+def _dated(path: Path) -> bool:
+    return path.parent.name == "__pycache__" and path.read_bytes()[4:8] != UNCHECKED_HASH
 
 
 def _content(path: Path) -> bytes:

@@ -7,12 +7,13 @@ import binascii
 import os
 from typing import Any
 
+from stillmotion.start import entry_point
+
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
 from stillmotion.generation.callback import Call
 from stillmotion.settings import CallbackSettings, load
-from stillmotion.telemetry import entry_point
 
 wiring.prepare(wiring.receiving, CallbackSettings)
 

@@ -13,9 +13,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.config import Config
-from botocore.session import Session
 
-from stillmotion.aws.clients import DynamoTable, new_client
+from stillmotion.aws.clients import DynamoTable, new_client, new_session
 from stillmotion.errors import StorageFailed
 from stillmotion.jobs.store import DynamoJobStore
 from stillmotion.outbound.redaction import redact_all
@@ -44,6 +43,7 @@ from stillmotion.storage.event_bus import INSPECTION_REQUESTED, EventBus
 from stillmotion.telemetry import redact_logs
 
 if TYPE_CHECKING:
+    from botocore.session import Session
     from mypy_boto3_dynamodb.service_resource import Table
 
     from stillmotion.api.views import Link
@@ -101,7 +101,7 @@ def prepare[S, P](port: Callable[[S], P], settings: type[S]) -> None:
 @cache
 def sdk() -> Session:
     """Credentials, region and models, the same for all clients."""
-    return Session()
+    return new_session()
 
 
 @cache

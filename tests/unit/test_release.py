@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import py_compile
 import zipfile
 from pathlib import Path
 
@@ -34,6 +35,17 @@ def test_a_zip_depends_on_names_and_bytes_alone(tmp_path: Path) -> None:
     assert deterministic_zip(first) == deterministic_zip(second)
     (second / "lib" / "b.txt").write_bytes(b"c")
     assert deterministic_zip(first) != deterministic_zip(second)
+
+
+@pytest.mark.parametrize("mode", list(py_compile.PycInvalidationMode))
+def test_a_zip_holds_bytecode_only_where_it_does_not_depend_on_dates(
+    tmp_path: Path, mode: py_compile.PycInvalidationMode
+) -> None:
+    made = folder(tmp_path, FILES)
+    py_compile.compile(str(made / "app.py"), invalidation_mode=mode)
+    with zipfile.ZipFile(io.BytesIO(deterministic_zip(made))) as archive:
+        bytecode = [name for name in archive.namelist() if name.endswith(".pyc")]
+    assert len(bytecode) == (mode is py_compile.PycInvalidationMode.UNCHECKED_HASH)
 
 
 def test_a_zip_holds_every_file_with_its_executable_bit(tmp_path: Path) -> None:

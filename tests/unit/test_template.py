@@ -235,12 +235,26 @@ def test_the_table_forgets_in_time_and_can_be_brought_back() -> None:
     assert table["SSESpecification"] == {"SSEEnabled": True}
 
 
-def test_a_layer_with_native_wheels_is_built_for_the_functions_processor() -> None:
-    layer = template()["Resources"]["DomainLayer"]
-    assert layer["Metadata"] == {"BuildMethod": "python3.13", "BuildArchitecture": {"Ref": "Architecture"}}
+def test_the_processor_may_be_chosen_when_the_stack_is_deployed() -> None:
+    layers = template()["Resources"]
     assert template()["Globals"]["Function"]["Architectures"] == [{"Ref": "Architecture"}]
-    # The other layer holds wheels that run anywhere.
+    assert layers["DomainLayer"]["Properties"]["CompatibleArchitectures"] == ["arm64", "x86_64"]
+    # The other layer of every function holds wheels that run anywhere.
+    assert "CompatibleArchitectures" not in layers["TracingLayer"]["Properties"]
     assert "--platform any" in (ROOT / "layers" / "tracing" / "Makefile").read_text()
+
+
+@pytest.mark.parametrize("folder", ["shared", "layers/tracing", "layers/inspection"])
+def test_a_layers_packages_are_checked_and_its_bytecode_never_looks_at_dates(folder: str) -> None:
+    made = (ROOT / folder / "Makefile").read_text()
+    for word in ("--require-hashes", "--only-binary=:all:", "--no-deps", "--no-compile", "unchecked-hash"):
+        assert word in made, word
+    found = {name for name, one in template()["Resources"].items() if one["Type"] == "AWS::Serverless::LayerVersion"}
+    assert [template()["Resources"][name]["Metadata"] for name in found] == [{"BuildMethod": "makefile"}] * len(found)
+    for file in (ROOT / folder).glob("requirements*.txt"):
+        for pin in re.split(r"\n(?=\S)", file.read_text().strip()):
+            assert "==" in pin.splitlines()[0]
+            assert "--hash=sha256:" in pin, pin
 
 
 def test_the_machine_may_call_only_what_its_definition_names() -> None:
@@ -398,6 +412,13 @@ def test_pyav_is_in_a_layer_of_the_one_function_that_looks_into_clips() -> None:
     assert "--require-hashes" in made
     assert "manylinux_2_28_aarch64" in made
     assert "INSPECTION_PLATFORM ?= aws" in made
+
+
+def test_the_trimmed_models_are_those_of_the_tested_sdk() -> None:
+    def pin(name: str) -> list[str]:
+        return re.findall(r"^botocore==([\w.]+)", (ROOT / name).read_text(), re.MULTILINE)
+
+    assert pin("shared/requirements-models.txt") == pin("requirements-dev.txt") != []
 
 
 @pytest.mark.parametrize("package", ["av", "pillow", "pydantic-core"])

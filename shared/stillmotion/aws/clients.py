@@ -5,7 +5,9 @@ boto3's session and its resources load models and transfer code that nothing her
 
 from __future__ import annotations
 
+import os
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,19 @@ from stillmotion.outbound.tls import shared_context
 if TYPE_CHECKING:
     from boto3.dynamodb.table import BatchWriter
     from botocore.config import Config
+
+
+MODELS = Path(__file__).parents[2] / "aws_models"
+"""Service models with our operations only, which lie beside this package in the layer: see shared/trim_models.py."""
+
+
+def new_session() -> Session:
+    """A session that reads the trimmed models where they are; botocore's own lie behind them."""
+    session = Session()
+    if MODELS.is_dir():
+        given = session.get_config_variable("data_path")
+        session.set_config_variable("data_path", os.pathsep.join(filter(None, (given, str(MODELS)))))
+    return session
 
 
 def new_client(session: Session, service: str, config: Config) -> Any:
