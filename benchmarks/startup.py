@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+
+import botocore
 
 from benchmarks.measure import ROOT, Column, Spread, Table, clean_environment, interleaved, metered
 from tests.support.template import deployed_environment, resources
@@ -79,7 +82,7 @@ def run(plan: Plan) -> list[Table]:
                 environment = _environment(function, variant)
                 subjects[f"{function}/{name}"] = partial(_start, code, paths[variant.bytecode], environment)
         found = interleaved(subjects, plan.rounds, plan.budget_seconds)
-    note = "a call at 256 MB has a seventh of a processor; sam build ships the layer without bytecode"
+    note = "a call at 256 MB has a seventh of a processor; the layers hold bytecode, and trimmed models for the clients"
     table = Table("startup", "Start-up of a function, tracing off unless said", COLUMNS, note=note)
     for name, runs in found.items():
         subject, _, figure = name.rpartition("/")
@@ -119,7 +122,7 @@ def _folder(function: str) -> Path:
 
 
 def _libraries(folder: Path, bytecode: bool) -> str:
-    """A search path with what a function finds on AWS; without bytecode, the layer is as ``sam build`` leaves it."""
+    """A search path with what a function finds on AWS; the layer with its bytecode, or without it as a baseline."""
     layer, runtime = folder / "layer", folder / "runtime"
     named = [
         re.split(r"[=\[]", line)[0]
@@ -133,6 +136,8 @@ def _libraries(folder: Path, bytecode: bool) -> str:
             for source in _top_levels(distribution):
                 _put(source, place / source.name, keep)
     _put(ROOT / "shared" / "stillmotion", layer / "stillmotion", bytecode)
+    models = Path(botocore.__file__).parent / "data", layer / "aws_models"
+    subprocess.run([sys.executable, ROOT / "shared" / "trim_models.py", *models], check=True)
     return f"{layer}:{runtime}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +23,10 @@ sys.path.insert(0, str(ROOT / "shared"))
 import trim_models
 
 DATA = Path(botocore.__file__).parent / "data"
-BY_THE_SDK = {"dynamodb": {"BatchWriteItem"}}
+BY_BOTO3 = {"dynamodb": {"BatchWriteItem"}}
 """Called by boto3's batch writer for us."""
+OF_ITS_OWN = re.compile(r"operation_model\(\s*['\"](\w+)['\"]|_client\.([a-z_]+)\(")
+"""How botocore names operations that it reads or calls without being asked."""
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +61,17 @@ def test_every_service_has_its_model() -> None:
 @pytest.mark.parametrize("service", trim_models.CALLED)
 def test_every_called_operation_is_in_the_trimmed_model(service: str) -> None:
     operations = {xform_name(name): name for name in Session().get_service_model(service).operation_names}
-    called = {operations[name] for name in named() if name in operations} | BY_THE_SDK.get(service, set())
+    called = {operations[name] for name in named() if name in operations} | BY_BOTO3.get(service, set())
     assert called - set(trim_models.CALLED[service]) == set(), "add them to CALLED in shared/trim_models.py"
+
+
+def test_what_botocore_calls_of_its_own_is_in_the_trimmed_model() -> None:
+    texts = [(DATA.parent / name).read_text() for name in ("signers.py", "utils.py", "handlers.py")]
+    named = {xform_name(one or other) for text in texts for one, other in OF_ITS_OWN.findall(text)}
+    operations = {xform_name(name): name for name in Session().get_service_model("s3").operation_names}
+    needed = {operations[name] for name in named if name in operations}
+    assert {"CreateBucket", "HeadBucket"} <= needed
+    assert needed <= set(trim_models.CALLED["s3"])
 
 
 def test_sessions_read_the_trimmed_models_first(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +118,7 @@ def test_a_trimmed_operation_is_the_same_as_the_whole_ones(
         assert described(ours, operation) == described(whole, operation), operation
 
 
-def test_a_client_of_trimmed_models_signs_links(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_of_trimmed_models_signs_links_and_forms(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws_clients, "MODELS", models)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
@@ -114,6 +126,8 @@ def test_a_client_of_trimmed_models_signs_links(models: Path, monkeypatch: pytes
     client = aws_clients.new_client(aws_clients.new_session(), "s3", Config())
     link = client.generate_presigned_url("get_object", Params={"Bucket": "clips", "Key": "a b.mp4"})
     assert "/a%20b.mp4?" in link
+    form = client.generate_presigned_post("pictures", "a.png", ExpiresIn=60)
+    assert form["fields"]["key"] == "a.png"
 
 
 def test_models_are_small_and_the_same_every_time(models: Path, tmp_path: Path) -> None:
