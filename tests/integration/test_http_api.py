@@ -12,6 +12,7 @@ import boto3
 import pytest
 
 from local.simulator import Simulator
+from stillmotion import wiring
 from stillmotion.jobs.lifecycle import END, Status
 from stillmotion.jobs.record import Job, new_job_id, timestamp
 from stillmotion.jobs.store import DynamoJobStore
@@ -385,12 +386,10 @@ def test_a_token_of_another_query_or_caller_is_refused(stack: Cloud) -> None:
         assert (status, problem["errors"][0]["pointer"]) == (400, "#/next_token"), query
 
 
-def test_listing_never_scans(stack: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listing_never_scans(stack: Cloud) -> None:
     calls: list[str] = []
-    boto3.DEFAULT_SESSION = None
-    session = boto3.session.Session()
-    session.events.register("before-call.dynamodb.*", lambda model, **_: calls.append(model.name))
-    monkeypatch.setattr("stillmotion.wiring.boto3", session)
+    events = wiring.client("dynamodb").meta.events
+    events.register("before-call.dynamodb.*", lambda model, **_: calls.append(model.name))
     assert stack.http("GET", "/videos?model=a/b&limit=5")[0] == 200
     assert set(calls) == {"Query"}
 
