@@ -59,11 +59,16 @@ class Fault:
 
     @property
     def place(self) -> str:
-        """The pointer as people read it, without RFC 6901's escapes: ``/metadata/größe``."""
-        return unquote(self.pointer.removeprefix("#")).replace("~1", "/").replace("~0", "~") or "/"
+        """The pointer as people read it."""
+        return shown_pointer(self.pointer)
 
     def as_dict(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def shown_pointer(given: str) -> str:
+    """A pointer as people read it, without RFC 6901's escapes: ``/metadata/größe``."""
+    return unquote(given.removeprefix("#")).replace("~1", "/").replace("~0", "~") or "/"
 
 
 def pointer(*parts: object) -> str:

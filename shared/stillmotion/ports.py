@@ -3,6 +3,7 @@
 records     JobStore, JobReader, JobIndex, BatchStore
 workflows   Executions, BatchExecutions
 objects     ObjectStore, OpenLines, Videos, Notes
+drops       DropMarks
 events      EventSink, BatchEvents
 ModelGates  Provider, Credits, ApiKey
 callbacks   Callbacks, CallbackSecret, CallbackUrls, Waiting
@@ -154,13 +155,14 @@ class BatchExecutions(Protocol):
 @dataclass(frozen=True, slots=True)
 class ObjectFacts:
     """What S3 says of an object: its ETag without quotes, its version where the bucket keeps versions, its stored media
-    type in lower case, its whole size in bytes, and its user metadata."""
+    type in lower case, its whole size in bytes, its user metadata, and when it was put (unix seconds)."""
 
     etag: str
     version: str | None
     content_type: str
     size: int
     metadata: Mapping[str, str] = field(default_factory=dict)
+    put_at: int = 0
 
 
 class ObjectStore(Protocol):
@@ -187,6 +189,9 @@ class ObjectStore(Protocol):
 
     def chunks(self, bucket: str, key: str, etag: str, size: int) -> Iterator[bytes]:
         """The bytes of an object that still has this ETag, in pieces of at most ``size``."""
+
+    def keys(self, bucket: str, prefix: str) -> Iterator[str]:
+        """The keys that begin like this, without those of folders within; in S3's order."""
 
     def put(self, bucket: str, key: str, body: bytes, content_type: str) -> None:
         """Store an object."""
@@ -290,6 +295,31 @@ class ApiKey(Protocol):
 
     def get(self, *, refresh: bool = False) -> str:
         """The key; with ``refresh`` not from a cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropMark:
+    """Which put of some content became a job: ``job_id`` its id, ``refused_id`` that of the record it has if it was
+    refused, ``put_at`` and ``marked_at`` in unix seconds."""
+
+    job_id: str
+    refused_id: str
+    put_at: int
+    marked_at: int
+
+
+class DropMarks(Protocol):
+    """Which dropped content has its job already. Every call may raise ``StorageFailed``."""
+
+    def mark(self, content: str, mark: DropMark, since: int) -> DropMark:
+        """Mark content as this put's, unless another put since that time has it.
+
+        Returns:
+            The mark that holds now.
+        """
+
+    def replace(self, content: str, earlier: DropMark, mark: DropMark) -> bool:
+        """Mark content as this put's instead of an earlier one's; ``False`` where that has changed meanwhile."""
 
 
 class Callbacks(Protocol):

@@ -163,9 +163,9 @@ class SubmitTaskSettings(SubmitSettings):
     default_aspect_ratio: AspectRatio
 
     @property
-    def defaults(self) -> dict[str, Any]:
-        """The request fields of a dropped picture; those without a default are left out."""
-        names = ("model", "prompt", "duration", "resolution", "aspect_ratio")
+    def default_fields(self) -> dict[str, Any]:
+        """The request fields of a dropped picture, without the model; those without a default are left out."""
+        names = ("prompt", "duration", "resolution", "aspect_ratio")
         values = {name: getattr(self, f"default_{name}") for name in names}
         return {name: value for name, value in values.items() if value}
 

@@ -68,8 +68,8 @@ if TYPE_CHECKING:
     from stillmotion.modelgates.client import ModelGates
     from stillmotion.modelgates.models import ModelCatalogue
     from stillmotion.outbound.guarded_client import GuardedClient
-    from stillmotion.requests.drop_folder import Drops
     from stillmotion.requests.uploads import Uploads
+    from stillmotion.stepfunctions.dropped_jobs import DroppedJobs
     from stillmotion.stepfunctions.executions import StepFunctions, VideoExecutions
     from stillmotion.storage.lines_writer import LinesWriter
     from stillmotion.storage.object_store import S3ObjectStore
@@ -335,10 +335,14 @@ def collecting(settings: CollectBatchSettings) -> Collecting:
 
 
 @cache
-def drops(settings: SubmitTaskSettings) -> Drops:
+def drops(settings: SubmitTaskSettings) -> DroppedJobs:
+    from stillmotion.generation.defaults import Defaults
+    from stillmotion.jobs.drop_marks import DynamoDropMarks
     from stillmotion.requests.drop_folder import Drops
+    from stillmotion.stepfunctions.dropped_jobs import DroppedJobs
 
-    return Drops(object_store(), settings.defaults)
+    defaults, marks = Defaults(catalogue(settings), settings.default_model), DynamoDropMarks(table(settings.table_name))
+    return DroppedJobs(Drops(object_store()), defaults, settings.default_fields, marks, job_store(settings))
 
 
 @cache

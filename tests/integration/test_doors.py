@@ -102,7 +102,7 @@ def test_our_own_objects_start_nothing_even_if_a_rule_let_them_through(stack: Cl
         ("drop/notes.txt", b"hello", {}, "InvalidRequest"),
         ("drop/broken.json", b"{nonsense", {}, "InvalidRequest"),
         ("drop/still.jpg", None, {"duration": "long"}, "InvalidRequest"),
-        ("drop/still.jpg", None, {"duration": "5"}, "UnsupportedByModel"),
+        ("drop/still.jpg", None, {"duration": "5", "model": "google/veo-3.1-lite"}, "UnsupportedByModel"),
         ("drop/still.jpg", None, {"model": "no/such-model"}, "UnknownModel"),
         ("drop/still.jpg", b"<html>", {}, "ImageNotUsable"),
     ],
@@ -112,8 +112,7 @@ def test_a_refused_drop_leaves_a_note_that_says_why(
 ) -> None:
     ended = drop(stack, key, body, **metadata)
     assert (ended["status"], ended["error"]) == ("FAILED", error)
-    stem = key.removeprefix("drop/").rsplit(".", 1)[0]
-    told = note("pictures", f"failed/{stem}.json")
+    told = note("pictures", f"failed/{key.removeprefix('drop/')}.json")
     assert (told["code"], told["source"]["key"]) == (error, key)
     assert told["detail"]
     assert simulator.jobs() == []
@@ -122,7 +121,7 @@ def test_a_refused_drop_leaves_a_note_that_says_why(
 def test_a_dropped_picture_whose_generation_fails_leaves_a_note_too(stack: Cloud, simulator: Simulator) -> None:
     simulator.settings(fail_with={"status": "failed", "error": "We do not animate this."})
     assert drop(stack, "drop/sub/still.jpg")["error"] == "GenerationFailed"
-    assert note("pictures", "failed/sub/still.json")["provider_message"] == "We do not animate this."
+    assert note("pictures", "failed/sub/still.jpg.json")["provider_message"] == "We do not animate this."
 
 
 def test_a_request_on_the_bus_becomes_a_video(stack: Cloud, simulator: Simulator) -> None:
@@ -181,3 +180,123 @@ def test_a_refused_drop_delivered_twice_is_one_record_and_event(stack: Cloud) ->
     ended = [stack.finish(stack.start(dropped("drop/notes.txt"))) for _ in range(2)]
     assert len({json.loads(one["cause"])["id"] for one in ended}) == 1
     assert [event["detail-type"] for event in stack.events()] == ["Video Generation Failed"]
+
+
+def put(key: str, body: bytes | None = None, **metadata: str) -> None:
+    boto3.client("s3").put_object(Bucket="pictures", Key=key, Body=body or png(), Metadata=metadata)
+
+
+def outcome(stack: Cloud, key: str, sequencer: str) -> dict[str, Any]:
+    """What the event of one put becomes."""
+    ended = stack.finish(stack.start(dropped(key, sequencer)))
+    told: dict[str, Any] = json.loads(ended.get("output") or ended["cause"])
+    return told
+
+
+def test_the_same_put_again_is_the_same_job_and_paid_once(stack: Cloud, simulator: Simulator) -> None:
+    ids = []
+    for sequencer in ("01", "02", "01"):
+        put("drop/still.jpg", prompt="push in")
+        ids.append(outcome(stack, "drop/still.jpg", sequencer)["id"])
+    assert len(set(ids)) == 1
+    assert len(simulator.jobs()) == 1
+
+
+def test_two_quick_puts_with_two_prompts_are_never_the_later_one_twice(stack: Cloud, simulator: Simulator) -> None:
+    put("drop/late.jpg", prompt="A")
+    put("drop/late.jpg", prompt="B")
+    first, second = [outcome(stack, "drop/late.jpg", sequencer) for sequencer in ("01", "02")]
+    assert first["id"] == second["id"]
+    assert [job["request"]["prompt"] for job in simulator.jobs()] == ["B"]
+    for prompt, sequencer in (("A", "01"), ("B", "02")):
+        put("drop/prompt.jpg", prompt=prompt)
+        outcome(stack, "drop/prompt.jpg", sequencer)
+    outcome(stack, "drop/prompt.jpg", "01")
+    assert [job["request"]["prompt"] for job in simulator.jobs()] == ["B", "A", "B"]
+
+
+def test_a_put_after_one_that_failed_is_a_new_job(stack: Cloud, simulator: Simulator) -> None:
+    simulator.settings(fail_with={"status": "failed", "error": "Not today."})
+    put("drop/still.jpg")
+    failed = outcome(stack, "drop/still.jpg", "01")
+    simulator.settings(fail_with=None)
+    assert outcome(stack, "drop/still.jpg", "01")["id"] == failed["id"]
+    put("drop/still.jpg")
+    assert outcome(stack, "drop/still.jpg", "02")["status"] == "completed"
+    assert len(simulator.jobs()) == 2
+
+
+def test_a_put_after_one_that_was_refused_is_a_new_job(stack: Cloud, simulator: Simulator) -> None:
+    put("drop/still.jpg", model="no/such-model")
+    assert outcome(stack, "drop/still.jpg", "01")["code"] == "UnknownModel"
+    put("drop/still.jpg", model="no/such-model")
+    assert outcome(stack, "drop/still.jpg", "02")["code"] == "UnknownModel"
+    assert simulator.jobs() == []
+
+
+@pytest.mark.parametrize(
+    ("key", "companions"),
+    [
+        ("drop/UP.JPG", {"drop/up.last.PNG": png(), "drop/Up.JSON": b'{"prompt": "beside"}'}),
+        (
+            "drop/Gr\u00fc\u00dfe.jpg",
+            {"drop/Gru\u0308\u00dfe.last.jpg": png(), "drop/GR\u00dcSSE.json": b'{"prompt": "beside"}'},
+        ),
+    ],
+)
+def test_companions_are_found_whatever_their_case(
+    stack: Cloud, simulator: Simulator, key: str, companions: dict[str, bytes]
+) -> None:
+    for companion, body in companions.items():
+        put(companion, body)
+    put(key, **{"metadata-order_id": "7"})
+    assert outcome(stack, key, "01")["status"] == "completed"
+    [paid] = simulator.jobs()
+    assert paid["request"]["prompt"] == "beside"
+    assert [frame["frame_type"] for frame in paid["request"]["frame_images"]] == ["first_frame", "last_frame"]
+
+
+@pytest.mark.parametrize("companion", ["drop/a.last.tif", "drop/a.last", "drop/A.LAST.json"])
+def test_a_companion_that_cannot_be_used_refuses_the_drop(stack: Cloud, simulator: Simulator, companion: str) -> None:
+    put(companion)
+    put("drop/a.jpg")
+    told = outcome(stack, "drop/a.jpg", "01")
+    assert (told["code"], companion in told["message"]) == ("InvalidRequest", True)
+    assert simulator.jobs() == []
+
+
+def test_pictures_of_one_name_have_a_note_each(stack: Cloud) -> None:
+    for name in ("a.gif", "a.jpg"):
+        put(f"drop/{name}", duration="long")
+        outcome(stack, f"drop/{name}", "01")
+    assert objects("pictures", "failed/") == ["failed/a.gif.json", "failed/a.jpg.json"]
+
+
+def test_the_longest_key_gets_its_event_and_a_note_of_its_own(stack: Cloud) -> None:
+    keys = [f"drop/{'ü' * 507}{end}.txt" for end in ("a", "b")]
+    for key in keys:
+        assert 1018 < len(key.encode()) <= 1024
+        put(key, b"hello")
+        outcome(stack, key, "01")
+    notes = objects("pictures", "failed/")
+    assert len(notes) == 2
+    assert {note("pictures", found)["source"]["key"] for found in notes} == set(keys)
+    assert [event["detail-type"] for event in stack.events()] == ["Video Generation Failed"] * 2
+
+
+@pytest.mark.parametrize("name", ["a #1?.jpg", "b+%20.gif", "no-ending", "photo.JFIF"])
+def test_any_name_and_every_picture_that_uploads_take(stack: Cloud, simulator: Simulator, name: str) -> None:
+    put(f"drop/{name}")
+    told = outcome(stack, f"drop/{name}", "01")
+    assert told["status"] == "completed"
+    given = stack.job(told["id"])["request"]["frame_images"][0]["image_url"]["url"]
+    assert given == f"s3://pictures/drop/{name}"
+
+
+def test_what_is_said_of_a_drop_disables_the_defaults_it_rules_out(stack: Cloud, simulator: Simulator) -> None:
+    put("drop/a.jpg", size="1280x720", duration="4.0", audio="yes")
+    assert outcome(stack, "drop/a.jpg", "01")["status"] == "completed"
+    [paid] = simulator.jobs()
+    assert (paid["request"]["size"], paid["request"]["duration"]) == ("1280x720", 4)
+    assert paid["request"]["generate_audio"] is True
+    assert "resolution" not in paid["request"]

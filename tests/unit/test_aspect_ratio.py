@@ -84,7 +84,7 @@ def test_the_first_frame_decides_wherever_it_stands() -> None:
     found = shaped({"last_frame": (1600, 900), "first_frame": (900, 1600)}, VEO)
     assert found.chosen == {"aspect_ratio": "9:16"}
     [warning] = found.warnings
-    assert warning.startswith("#/frame_images/0/image_url/url is 1600x900 and the clip 9:16: 68% of the picture")
+    assert warning.startswith("/frame_images/0/image_url/url is 1600x900 and the clip 9:16: 68% of the picture")
 
 
 def test_a_last_frame_alone_decides() -> None:

@@ -362,4 +362,4 @@ def test_sound_and_video_go_by_label_unless_their_bytes_contradict(
 def test_transparency_is_told() -> None:
     given = request(data_url(picture("PNG", mode="RGBA")), data_url(PNG))
     [warning] = transparency_warnings(prepared(None).check(given))
-    assert warning.startswith(f"{FIRST} has transparency.")
+    assert warning.startswith(f"{FIRST.removeprefix('#')} has transparency.")

@@ -34,8 +34,9 @@ def s3() -> Iterator[Any]:
 
 
 def test_the_facts_of_an_object_are_plain(s3: Any) -> None:
-    etag = s3.head_object(Bucket=BUCKET, Key=KEY)["ETag"].strip('"')
-    wanted = ObjectFacts(etag, None, "image/png", 10, {"prompt": "push in"})
+    there = s3.head_object(Bucket=BUCKET, Key=KEY)
+    put_at = int(there["LastModified"].timestamp())
+    wanted = ObjectFacts(there["ETag"].strip('"'), None, "image/png", 10, {"prompt": "push in"}, put_at)
     assert S3ObjectStore(s3).head(BUCKET, KEY) == wanted
 
 
@@ -158,3 +159,11 @@ def test_a_call_that_got_no_answer_is_named_by_its_failure(error: Exception, cod
 def test_an_error_that_is_not_of_aws_passes_as_it_is() -> None:
     with pytest.raises(KeyError), storage_errors("It did not work"):
         raise KeyError
+
+
+def test_keys_are_those_of_one_folder_on_any_number_of_pages(s3: Any) -> None:
+    for number in range(1005):
+        s3.put_object(Bucket=BUCKET, Key=f"many/{number:04}.png", Body=b"")
+    s3.put_object(Bucket=BUCKET, Key="many/inner/x.png", Body=b"")
+    found = list(S3ObjectStore(s3).keys(BUCKET, "many/"))
+    assert found == [f"many/{number:04}.png" for number in range(1005)]

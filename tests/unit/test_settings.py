@@ -154,7 +154,7 @@ def test_lists_are_read_once_without_spaces_and_empty_items() -> None:
 def test_defaults_of_dropped_pictures_are_request_fields() -> None:
     settings = load(SubmitTaskSettings, SUBMIT | {"DEFAULT_DURATION": "6", "DEFAULT_RESOLUTION": ""})
     prompt = PARAMETERS["DefaultPrompt"]["Default"]
-    assert settings.defaults == {"model": "google/veo-3.1-lite", "prompt": prompt, "duration": 6}
+    assert settings.default_fields == {"prompt": prompt, "duration": 6}
     assert settings.image_transport is ImageTransport.PRESIGNED
 
 

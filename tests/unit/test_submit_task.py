@@ -8,7 +8,8 @@ import pytest
 
 from stillmotion.errors import InvalidRequest, JobNotFound, ProviderUnavailable
 from stillmotion.jobs.lifecycle import Status
-from stillmotion.requests.drop_folder import Drops
+from stillmotion.requests.drop_folder import DroppedRequest
+from stillmotion.stepfunctions.dropped_jobs import DroppedJobs
 from stillmotion.stepfunctions.execution_input import read_input
 from stillmotion.stepfunctions.submit_task import submit
 from tests.support.fakes import MODEL, Bench, a_job, a_request
@@ -18,19 +19,26 @@ OTHER = ARN.replace(":one", ":other")
 REQUEST = a_request().as_given()
 
 
-class FixedDrops(Drops):
-    """A drop folder in which every object makes this request."""
+class FixedDrops(DroppedJobs):
+    """A drop folder in which every object makes this request, for the first time."""
 
-    def __init__(self, request: dict[str, Any] | None) -> None:
+    def __init__(self, bench: Bench, request: dict[str, Any] | None) -> None:
+        self._store = bench.store
         self._made = request
 
-    def request(self, drop: Any) -> dict[str, Any] | None:
-        return self._made
+    def read(self, started: Any) -> DroppedRequest | None:
+        return None if self._made is None else DroppedRequest(self._made, True, "content", 0)
+
+    def completed(self, asked: DroppedRequest) -> dict[str, Any]:
+        return asked.asked
+
+    def earlier(self, started: Any, asked: DroppedRequest) -> None:
+        return None
 
 
 def run(bench: Bench, data: Any, arn: str = ARN, attempt: int = 1, made: dict[str, Any] | None = None) -> Any:
     task = {"input": data, "execution_arn": arn, "interval": 30, "attempt": attempt, "attempts": 3}
-    return submit(task, bench.submission, bench.store, FixedDrops(made))
+    return submit(task, bench.submission, bench.store, FixedDrops(bench, made))
 
 
 DROPPED = {

@@ -16,7 +16,7 @@ from stillmotion.errors import StillmotionError
 from stillmotion.jobs.record import now
 from stillmotion.ports import BatchEvents, BatchStore, ObjectStore, OpenLines
 from stillmotion.problems import problem
-from stillmotion.requests.drop_folder import FAILED_PREFIX
+from stillmotion.requests.drop_folder import note_key
 from stillmotion.storage.event_bus import BATCH_COMPLETED, BATCH_FAILED
 from stillmotion.telemetry import count, logger
 
@@ -77,7 +77,7 @@ class Collecting:
     def note(self, manifest: Manifest, error: StillmotionError) -> None:
         """Tell whoever only sees S3 why a dropped manifest came to nothing: ``failed/<its key>.json`` in its bucket."""
         if manifest.key.startswith(INPUT_PREFIX):
-            self._put(manifest.bucket, f"{FAILED_PREFIX}{manifest.key}.json", problem(error)[2])
+            self._put(manifest.bucket, note_key(manifest.key), problem(error)[2])
 
     def refuse(self, execution_arn: str, error: StillmotionError) -> None:
         """Tell of an order that came to nothing before it was a batch."""

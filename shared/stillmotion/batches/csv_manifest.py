@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stillmotion.batches.manifest_row import MAX_ROW_BYTES, METADATA, TOO_LARGE, Piece, Row, lines, not_utf8
+from stillmotion.batches.manifest_row import MAX_ROW_BYTES, TOO_LARGE, Piece, Row, lines, not_utf8
 from stillmotion.errors import InvalidRequest
+from stillmotion.requests.merging import METADATA
 
 COLUMNS = (
     *("item_id", "model", "prompt", "duration", "resolution", "aspect_ratio", "size", "generate_audio", "seed"),

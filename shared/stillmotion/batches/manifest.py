@@ -18,8 +18,9 @@ from itertools import chain
 
 from stillmotion.batches.csv_manifest import csv_rows
 from stillmotion.batches.json_manifest import array_rows, line_rows, series_rows
-from stillmotion.batches.manifest_row import MAX_ROW_BYTES, METADATA, Row
+from stillmotion.batches.manifest_row import MAX_ROW_BYTES, Row
 from stillmotion.errors import InvalidRequest
+from stillmotion.requests.merging import METADATA
 
 __all__ = ["MAX_ROW_BYTES", "METADATA", "SUFFIXES", "Row", "read_rows"]
 

@@ -12,7 +12,6 @@ from stillmotion.errors import InvalidRequest
 
 MAX_ROW_BYTES = 64 * 1024
 """Of one row: it rides through the state of a workflow, four times at worst, where 256 KiB are the limit."""
-METADATA = "metadata."
 TOO_LARGE = f"has more than {MAX_ROW_BYTES:,} bytes; name pictures by their addresses"
 _ITEM_ID = re.compile(rb'"item_id"\s*:\s*("(?:[^"\\\x00-\x1f]|\\.){0,500}"|-?\d{1,40})')
 

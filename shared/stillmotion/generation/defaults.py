@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stillmotion.errors import Fault, UnsupportedByModel
 from stillmotion.generation.model_choice import Wish, can_do, choose, described
-from stillmotion.modelgates.models import ModelCatalogue
+from stillmotion.modelgates.models import ModelCatalogue, VideoModel
 
 
 class Defaults:
@@ -22,8 +22,11 @@ class Defaults:
         self._catalogue = catalogue
         self._default_model = default_model
 
-    def complete(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def complete(self, request: Mapping[str, Any], fields: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The request with a model, and silent unless it asks for sound. It is not checked yet.
+
+        Args:
+            fields: defaults of other fields; those that the request or its model rules out do not apply.
 
         Raises:
             UnsupportedByModel: no model states that it can do this.
@@ -31,20 +34,40 @@ class Defaults:
         """
         silent = {"generate_audio": False} if request.get("generate_audio") is None else {}
         whole = {**request, **silent}
-        if whole.get("model") is not None:
-            return whole
-        models, wish = self._catalogue.all(), _wish(whole)
-        preferred = [model for model in models if self._default_model in (model.id, model.canonical_slug)]
+        offered, model, duration = self._catalogue.all() if fields or whole.get("model") is None else [], None, None
+        if whole.get("model") is None:
+            model, duration = self._choose(offered, _wish(whole))
+            whole["model"] = model.id
+        elif fields:
+            model = next((one for one in offered if whole["model"] in (one.id, one.canonical_slug)), None)
+        whole |= _fitting(fields or {}, whole, model)
+        if duration is not None and whole.get("duration") is None:
+            whole["duration"] = duration
+        return whole
+
+    def _choose(self, offered: Sequence[VideoModel], wish: Wish) -> tuple[VideoModel, int | None]:
+        """The model of a request that names none, and the clip's length where the choice was made by price."""
+        preferred = [model for model in offered if self._default_model in (model.id, model.canonical_slug)]
         if preferred and can_do(preferred[0], wish):
-            return whole | {"model": preferred[0].id}
-        choice = choose(models, wish)
+            return preferred[0], None
+        choice = choose(offered, wish)
         if choice is None:
             raise UnsupportedByModel(
                 f"The request names no model, and none states that it can do this: {described(wish)}. Name a model or "
                 "ask for less; nothing was submitted.",
                 faults=[Fault("#/model", "is missing, and none can be chosen")],
             )
-        return whole | {"model": choice.model, "duration": whole.get("duration") or choice.duration}
+        return next(model for model in offered if model.id == choice.model), choice.duration
+
+
+def _fitting(fields: Mapping[str, Any], request: Mapping[str, Any], model: VideoModel | None) -> dict[str, Any]:
+    """The defaults that a request leaves open, its size does not contradict, and its model does not rule out."""
+    kept = {name: value for name, value in fields.items() if value is not None and request.get(name) is None}
+    if request.get("size") is not None:
+        kept = {name: value for name, value in kept.items() if name not in ("resolution", "aspect_ratio")}
+    if model is None:
+        return kept
+    return {name: value for name, value in kept.items() if can_do(model, _wish({name: value}))}
 
 
 def _wish(request: Mapping[str, Any]) -> Wish:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from stillmotion.errors import StorageFailed
 from stillmotion.jobs.lifecycle import PUBLISH, Status
 from stillmotion.jobs.record import Job, now
 from stillmotion.ports import EventSink, JobStore, Notes
 from stillmotion.storage.event_bus import COMPLETED, FAILED
-from stillmotion.telemetry import count
+from stillmotion.telemetry import count, logger
 
 
 class Publishing:
@@ -21,10 +22,13 @@ class Publishing:
         self._notes = notes
 
     def publish(self, job: Job) -> Job:
-        """Write the job's sidecar, send its event, and record that; a job with nothing to publish stays as it is.
+        """Write the job's note, send its event, and record that; a job with nothing to publish stays as it is.
+
+        A note that cannot be written holds back no event: one that S3 would refuse again is done without, any other is
+        tried again by whoever publishes the job again.
 
         Raises:
-            StorageFailed: the sidecar or the event was not taken; the job stays unpublished.
+            StorageFailed: the event was not taken, or the note may be at another try; the job stays unpublished.
             JobStateConflict: the job was resumed meanwhile.
         """
         if not job.unpublished:
@@ -32,7 +36,20 @@ class Publishing:
         if job.status is Status.SUBMIT_UNKNOWN:
             count("SubmitOutcomesUnknown")
         completed = job.status is Status.COMPLETED
-        if self._notes is not None:
-            (self._notes.completed if completed else self._notes.failed)(job)
+        missed = self._note(job)
         self._events.send(COMPLETED if completed else FAILED, job)
+        if missed is not None and not missed.refused:
+            raise missed
         return self._store.update(job.id, PUBLISH, only=job.status, published_at=now())
+
+    def _note(self, job: Job) -> StorageFailed | None:
+        """Write the note; what it failed with."""
+        if self._notes is None:
+            return None
+        try:
+            (self._notes.completed if job.status is Status.COMPLETED else self._notes.failed)(job)
+        except StorageFailed as error:
+            logger.warning("note not written", extra={"job_id": job.id, "code": error.aws_code})
+            count("NotesFailed")
+            return error
+        return None

@@ -74,7 +74,8 @@ class DynamoJobStore:
         return True
 
     def find(self, job_id: str) -> Job | None:
-        if not fits_key(job_id):
+        # Keys with a sign are those of the table's other items.
+        if not fits_key(job_id) or "#" in job_id:
             return None
         with _storage("read"):
             item = self._table.get_item(Key={"id": job_id}, ConsistentRead=True).get("Item")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from stillmotion.errors import shown_pointer
 from stillmotion.requests.media import Picture
 from stillmotion.requests.video_request import VideoRequest
 
@@ -51,8 +52,8 @@ def shape_request(request: VideoRequest, offered: Sequence[str] | None, pictures
         return Shaped(request, {}, [])
     if leading.header is None:
         unread = (
-            f"The size of {leading.pointer} could not be read, so the model decides about the clip's shape. "
-            "Name an aspect_ratio to be sure."
+            f"The size of {shown_pointer(leading.pointer)} could not be read, so the model decides about the clip's "
+            "shape. Name an aspect_ratio to be sure."
         )
         return Shaped(request, {}, [unread])
     size = leading.header.size
@@ -91,6 +92,6 @@ def _losses(frames: Sequence[tuple[str, Picture]], asked: str, advice: str) -> I
         if lost > TOLERANCE:
             width, height = picture.header.size
             yield (
-                f"{picture.pointer} is {width}x{height} and the clip {asked}: {lost:.0%} of the picture is cropped "
-                f"away, or it is squashed. {advice}"
+                f"{shown_pointer(picture.pointer)} is {width}x{height} and the clip {asked}: {lost:.0%} of the picture "
+                f"is cropped away, or it is squashed. {advice}"
             )

@@ -2,43 +2,51 @@
 
     drop/<name>.jpg            the first frame; what to make of it comes from the object's user metadata,
                                else from drop/<name>.json beside it, else from the stack's defaults
-    drop/<name>.last.jpg       its last frame, where it lies there already; starts nothing itself
+    drop/<name>.last.jpg       its last frame, where it is there already; starts nothing itself
     drop/<name>.json           with frame_images: a whole request, its image addresses may be relative to its folder;
                                without: what to make of the picture of that name; starts nothing itself
     drop/…/assets/…            pictures that whole requests name; start nothing themselves
 
-Source of the events' fields: *EventBridge events for Amazon S3*. Keys are plain there, not URL-encoded.
+Names of companions may differ in case and in Unicode form from the picture's. Source of the events' fields:
+*EventBridge events for Amazon S3*. Keys are plain there, not URL-encoded.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 from typing import Any
 
-from stillmotion.errors import Fault, InvalidRequest, pointer
+from stillmotion.errors import Fault, InvalidRequest
 from stillmotion.ports import ObjectFacts, ObjectStore
+from stillmotion.requests.drop_companions import IMAGE_SUFFIXES, Companions, find_companions, suffix_of
+from stillmotion.requests.drop_fields import fields_of_metadata, with_plain_names
+from stillmotion.requests.image_types import HEAD_BYTES, describe, image_type
+from stillmotion.requests.merging import merged
+from stillmotion.requests.relative_addresses import whole_addresses
 
 PREFIX = "drop/"
 FAILED_PREFIX = "failed/"
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 MAX_JSON_BYTES = 256 * 1024
-_TEXT = ("model", "prompt", "resolution", "aspect_ratio", "size")
-_NUMBERS = ("duration", "seed")
-_TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+MAX_KEY_BYTES = 1024
+"""Of any key (*Amazon S3 quotas*)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """One object that was dropped; ``version`` tells it from an earlier or later object of the same name."""
+    """One object that was dropped; ``version`` tells it from an earlier or later object of the same name.
+
+    Attributes:
+        version_id: S3's own, where the bucket keeps versions.
+    """
 
     bucket: str
     key: str
     version: str
     etag: str = ""
+    version_id: str | None = None
 
     @classmethod
     def from_event(cls, detail: Mapping[str, Any]) -> Drop:
@@ -49,40 +57,57 @@ class Drop:
         """
         try:
             found = detail["object"]
-            version = found.get("version-id") or f"{found.get('etag', '')}-{found.get('sequencer', '')}"
+            version_id = found.get("version-id") or None
+            version = version_id or f"{found.get('etag', '')}-{found.get('sequencer', '')}"
             etag = str(found.get("etag") or "").strip('"')
-            return cls(str(detail["bucket"]["name"]), str(found["key"]), str(version), etag)
+            return cls(str(detail["bucket"]["name"]), str(found["key"]), str(version), etag, version_id)
         except (KeyError, TypeError, AttributeError):
             raise InvalidRequest("The event does not tell which object was created. Nothing was submitted.") from None
 
     @property
-    def stem(self) -> str:
-        """The key without its extension."""
-        folder, _, name = self.key.rpartition("/")
-        return f"{folder}/{name.rsplit('.', 1)[0]}"
-
-    @property
     def folder(self) -> str:
-        """Where it lies, as an address."""
+        """Where it is, as an address."""
         return f"s3://{self.bucket}/{self.key.rpartition('/')[0]}/"
 
     @property
     def suffix(self) -> str:
         """The extension in lower case, with its dot."""
-        name = self.key.rpartition("/")[2]
-        return f".{name.rsplit('.', 1)[1].lower()}" if "." in name else ""
+        return suffix_of(self.key)
 
     @property
     def starts_something(self) -> bool:
         """Whether an object of this name can start a job at all."""
         folder, _, name = self.key.removeprefix(PREFIX).rpartition("/")
         ours = self.key.startswith(PREFIX) and name and not name.startswith(".")
-        return bool(ours) and "assets" not in folder.split("/") and not self.stem.lower().endswith(".last")
+        is_last = any(part.endswith(".last") for part in (name.casefold(), name.casefold().rpartition(".")[0]))
+        return bool(ours) and "assets" not in folder.casefold().split("/") and not is_last
 
     @property
     def failure_key(self) -> str:
-        """Where the problem document of a drop that came to nothing is put."""
-        return FAILED_PREFIX + self.stem.removeprefix(PREFIX) + ".json"
+        """Where the problem document of a drop that failed is put."""
+        return note_key(self.key.removeprefix(PREFIX))
+
+    def is_replaced(self, there: ObjectFacts) -> bool:
+        """Whether another put of this name has followed. Its own event makes the job, or one would be paid twice."""
+        if None not in (self.version_id, there.version):
+            return self.version_id != there.version
+        return self.etag not in ("", there.etag)
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedRequest:
+    """What a dropped object asks for: not checked, and without the stack's defaults.
+
+    Attributes:
+        is_picture: the defaults apply to it; a whole request says everything itself.
+        content: what tells its bytes and all that was said of it from other bytes, or other words, of the same key.
+        put_at: unix seconds.
+    """
+
+    asked: dict[str, Any]
+    is_picture: bool
+    content: str
+    put_at: int
 
 
 class Drops:
@@ -90,46 +115,63 @@ class Drops:
 
     Args:
         objects: the input bucket.
-        defaults: request fields for pictures that say nothing themselves.
     """
 
-    def __init__(self, objects: ObjectStore, defaults: Mapping[str, Any]) -> None:
+    def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
-        self._defaults = dict(defaults)
 
-    def request(self, drop: Drop) -> dict[str, Any] | None:
-        """The request that a dropped object makes, not checked yet; ``None`` when it starts nothing.
+    def read(self, drop: Drop) -> DroppedRequest | None:
+        """The request that a dropped object makes; ``None`` when it starts nothing.
 
         Raises:
-            InvalidRequest: it is no picture and no JSON object, or says something that cannot be read.
+            InvalidRequest: it is no picture and no JSON object, something beside it cannot be used, or says something
+                that cannot be read.
             StorageFailed: S3 did not answer.
         """
         if not drop.starts_something:
             return None
         there = self._objects.head(drop.bucket, drop.key)
-        if there is not None and drop.etag not in ("", there.etag):
-            return None  # other bytes lie there now; their own event makes the job, or one picture would be paid twice
+        if there is not None and drop.is_replaced(there):
+            return None
         if drop.suffix == ".json":
             whole = self._json(drop.bucket, drop.key)
-            return whole_addresses(whole, drop.folder) if whole is not None and _is_whole(whole) else None
-        if drop.suffix not in IMAGE_SUFFIXES:
-            raise InvalidRequest(
-                f"'{drop.key}' is no picture. Drop a {', '.join(IMAGE_SUFFIXES)} or .json file; nothing was submitted.",
-                faults=[Fault("#", "is not a picture", given=drop.suffix or "no extension", allowed=[*IMAGE_SUFFIXES])],
-            )
-        beside = self._json(drop.bucket, f"{drop.stem}.json")
-        if beside is not None and _is_whole(beside):
-            return None  # the JSON beside it is the request, and starts it
-        said = self._defaults | (beside or {}) | _user_metadata(drop, there)
-        return said | {"frame_images": self._frames(drop)}
+            if whole is None or there is None or not _is_whole(whole):
+                return None
+            asked = whole_addresses(with_plain_names(whole, drop.key), drop.folder)
+            return DroppedRequest(asked, False, _content(drop, there.etag, asked), there.put_at)
+        if there is None:
+            raise InvalidRequest(f"'{drop.key}' is gone. Drop it again; nothing was submitted.")
+        self._check_picture(drop, there)
+        return self._picture(drop, there, find_companions(self._objects.keys, drop.bucket, drop.key))
 
-    def _frames(self, drop: Drop) -> list[dict[str, Any]]:
-        frames = [_frame(drop.bucket, drop.key, "first_frame")]
-        for suffix in IMAGE_SUFFIXES:
-            last = f"{drop.stem}.last{suffix}"
-            if self._objects.head(drop.bucket, last) is not None:
-                return [*frames, _frame(drop.bucket, last, "last_frame")]
-        return frames
+    def _picture(self, drop: Drop, there: ObjectFacts, beside: Companions) -> DroppedRequest | None:
+        settings = {} if beside.settings is None else self._json(drop.bucket, beside.settings) or {}
+        if _is_whole(settings):
+            return None  # the JSON beside it is the request, and starts it
+        frames, etags = [_frame(drop.bucket, drop.key, "first_frame")], [there.etag]
+        if beside.last_frame is not None:
+            last = self._objects.head(drop.bucket, beside.last_frame)
+            if last is None:
+                raise InvalidRequest(f"'{beside.last_frame}' was removed meanwhile. Drop '{drop.key}' again.")
+            frames.append(_frame(drop.bucket, beside.last_frame, "last_frame"))
+            etags.append(last.etag)
+        said = merged(with_plain_names(settings, beside.settings or ""), fields_of_metadata(there.metadata))
+        asked = said | {"frame_images": frames}
+        return DroppedRequest(asked, True, _content(drop, " ".join(etags), asked), there.put_at)
+
+    def _check_picture(self, drop: Drop, there: ObjectFacts) -> None:
+        """By its name, else by its bytes; what a picture of the right name is made of is for the pictures' checks."""
+        if drop.suffix in IMAGE_SUFFIXES:
+            return
+        _, head = self._objects.first_bytes(drop.bucket, drop.key, HEAD_BYTES) if there.size else (there, b"")
+        if image_type(head) is not None:
+            return
+        other = describe(head)
+        raise InvalidRequest(
+            f"'{drop.key}' is no picture but {other.name}. Drop a {', '.join(IMAGE_SUFFIXES)} or .json file; nothing "
+            "was submitted.",
+            faults=[Fault("#", "is not a picture", given=drop.suffix or "no extension", allowed=[*IMAGE_SUFFIXES])],
+        )
 
     def _json(self, bucket: str, key: str) -> dict[str, Any] | None:
         """The JSON object at this key, ``None`` when there is nothing."""
@@ -149,13 +191,19 @@ class Drops:
         return data
 
 
-def _user_metadata(drop: Drop, there: ObjectFacts | None) -> dict[str, Any]:
-    if there is None:
-        raise InvalidRequest(f"'{drop.key}' is gone. Drop it again; nothing was submitted.")
-    plain = {name.lower().replace("_", "-"): _decoded(value) for name, value in there.metadata.items()}
-    metadata = {name.removeprefix("metadata-"): value for name, value in plain.items() if name.startswith("metadata-")}
-    fields = {name.replace("-", "_"): value for name, value in plain.items() if not name.startswith("metadata-")}
-    return _typed(fields) | ({"metadata": metadata} if metadata else {})
+def note_key(name: str) -> str:
+    """Where a note about an object goes: ``failed/<name>.json``, shortened where S3 would not take the key."""
+    key = f"{FAILED_PREFIX}{name}.json"
+    if len(key.encode(errors="replace")) <= MAX_KEY_BYTES:
+        return key
+    end = f"~{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:16]}.json"
+    room = MAX_KEY_BYTES - len(FAILED_PREFIX) - len(end)
+    return FAILED_PREFIX + name.encode(errors="replace")[:room].decode(errors="ignore") + end
+
+
+def _content(drop: Drop, etags: str, asked: Mapping[str, Any]) -> str:
+    canonical = json.dumps([drop.bucket, drop.key, etags, asked], sort_keys=True)
+    return hashlib.sha256(canonical.encode(errors="replace")).hexdigest()
 
 
 def _is_whole(data: Mapping[str, Any]) -> bool:
@@ -163,48 +211,5 @@ def _is_whole(data: Mapping[str, Any]) -> bool:
     return "frame_images" in data or "input_references" in data
 
 
-def whole_addresses(data: dict[str, Any], folder: str) -> dict[str, Any]:
-    """A request with the addresses that are relative to a folder, an ``s3://`` address with a slash, made whole."""
-    for field in ("frame_images", "input_references"):
-        listed = data.get(field)
-        for entry in listed if isinstance(listed, list) else []:
-            kind = entry.get("type", "image_url") if isinstance(entry, dict) else None
-            media = entry.get(kind) if isinstance(kind, str) else None
-            url = media.get("url") if isinstance(media, dict) else None
-            if isinstance(url, str) and ":" not in url.split("/", 1)[0]:
-                media["url"] = folder + url.removeprefix("./")  # type: ignore[index]
-    return data
-
-
 def _frame(bucket: str, key: str, frame_type: str) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": f"s3://{bucket}/{key}"}, "frame_type": frame_type}
-
-
-def _typed(fields: Mapping[str, str]) -> dict[str, Any]:
-    """Text as the request's own types; fields that a request does not have are other people's metadata."""
-    typed: dict[str, Any] = {name: fields[name] for name in _TEXT if name in fields}
-    for name in _NUMBERS:
-        if name in fields:
-            typed[name] = int(fields[name]) if fields[name].strip().isdecimal() else _refuse(name, fields[name])
-    audio = fields.get("audio", fields.get("generate_audio"))
-    if audio is not None:
-        truth = _TRUTHS.get(audio.strip().lower())
-        typed["generate_audio"] = _refuse("generate_audio", audio) if truth is None else truth
-    return typed
-
-
-def _refuse(name: str, given: str) -> Any:
-    wanted = "true or false" if name == "generate_audio" else "a whole number"
-    raise InvalidRequest(
-        f"{name} is '{given[:80]}', not {wanted}. Correct the object's metadata and drop it again; nothing was "
-        "submitted.",
-        faults=[Fault(pointer(name), f"must be {wanted}", given=given[:80])],
-    )
-
-
-def _decoded(value: str) -> str:
-    """S3 hands out metadata beyond ASCII as RFC 2047 words."""
-    try:
-        return str(make_header(decode_header(value)))
-    except (HeaderParseError, LookupError, ValueError):
-        return value

@@ -13,7 +13,7 @@ from concurrent.futures import TimeoutError as DeadlineExceeded
 from dataclasses import dataclass
 from time import monotonic
 
-from stillmotion.errors import Fault, ImageNotUsable
+from stillmotion.errors import Fault, ImageNotUsable, shown_pointer
 from stillmotion.outbound.guarded_client import GuardedClient
 from stillmotion.outbound.redaction import redact_url
 from stillmotion.ports import ObjectStore
@@ -77,7 +77,7 @@ class Images:
             pool.shutdown(wait=False, cancel_futures=True)
         faults = [one for one in seen if isinstance(one, Fault)]
         if faults:
-            listed = "; ".join(f"{fault.pointer} {fault.detail}" for fault in faults)
+            listed = "; ".join(f"{fault.place} {fault.detail}" for fault in faults)
             raise ImageNotUsable(
                 f"{listed}. Give an https:// address that answers 200 with an image directly, an s3:// object that "
                 "this stack may read, or a data: address; nothing was submitted.",
@@ -125,7 +125,7 @@ class Images:
                 raise Unusable("is gone from S3: upload it again")
         except Unusable as error:
             fault = Fault(one.pointer, str(error), given=one.url)
-            raise ImageNotUsable(f"{one.pointer} {error}; nothing was submitted.", faults=[fault]) from None
+            raise ImageNotUsable(f"{fault.place} {error}; nothing was submitted.", faults=[fault]) from None
         return f"data:{content_type};base64,{base64.b64encode(data).decode()}"
 
 
@@ -139,8 +139,9 @@ def transparency_warnings(pictures: Sequence[Picture]) -> Iterator[str]:
     for picture in pictures:
         if picture.header is not None and picture.header.transparent:
             yield (
-                f"{picture.pointer} has transparency. It is sent as it is, and what a model puts in place of the "
-                "transparent parts is not stated (black with most). Flatten it onto a colour first to be sure."
+                f"{shown_pointer(picture.pointer)} has transparency. It is sent as it is, and what a model puts "
+                "in place of the transparent parts is not stated (black with most). Flatten it onto a colour first to "
+                "be sure."
             )
 
 

@@ -11,8 +11,8 @@ from stillmotion.generation.submit import NOT_ACCEPTED, Origin, Submission
 from stillmotion.jobs.record import Job
 from stillmotion.jobs.store import get_job
 from stillmotion.ports import JobStore
-from stillmotion.requests.drop_folder import Drops
 from stillmotion.requests.video_request import parse_request
+from stillmotion.stepfunctions.dropped_jobs import DroppedJobs
 from stillmotion.stepfunctions.execution_input import (
     BatchRow,
     DroppedObject,
@@ -24,7 +24,7 @@ from stillmotion.stepfunctions.execution_input import (
 from stillmotion.stepfunctions.video_tasks import duplicate, for_machine, ignored, not_accepted
 
 
-def submit(task: Mapping[str, Any], submission: Submission, store: JobStore, drops: Drops) -> dict[str, Any]:
+def submit(task: Mapping[str, Any], submission: Submission, store: JobStore, drops: DroppedJobs) -> dict[str, Any]:
     """Submit what an execution was started with.
 
     Args:
@@ -48,7 +48,7 @@ def submit(task: Mapping[str, Any], submission: Submission, store: JobStore, dro
         return not_accepted(started.job_id, error, task["attempt"])
 
 
-def _job_of(started: ExecutionInput, submission: Submission, store: JobStore, drops: Drops) -> Job | None:
+def _job_of(started: ExecutionInput, submission: Submission, store: JobStore, drops: DroppedJobs) -> Job | None:
     """The job of an execution, on record; ``None`` for an object that starts nothing."""
     match started:
         case Unreadable():
@@ -56,13 +56,20 @@ def _job_of(started: ExecutionInput, submission: Submission, store: JobStore, dr
         case HandedOver():
             return get_job(store, started.job_id)
         case DroppedObject():
-            request = drops.request(started.drop)
-            return None if request is None else _accepted(started, request, submission)
+            return drops.find(started) or _accepted_drop(started, submission, drops)
         case BatchRow():
             job = _accepted(started, started.request, submission)
             return take_over(store, job, started.execution_arn) if attempt_state(job) is AttemptState.RESUMABLE else job
         case _:
             return _accepted(started, started.request, submission)
+
+
+def _accepted_drop(started: DroppedObject, submission: Submission, drops: DroppedJobs) -> Job | None:
+    asked = drops.read(started)
+    if asked is None:
+        return None
+    request = parse_request(drops.completed(asked))
+    return drops.earlier(started, asked) or _accepted(started, request.as_given(), submission)
 
 
 def _accepted(started: ExecutionInput, request: Any, submission: Submission) -> Job:

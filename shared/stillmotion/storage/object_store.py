@@ -56,6 +56,12 @@ class S3ObjectStore:
             answer = self._s3.get_object(Bucket=bucket, Key=key, IfMatch=f'"{etag}"')
             yield from answer["Body"].iter_chunks(size)
 
+    def keys(self, bucket: str, prefix: str) -> Iterator[str]:
+        with _reading(bucket, prefix):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+            for page in pages:
+                yield from (found["Key"] for found in page.get("Contents", []))
+
     def put(self, bucket: str, key: str, body: bytes, content_type: str) -> None:
         with storage_errors(f"S3 did not store '{key}'"):
             self._s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
@@ -81,4 +87,5 @@ def _facts(answer: Mapping[str, Any]) -> ObjectFacts:
         content_type=str(answer.get("ContentType", "")).lower(),
         size=int(whole) if whole.isdecimal() else int(answer.get("ContentLength", 0)),
         metadata=answer.get("Metadata", {}),
+        put_at=int(answer["LastModified"].timestamp()) if "LastModified" in answer else 0,
     )
