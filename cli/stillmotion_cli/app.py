@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from stillmotion_cli import options
 from stillmotion_cli.client import ApiClient
-from stillmotion_cli.discovery import Wanted, find_stack
+from stillmotion_cli.discovery import Wanted, find_stack, or_saved
 from stillmotion_cli.errors import INTERRUPTED, CommandError
 from stillmotion_cli.stack import Stack
 from stillmotion_cli.terminal import Terminal
@@ -19,7 +19,8 @@ from stillmotion_cli.terminal import Terminal
 HELP = """Turn still images into video clips.
 
 The stack that does it: a CloudFormation stack named by --stack-name or STILLMOTION_STACK, otherwise the local one of
-.local/stack.json in this folder or above. Results go to standard output, messages to standard error.
+.local/stack.json in this folder or above, otherwise the one that stillmotion use saved. Results go to standard output,
+messages to standard error.
 
 \b
 stillmotion generate still.jpg --prompt "a slow push in" -o clip.mp4
@@ -72,13 +73,14 @@ CLIPS, JOBS, STACK = "Make a clip", "Jobs", "The stack"
 class Call:
     """One call of a command: where its output goes, and its stack, which is found when it is first used."""
 
-    def __init__(self, wanted: Wanted, as_json: bool) -> None:
-        self.terminal = Terminal(as_json)
+    def __init__(self, wanted: Wanted, as_json: bool, quiet: bool = False) -> None:
+        self.terminal = Terminal(as_json, quiet)
         self.wanted = wanted
 
     @cached_property
     def stack(self) -> Stack:
         """The stack. Raises NoStack where there is none."""
+        self.wanted = or_saved(self.wanted)
         return find_stack(self.wanted)
 
     @cached_property
@@ -99,16 +101,22 @@ def command(name: str, panel: str) -> Callable[[Callable[..., None]], Callable[.
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         def run(
-            *, stack_name: str | None, profile: str | None, region: str | None, as_json: bool, **given: Any
+            *,
+            stack_name: str | None,
+            profile: str | None,
+            region: str | None,
+            as_json: bool,
+            quiet: bool,
+            **given: Any,
         ) -> None:
-            call = Call(Wanted(stack_name, profile, region), as_json)
+            call = Call(Wanted(stack_name, profile, region), as_json, quiet)
             try:
                 function(call, **given)
             except CommandError as error:
                 call.terminal.failure(error)
                 raise typer.Exit(error.exit_code) from error
             except KeyboardInterrupt as error:
-                call.terminal.say(call.terminal.on_interrupt)
+                call.terminal.insist(call.terminal.on_interrupt)
                 raise typer.Exit(INTERRUPTED) from error
 
         parameters = [*list(inspect.signature(function).parameters.values())[1:], *_COMMON]
@@ -126,6 +134,7 @@ _COMMON = [
     inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
     for name, annotation, default in (
         ("as_json", options.AsJson, False),
+        ("quiet", options.Quiet, False),
         ("stack_name", options.StackName, None),
         ("profile", options.Profile, None),
         ("region", options.Region, None),

@@ -102,6 +102,10 @@ class ApiClient:
         """GET /models, whole: the models, and the `choice` that the stack would make for this wish."""
         return self._call("GET", "/models" + _query(wish), safe=True)
 
+    def usage(self, **query: Any) -> Document:
+        """GET /usage: what was spent, summed up. Filters that are None are left out."""
+        return self._call("GET", "/usage" + _query(query), safe=True)
+
     def start_batch(self, order: Mapping[str, Any]) -> Document:
         """POST /batches. A batch that is under way is answered as it is, so a lost answer may be asked for again."""
         return self._job("POST", "/batches", body=order, safe=True)

@@ -9,6 +9,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
+from stillmotion_cli import saved
 from stillmotion_cli.errors import BadInput, CommandError, NoCredentials, NoStack, Unreachable
 from stillmotion_cli.stack import Stack
 
@@ -33,8 +34,9 @@ class Wanted:
 
 
 def find_stack(wanted: Wanted | None = None, start: Path | None = None) -> Stack:
-    """The stack of that name on AWS; without a name the one that `make local` left running, from `start` upwards."""
-    wanted = wanted or Wanted()
+    """The stack of that name on AWS; without a name the one that `make local` left running, from `start` upwards; where
+    none runs, the one that `stillmotion use` saved."""
+    wanted = or_saved(wanted or Wanted(), start)
     if wanted.stack_name:
         return _deployed(wanted.stack_name, wanted)
     stack = _local((start or Path.cwd()).resolve())
@@ -47,13 +49,29 @@ def find_stack(wanted: Wanted | None = None, start: Path | None = None) -> Stack
     return stack
 
 
+def or_saved(wanted: Wanted, start: Path | None = None) -> Wanted:
+    """The wish, completed by the saved stack where no stack is named and none runs on this machine.
+
+    What runs in this folder comes before what was saved once, so that trying something out spends nothing elsewhere.
+    """
+    if wanted.stack_name or _local_file((start or Path.cwd()).resolve()):
+        return wanted
+    kept = saved.read()
+    if kept is None:
+        return wanted
+    return Wanted(kept.stack, wanted.profile or kept.profile, wanted.region or kept.region)
+
+
+def _local_file(here: Path) -> Path | None:
+    return next((path for folder in (here, *here.parents) if (path := folder / LOCAL_STACK_FILE).is_file()), None)
+
+
 def _local(here: Path) -> Stack:
-    for folder in (here, *here.parents):
-        if (path := folder / LOCAL_STACK_FILE).is_file():
-            return Stack.from_file(path)
+    if path := _local_file(here):
+        return Stack.from_file(path)
     raise NoStack(
         f"No stack to talk to: none is named, and {LOCAL_STACK_FILE} is neither in {here} nor above it.\n"
-        "  For a stack on AWS: --stack-name NAME, or set STILLMOTION_STACK.\n"
+        "  For a stack on AWS: --stack-name NAME, or set STILLMOTION_STACK, or save it: stillmotion use NAME\n"
         "  For one on this machine, in a checkout of Stillmotion: make local"
     )
 

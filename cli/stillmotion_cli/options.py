@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from stillmotion_cli import completion
+
 # 60 polls of 30 s are what the workflow itself allows; submitting and storing come on top.
 DEFAULT_WAIT = 45 * 60
 
@@ -45,7 +47,7 @@ StackName = Annotated[
         "--stack-name",
         envvar="STILLMOTION_STACK",
         metavar="NAME",
-        help="The CloudFormation stack. Without it: the local one of .local/stack.json, here or above.",
+        help="The CloudFormation stack. Without it: .local/stack.json, here or above, then the one saved by `use`.",
         rich_help_panel=STACK_PANEL,
     ),
 ]
@@ -60,8 +62,14 @@ Region = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON and nothing else on standard output; messages go to standard error.")
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result and errors, no other messages.")]
 
-JobId = Annotated[str, typer.Argument(metavar="ID", help="The job, as generate and list name it (vid_...).")]
+JobId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="The job, as generate and list name it (vid_...).", autocompletion=completion.job_ids
+    ),
+]
 Output = Annotated[
     str | None,
     typer.Option("-o", "--output", metavar="FILE", help="Where the clip goes: a file or a folder. Default: out/ID.mp4"),

@@ -21,11 +21,12 @@ def clean(text: str) -> str:
 class Terminal:
     """Both streams. With `as_json` standard output gets JSON and nothing else.
 
-    `names` are what the user calls the fields of the API.
+    With `quiet` standard error gets failures and nothing else. `names` are what the user calls the fields of the API.
     """
 
-    def __init__(self, as_json: bool = False) -> None:
+    def __init__(self, as_json: bool = False, quiet: bool = False) -> None:
         self.as_json = as_json
+        self.quiet = quiet
         self.errors = Console(stderr=True, highlight=False)
         self.output = Console(highlight=False)
         self.on_interrupt = "Stopped."
@@ -34,10 +35,15 @@ class Terminal:
     @property
     def is_live(self) -> bool:
         """Whether one line may be drawn over and over on standard error."""
-        return self.errors.file.isatty() and os.environ.get("TERM") != "dumb"
+        return not self.quiet and self.errors.file.isatty() and os.environ.get("TERM") != "dumb"
 
     def say(self, text: str, style: str = "") -> None:
-        """A message beside the result."""
+        """A message beside the result, which --quiet leaves out."""
+        if not self.quiet:
+            self.insist(text, style)
+
+    def insist(self, text: str, style: str = "") -> None:
+        """A message that is also for those who asked for quiet."""
         self.errors.print(Text(clean(text), style=style), soft_wrap=True)
 
     def line(self, text: str | Text) -> None:
@@ -61,6 +67,6 @@ class Terminal:
         """Say what went wrong and what to do; with --json also as a document."""
         if self.as_json:
             self.document(error.document())
-        self.say(with_single_stops(f"Error: {error.text(self.names)}"), "red")
+        self.insist(with_single_stops(f"Error: {error.text(self.names)}"), "red")
         if error.hint:
-            self.say(with_single_stops(error.hint))
+            self.insist(with_single_stops(error.hint))

@@ -1,5 +1,5 @@
 """The commands, registered by being imported."""
 
-from stillmotion_cli.commands import batch, console, generate, jobs, stack, waiting
+from stillmotion_cli.commands import batch, console, doctor, generate, insight, jobs, stack, use, waiting
 
-__all__ = ["batch", "console", "generate", "jobs", "stack", "waiting"]
+__all__ = ["batch", "console", "doctor", "generate", "insight", "jobs", "stack", "use", "waiting"]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stillmotion_cli import downloads, generation, options, pictures, uploads
+from stillmotion_cli import completion, downloads, generation, options, pictures, uploads
 from stillmotion_cli.app import CLIPS, Call, command
 from stillmotion_cli.choice import choose, describe_price
 from stillmotion_cli.client import Job
@@ -27,7 +27,14 @@ Image = Annotated[
 ]
 Prompt = Annotated[str | None, typer.Option(metavar="TEXT", help="What happens in the clip.")]
 LastImage = Annotated[str | None, typer.Option(metavar="IMAGE", help="The last frame, given like the first.")]
-Model = Annotated[str | None, typer.Option(metavar="NAME", help="Default: the cheapest that states it can do it.")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Default: the cheapest that states it can do it.",
+        autocompletion=completion.model_names,
+    ),
+]
 Seed = Annotated[int | None, typer.Option(metavar="NUMBER", help="The same seed asks for the same clip.")]
 Metadata = Annotated[
     list[str] | None, typer.Option(metavar="KEY=VALUE", help="Carried into record and events; may be repeated.")

@@ -4,8 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
+from stillmotion_cli import completion, opening
 from stillmotion_cli.app import JOBS, Call, command
 from stillmotion_cli.client import ApiClient, Document
+from stillmotion_cli.errors import BadInput
 from stillmotion_cli.options import JobId, Status
 from stillmotion_cli.render import show_job, show_jobs
 from stillmotion_cli.units import iso, moment
@@ -16,25 +18,40 @@ PAGE = 100
 
 
 @command("show", JOBS)
-def show(call: Call, job_id: JobId) -> None:
+def show(
+    call: Call,
+    job_id: JobId,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the clip in the browser.")] = False,
+    poster: Annotated[bool, typer.Option("--poster", help="With --open: the picture of its first frame.")] = False,
+) -> None:
     """Show one job: its status, its cost, its error.
+
+    --open opens the presigned link of the clip, which whoever has it can use for an hour (LinkSeconds).
 
     \b
     stillmotion show vid_01kaf3
+    stillmotion show vid_01kaf3 --open
     stillmotion show vid_01kaf3 --json | jq -r '.video[0].s3_uri'
     """
+    if poster and not open_it:
+        raise BadInput("--poster has no use without --open.")
     job = call.client.job(job_id)
     if call.terminal.as_json:
         call.terminal.document(job)
     else:
         show_job(call.terminal, job)
+    if open_it:
+        opening.open_link(call.terminal, opening.link_of(job, "poster_url" if poster else "url"))
 
 
 @command("list", JOBS)
 def list_jobs(
     call: Call,
     status: Annotated[Status | None, typer.Option(help="Only jobs in this state.", show_choices=True)] = None,
-    model: Annotated[str | None, typer.Option(metavar="NAME", help="Only jobs of this model.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Only jobs of this model.", autocompletion=completion.model_names),
+    ] = None,
     created_after: Annotated[
         str | None, typer.Option(metavar="TIME", help="Only younger jobs: 90s, 15m, 2h, 3d, 1w, or an ISO-8601 time.")
     ] = None,

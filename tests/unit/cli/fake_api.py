@@ -97,6 +97,9 @@ class FakeApi:
         self.clip = CLIP
         self.log_events: list[dict[str, Any]] = []
         self.outputs: dict[str, str] = {"ApiUrl": f"{url}/v1"}
+        self.stack_status = "CREATE_COMPLETE"
+        self.parameters: dict[str, str] = {}
+        self.key_versions: dict[str, list[str]] = {"v1": ["AWSCURRENT"]}
         self._links = 0
         self._overrides: list[tuple[str, Answer, int]] = []
 
@@ -126,6 +129,8 @@ class FakeApi:
                 self._overrides[index : index + 1] = [(route, answer, times - 1)] if times > 1 else []
                 return answer(seen) if callable(answer) else answer
         if "X-Amz-Target" in seen.headers:
+            if seen.headers["X-Amz-Target"].endswith("DescribeSecret"):
+                return Reply(200, {"ARN": "arn:secret", "VersionIdsToStages": self.key_versions})
             return Reply(200, {"events": self.log_events})
         name = seen.route.replace(" ", "_").replace("/v1", "").replace("/", "_").replace(JOB_ID, "ID").lower()
         return getattr(self, f"_{name}", lambda _: Reply(404, {"message": "Missing Authentication Token"}))(seen)
@@ -183,12 +188,26 @@ class FakeApi:
             return Reply(403, b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>")
         return Reply(200, self.clip)
 
-    def _post__(self, _seen: Seen) -> Reply:
+    def _post__(self, seen: Seen) -> Reply:
+        if b"Action=GetCallerIdentity" in seen.body:
+            who = "<Arn>arn:aws:iam::123456789012:user/ada</Arn><Account>123456789012</Account><UserId>A</UserId>"
+            return Reply(200, f"<R><GetCallerIdentityResult>{who}</GetCallerIdentityResult></R>".encode())
+        if b"Action=DescribeStackResource&" in seen.body:
+            detail = "<PhysicalResourceId>functions-log</PhysicalResourceId>"
+            detail = f"<StackResourceDetail>{detail}</StackResourceDetail>"
+            return Reply(200, f"<R><DescribeStackResourceResult>{detail}</DescribeStackResourceResult></R>".encode())
         members = "".join(
             f"<member><OutputKey>{name}</OutputKey><OutputValue>{value}</OutputValue></member>"
             for name, value in self.outputs.items()
         )
-        stack = "<StackName>s</StackName><StackStatus>CREATE_COMPLETE</StackStatus><CreationTime>2026-01-01T00:00:00Z"
+        given = "".join(
+            f"<member><ParameterKey>{name}</ParameterKey><ParameterValue>{value}</ParameterValue></member>"
+            for name, value in self.parameters.items()
+        )
+        stack = (
+            f"<Parameters>{given}</Parameters><StackName>s</StackName><StackStatus>{self.stack_status}</StackStatus>"
+        )
+        stack += "<CreationTime>2026-01-01T00:00:00Z"
         stack += f"</CreationTime><Outputs>{members}</Outputs>"
         text = f"<Stacks><member>{stack}</member></Stacks>"
         return Reply(200, f"<R><DescribeStacksResult>{text}</DescribeStacksResult></R>".encode())
