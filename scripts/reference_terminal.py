@@ -10,9 +10,10 @@ HEAD = """\
 # The `stillmotion` command
 
 `pip install ./cli`. It talks to the CloudFormation stack that `--stack-name` or `STILLMOTION_STACK` names, otherwise
-to the local one that `make local` left running in this folder or above, otherwise to the one that `stillmotion use NAME`
-saved. Results go to standard output, messages to standard error; with `--json` the output is JSON alone, with `--quiet`
-there are no messages but errors. `stillmotion --install-completion` lets the shell complete ids of jobs and names of models.
+to the local one that `make local` left running in this folder or above, otherwise to the one that `stillmotion use`
+saved. Results go to standard output, messages to standard error; with `--json` the output is JSON alone, with
+`--quiet` there are no messages but errors. `stillmotion --install-completion` lets the shell complete ids of jobs and
+names of models.
 
 """
 COMMON = ("as_json", "quiet", "stack_name", "profile", "region", "help")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from stillmotion_cli import options
+from stillmotion_cli import options, standard
 from stillmotion_cli.client import ApiClient
 from stillmotion_cli.discovery import Wanted, find_stack, or_saved
 from stillmotion_cli.errors import INTERRUPTED, CommandError
@@ -111,6 +111,8 @@ def command(name: str, panel: str) -> Callable[[Callable[..., None]], Callable[.
         ) -> None:
             call = Call(Wanted(stack_name, profile, region), as_json, quiet)
             try:
+                if given.get("output") == "-":
+                    standard.check_output(as_json)
                 function(call, **given)
             except CommandError as error:
                 call.terminal.failure(error)

@@ -30,13 +30,18 @@ class Choice:
 
 def describe_price(price: Document) -> str:
     """A price object in words: what it is at most, and what would make it lower."""
-    most, least = (_number(price.get(name)) for name in ("at_most_usd", "at_least_usd"))
-    if most is None:
+    highest, least = (_number(price.get(name)) for name in ("at_most_usd", "at_least_usd"))
+    if highest is None:
         why = f" ({price['reason']})" if price.get("reason") else ""
         floor = f", {money(least)} at least" if least else ""
         return f"price not known{why}{floor}"
     notes = f" ({'; '.join(price['open'])})" if price.get("open") else ""
-    return f"{money(most)}{notes}" if least in (None, most) else f"at most {money(most)}{notes}"
+    return f"{money(highest)}{notes}" if least in (None, highest) else f"at most {money(highest)}{notes}"
+
+
+def most(price: Document) -> float | None:
+    """What a price object is at most, in US dollars; None where that is not known."""
+    return _number(price.get("at_most_usd"))
 
 
 def choose(

@@ -12,6 +12,7 @@ import urllib3
 
 from stillmotion_cli.client import ApiClient, Job
 from stillmotion_cli.errors import BadInput, CommandError, GenerationFailed, Unreachable
+from stillmotion_cli.standard import STANDARD
 from stillmotion_cli.transport import new_pool, repeat
 from stillmotion_cli.units import size
 
@@ -44,8 +45,10 @@ def target_of(text: str | None, force: bool) -> Path | None:
     if text is None:
         check_writable(default_target("vid_" + "0" * 26))
         return None
-    if text in ("", "-"):
-        raise BadInput(f"-o '{text}' names no file: a clip is stored under a path, not written to the terminal.")
+    if text == str(STANDARD):
+        return STANDARD
+    if not text:
+        raise BadInput("-o '' names no file. Give the path of a file or a folder, or - for standard output.")
     output = _named(text)
     if text.endswith("/"):
         _make(output)

@@ -2,6 +2,7 @@
 
 CommandError (1)
 ├── BadInput (2)          what was given cannot be used; nothing was submitted
+├── TooExpensive (3)      it may cost more than --max-cost; nothing was submitted
 ├── ApiProblem (3)        the API refused; 4 where a job ended, 6 for a fault of the stack or of the credentials
 ├── GenerationFailed (4)  the job ended without a video
 ├── StillRunning (5)      the time to wait is over: ours, or the workflow's own
@@ -45,6 +46,12 @@ class BadInput(CommandError):
     """What the user gave cannot be used."""
 
     exit_code = 2
+
+
+class TooExpensive(CommandError):
+    """What was asked for may cost more than the user allowed."""
+
+    exit_code = 3
 
 
 class JobError(CommandError):

@@ -1,8 +1,9 @@
 """The end of every command that downloads a clip: wait, store, report."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from stillmotion_cli import downloads, generation
+from stillmotion_cli import downloads, generation, standard
 from stillmotion_cli.app import Call
 from stillmotion_cli.client import Job
 from stillmotion_cli.errors import CommandError, NotStored
@@ -28,6 +29,8 @@ def store(call: Call, job: Job, output: Path | None, force: bool) -> None:
     """Download the clips of a completed job and print their paths."""
     again = way_back(job["id"])
     call.terminal.on_interrupt = again
+    if output == standard.STANDARD:
+        return _write(call, job)
     try:
         with Progress(call.terminal) as progress:
             stored = downloads.store(call.client, job, output, force, progress.bytes)
@@ -42,6 +45,16 @@ def store(call: Call, job: Job, output: Path | None, force: bool) -> None:
     paid = f", {money(cost)}" if cost is not None else ""
     for number, clip in enumerate(stored):
         call.terminal.line(f"{clip.path}  ({size(clip.bytes)}, {clip.bytes:,} bytes{'' if number else paid})")
+
+
+def _write(call: Call, job: Job) -> None:
+    """Write the first clip of a job to standard output, once it is here as a whole and checked."""
+    with TemporaryDirectory(prefix="stillmotion-") as folder:
+        with Progress(call.terminal) as progress:
+            clip = downloads.fetch(call.client, job, 0, Path(folder) / "clip.mp4", progress.bytes)
+        standard.write(clip.path)
+    if more := len(job["video"]) - 1:
+        call.terminal.say(f"The job has {more} more. Get all of them: {way_back(job['id'])}", "yellow")
 
 
 def way_back(job_id: str) -> str:

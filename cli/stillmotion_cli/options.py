@@ -72,7 +72,12 @@ JobId = Annotated[
 ]
 Output = Annotated[
     str | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Where the clip goes: a file or a folder. Default: out/ID.mp4"),
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Where the clip goes: a file, a folder, or - for standard output. Default: out/ID.mp4",
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")]
 Timeout = Annotated[

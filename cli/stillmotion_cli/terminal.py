@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,11 @@ class Terminal:
     def is_live(self) -> bool:
         """Whether one line may be drawn over and over on standard error."""
         return not self.quiet and self.errors.file.isatty() and os.environ.get("TERM") != "dumb"
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether a question can be answered: both ends are a terminal."""
+        return sys.stdin.isatty() and self.errors.file.isatty()
 
     def say(self, text: str, style: str = "") -> None:
         """A message beside the result, which --quiet leaves out."""

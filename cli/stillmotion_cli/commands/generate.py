@@ -1,29 +1,28 @@
-"""`stillmotion generate`: one picture, one clip."""
+"""`stillmotion generate`: a clip from a picture, or several clips from several."""
 
-import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from stillmotion_cli import completion, downloads, generation, options, pictures, uploads
+from stillmotion_cli import completion, downloads, options, order, several, standard
 from stillmotion_cli.app import CLIPS, Call, command
-from stillmotion_cli.choice import choose, describe_price
-from stillmotion_cli.client import Job
-from stillmotion_cli.errors import FORBIDDEN, ApiProblem, BadInput, NoCredentials, Unreachable
+from stillmotion_cli.choice import describe_price
+from stillmotion_cli.client import Document, Job
+from stillmotion_cli.errors import BadInput
 from stillmotion_cli.finish import finish
-from stillmotion_cli.progress import Progress
+from stillmotion_cli.order import Order
 from stillmotion_cli.render import show_job
-from stillmotion_cli.units import size
 
-MAX_KEY_CHARACTERS = 256
-
-
-Image = Annotated[
-    str, typer.Argument(metavar="IMAGE", help="The first frame: a file, or an https://, s3:// or data: address.")
+Images = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IMAGE...",
+        help="The first frame: a file, an https://, s3:// or data: address, or - for standard input. Several make "
+        "several clips.",
+    ),
 ]
 Prompt = Annotated[str | None, typer.Option(metavar="TEXT", help="What happens in the clip.")]
 LastImage = Annotated[str | None, typer.Option(metavar="IMAGE", help="The last frame, given like the first.")]
@@ -45,30 +44,20 @@ Flatten = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and price the request; spend nothing.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the clip and store it.")]
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a user asks for, checked as far as this machine can.
-
-    `frames` are the pictures by frame type, `kinds` the content types of those that are files here; `wish` is what
-    the model must be able to do, `extra` goes into the request unchanged.
-    """
-
-    frames: dict[str, str]
-    kinds: dict[str, str | None]
-    flatten: str | None
-    prompt: str | None
-    model: str | None
-    wish: dict[str, Any]
-    extra: dict[str, Any]
-    key: str
+MaxCost = Annotated[
+    float | None,
+    typer.Option(metavar="USD", min=0, help="Submit nothing where it may cost more, or where that is not known."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Make several clips without asking first.")]
+Together = Annotated[
+    int, typer.Option("--concurrency", metavar="NUMBER", min=1, max=32, help="How many clips are made side by side.")
+]
 
 
 @command("generate", CLIPS)
 def generate(
     call: Call,
-    image: Image,
+    images: Images,
     prompt: Prompt = None,
     last_image: LastImage = None,
     model: Model = None,
@@ -80,6 +69,9 @@ def generate(
     metadata: Metadata = None,
     idempotency_key: Key = None,
     flatten: Flatten = None,
+    max_cost: MaxCost = None,
+    yes: Yes = False,
+    concurrency: Together = 4,
     dry_run: DryRun = False,
     wait: Wait = True,
     timeout: options.Timeout = options.DEFAULT_WAIT,
@@ -91,146 +83,63 @@ def generate(
     A local picture is uploaded into the stack's bucket first. Which model was chosen and what the clip is going to
     cost is said before it is submitted. Without --audio the clip is silent. Ctrl-C leaves the job running.
 
+    Several pictures make several clips, each stored under its picture's name in the folder -o, or in out/. All of them
+    are checked and priced before the first is submitted.
+
     \b
     stillmotion generate still.jpg --prompt "a slow push in" -o clip.mp4
     stillmotion generate a.jpg --last-image b.jpg --duration 6 --dry-run
-    stillmotion generate still.jpg --prompt rain --no-wait --json | jq -r .id
+    stillmotion generate *.jpg --prompt rain -o clips/ --max-cost 5 --yes
+    curl -s https://example.com/a.jpg | stillmotion generate - -o - > clip.mp4
     """
     if output and (dry_run or not wait):
         raise BadInput(f"-o {output} has no use with {'--dry-run' if dry_run else '--no-wait'}: leave one of them out.")
-    frames = {"first_frame": image} | ({"last_frame": last_image} if last_image else {})
-    order = Order(
-        frames=frames,
-        kinds={picture: _kind(picture) for picture in frames.values()},
-        flatten=flatten,
-        prompt=prompt,
-        model=model,
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="stillmotion-")))
+        given = standard.pictures([*images, *([last_image] if last_image else [])], folder)
+        firsts, last = given[: len(images)], given[len(images) :]
+        extra = {"seed": seed, "metadata": order.pairs_of(metadata or []) or None}
         # Sound costs more with many models, which make it unless they are asked not to.
-        wish={"duration": duration, "resolution": resolution, "aspect_ratio": aspect_ratio, "audio": audio or False},
-        extra={"seed": seed, "metadata": _pairs(metadata or []) or None},
-        key=_checked_key(idempotency_key),
-    )
-    target = None if dry_run or not wait else downloads.target_of(output, force)
-    request = _request(call, order)
-    if dry_run:
-        return _show_dry_run(call, call.client.dry_run(request))
-    job = _submit(call, request, order.key, _preview(call, request))
-    return finish(call, job, target, force, timeout) if wait else _show(call, job)
+        wish = {"duration": duration, "resolution": resolution, "aspect_ratio": aspect_ratio, "audio": audio or False}
+        key = order.checked_key(idempotency_key)
+        orders = [_order(first, last, flatten, prompt, model, wish, extra, key) for first in firsts]
+        stored = wait and not dry_run
+        if len(orders) > 1:
+            way = several.Way(output, force, timeout, wait, dry_run, max_cost, yes, concurrency)
+            return several.generate(call, orders, way)
+        target = downloads.target_of(output, force) if stored else None
+        return _one(call, orders[0], max_cost, dry_run, (target, force, timeout) if wait else None)
 
 
-def _request(call: Call, order: Order) -> dict[str, Any]:
-    """The body of POST /videos, with the model chosen and the pictures uploaded."""
+def _order(
+    first: str,
+    last: list[str],
+    flatten: str | None,
+    prompt: str | None,
+    model: str | None,
+    wish: Document,
+    extra: Document,
+    key: str,
+) -> Order:
+    frames = {"first_frame": first} | ({"last_frame": last[0]} if last else {})
+    kinds = {picture: order.kind_of(picture) for picture in frames.values()}
+    return Order(frames, kinds, flatten, prompt, model, wish, extra, key)
+
+
+def _one(
+    call: Call, wanted: Order, max_cost: float | None, dry_run: bool, end: tuple[Path | None, bool, float] | None
+) -> None:
+    """One clip; `end` says where it goes and how long to wait for it, None not to wait."""
     call.terminal.on_interrupt = "Stopped; nothing was submitted."
-    wish = {"frame": list(order.frames), **order.wish}
-    with Progress(call.terminal) as progress:
-        progress.doing("looking up models and prices")
-        chosen = choose(call.client, wish, model=order.model, seed=order.extra["seed"])
-    call.terminal.say(chosen.sentence())
-    at = {frame: _bring(call, picture, order) for frame, picture in order.frames.items()}
-    return generation.build_request(
-        model=chosen.model,
-        prompt=order.prompt,
-        first_frame=at["first_frame"],
-        last_frame=at.get("last_frame"),
-        duration=chosen.duration,
-        resolution=order.wish["resolution"],
-        aspect_ratio=order.wish["aspect_ratio"],
-        generate_audio=order.wish["audio"],
-        **order.extra,
-    )
-
-
-def _checked_key(given: str | None) -> str:
-    """The user's idempotency key, or a new one, so that a lost answer can always be repeated."""
-    if given is None:
-        return f"cli-{uuid.uuid4()}"
-    if not (0 < len(given) <= MAX_KEY_CHARACTERS and given.isascii() and given.isprintable()):
-        raise BadInput(
-            f"--idempotency-key has {len(given)} characters; it takes 1 to {MAX_KEY_CHARACTERS} printable ASCII ones."
-        )
-    return given
-
-
-def _pairs(texts: Sequence[str]) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for text in texts:
-        name, separator, value = text.partition("=")
-        if not separator or not name:
-            raise BadInput(f"--metadata {text} is not KEY=VALUE, for example --metadata shot=7")
-        if name in pairs:
-            raise BadInput(f"--metadata {name} is given twice: {pairs[name]} and {value}. Give each key once.")
-        pairs[name] = value
-    return pairs
-
-
-def _kind(picture: str) -> str | None:
-    """The content type of a local picture, None for one that is elsewhere."""
-    return None if pictures.is_address(picture) else pictures.content_type(Path(picture))
-
-
-def _bring(call: Call, picture: str, order: Order) -> str:
-    """The picture's address: as given, or in the input bucket."""
-    kind = order.kinds[picture]
-    if kind is None:
-        if order.flatten:
-            raise BadInput(f"--flatten works on files of this machine, and {picture} is none. Flatten it yourself.")
-        return picture
-    path = Path(picture)
-    with TemporaryDirectory() as folder:
-        if pictures.has_transparency(path):
-            if order.flatten:
-                path, kind = pictures.flatten(path, order.flatten, Path(folder)), "image/png"
-            else:
-                note = f"{path} has transparency, which most models make black. --flatten white lays it over white."
-                call.terminal.say(note, "yellow")
-        with Progress(call.terminal) as progress:
-            progress.doing(f"uploading {path.name} ({size(path.stat().st_size)})")
-            return uploads.upload(call.client, path, kind, order.key)
-
-
-def _preview(call: Call, request: dict[str, Any]) -> list[str]:
-    """Show what the clip will be like before it is paid for. What stands against it, the submit says."""
-    with Progress(call.terminal) as progress:
-        progress.doing("checking the pictures")
-        try:
-            planned = call.client.dry_run(request)
-        except (ApiProblem, Unreachable):
-            return []
-    return _show_plan(call, planned)
-
-
-def _show_plan(call: Call, planned: dict[str, Any]) -> list[str]:
-    """Say what was chosen for the user and what is lost by it. Returns the warnings."""
-    for field, value in (planned.get("chosen") or {}).items():
-        call.terminal.say(f"{field.replace('_', ' ').capitalize()}: {value}, the nearest to the picture.")
-    return _warn(call, planned)
-
-
-def _submit(call: Call, request: dict[str, Any], key: str, said: Sequence[str] = ()) -> Job:
-    repeat = f"The same command with --idempotency-key {key} finds out without paying twice."
-    call.terminal.on_interrupt = f"Stopped while the request was on its way: it may have been accepted.\n{repeat}"
-    try:
-        with Progress(call.terminal) as progress:
-            progress.doing("submitting")
-            job = call.client.submit(request, key)
-    except (ApiProblem, Unreachable) as error:
-        forbidden = isinstance(error, NoCredentials) or (isinstance(error, ApiProblem) and error.status in FORBIDDEN)
-        if error.exit_code == Unreachable.exit_code and not forbidden:
-            error.hint = f"It is not known whether the job was accepted. {repeat}"
-        raise
-    known = call.client.last.status == 200
-    call.terminal.say(f"This idempotency key has its job already: {job['id']}" if known else f"Submitted {job['id']}")
-    _warn(call, job, said)
-    return job
-
-
-def _warn(call: Call, answer: dict[str, Any], said: Sequence[str] = ()) -> list[str]:
-    """Say an answer's warnings that were not said before. Returns all of them."""
-    warnings: list[str] = answer.get("warnings") or []
-    for warning in warnings:
-        if warning not in said:
-            call.terminal.say(f"Warning: {warning}", "yellow")
-    return warnings
+    request = order.build(call.client, call.terminal, wanted, order.choose_model(call, wanted))
+    if dry_run:
+        planned = call.client.dry_run(request)
+        _show_dry_run(call, planned)
+        return order.within(max_cost, [planned.get("price")])
+    planned = order.preview(call, request, needed=max_cost is not None)
+    order.within(max_cost, [planned.get("price")])
+    job = order.submit(call, request, wanted.key, planned.get("warnings") or ())
+    return finish(call, job, *end) if end else _show(call, job)
 
 
 def _show(call: Call, job: Job) -> None:
@@ -240,9 +149,9 @@ def _show(call: Call, job: Job) -> None:
         show_job(call.terminal, job)
 
 
-def _show_dry_run(call: Call, answer: dict[str, Any]) -> None:
+def _show_dry_run(call: Call, answer: Document) -> None:
     terminal = call.terminal
-    _show_plan(call, answer)
+    order.show_plan(call, answer)
     if terminal.as_json:
         return terminal.document(answer)
     price = describe_price(answer.get("price") or {})
