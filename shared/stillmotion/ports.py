@@ -49,6 +49,7 @@ class JobStore(Protocol):
         only: Status | None = None,
         unchanged_since: str | None = None,
         spend: Spend | None = None,
+        claims_provider_id: str | None = None,
         **changes: Any,
     ) -> Job:
         """Make a transition of the table, change fields with it, and return the new record.
@@ -57,12 +58,14 @@ class JobStore(Protocol):
 
         Args:
             only: of the states that the transition starts from, the one that the record has to be in.
+            claims_provider_id: an id of ModelGates that from now on is this job's alone.
 
         Raises:
             JobStateConflict: it is in another state, or its ``updated_at`` is not ``unchanged_since``; nothing is
                 changed.
             ForbiddenTransition: the table does not have it.
             CeilingReached: the day's counter leaves no room; nothing is changed.
+            ProviderIdTaken: another job has the id; nothing is changed.
         """
 
 
@@ -334,6 +337,9 @@ class Callbacks(Protocol):
 
     def find(self, job_id: str) -> CallbackState:
         """What callbacks have left for the job so far."""
+
+    def keep(self, job_id: str) -> CallbackState:
+        """What callbacks have left for the job so far, kept from now on as long as a new record."""
 
     def drop(self, job_id: str, provider_id: str) -> None:
         """Forget this id of ModelGates, if it is the one that is kept: it is not the job's."""

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from stillmotion.batches.prepare import Preparing
     from stillmotion.batches.record import Batch
     from stillmotion.batches.store import DynamoBatchStore
+    from stillmotion.generation.adopt import Adoption
     from stillmotion.generation.callback import Receiving
     from stillmotion.generation.charges import CreditsWatch
     from stillmotion.generation.create import CreateVideo
@@ -60,11 +61,11 @@ if TYPE_CHECKING:
     from stillmotion.generation.poll import Polling
     from stillmotion.generation.reconcile import Recovery
     from stillmotion.generation.record_failure import Failures
-    from stillmotion.generation.submit import Submission
+    from stillmotion.generation.submit import CalledBack, Submission
     from stillmotion.inspection.inspect_video import Inspecting
     from stillmotion.jobs.callbacks import DynamoCallbacks
     from stillmotion.jobs.record import Job, StoredVideo
-    from stillmotion.modelgates.callback_secrets import CallbackAddresses, VersionedSecret
+    from stillmotion.modelgates.callback_secrets import VersionedSecret
     from stillmotion.modelgates.client import ModelGates
     from stillmotion.modelgates.models import ModelCatalogue
     from stillmotion.outbound.guarded_client import GuardedClient
@@ -160,13 +161,22 @@ def versioned_secret(arn: str) -> VersionedSecret:
 
 
 @cache
-def callback_addresses(settings: SubmitSettings) -> CallbackAddresses | None:
-    """Where ModelGates calls back; ``None`` where it does not."""
+def called_back(settings: SubmitSettings) -> CalledBack | None:
+    """What submits need where ModelGates calls back; ``None`` where it does not."""
+    from stillmotion.generation.submit import CalledBack
     from stillmotion.modelgates.callback_secrets import CallbackAddresses
 
     if not settings.callback_url:
         return None
-    return CallbackAddresses(settings.callback_url, versioned_secret(settings.callback_secret_arn))
+    addresses = CallbackAddresses(settings.callback_url, versioned_secret(settings.callback_secret_arn))
+    return CalledBack(addresses, adoption(settings))
+
+
+@cache
+def adoption(settings: ProviderSettings) -> Adoption:
+    from stillmotion.generation.adopt import Adoption
+
+    return Adoption(job_store(settings), callbacks(settings), provider(settings), event_bus(settings))
 
 
 @cache
@@ -261,8 +271,8 @@ def submission(settings: SubmitSettings) -> Submission:
     images = Images(object_store(), settings.input_bucket, guarded(settings.trusted_origins), inline=inline)
     limits = Limits(settings.daily_spend_limit_usd, settings.per_job_spend_limit_usd)
     store, events = job_store(settings), event_bus(settings)
-    addresses = callback_addresses(settings)
-    return Submission(store, provider(settings), catalogue(settings), images, events, limits, addresses)
+    answered = called_back(settings)
+    return Submission(store, provider(settings), catalogue(settings), images, events, limits, answered)
 
 
 @cache
@@ -270,7 +280,7 @@ def polling(settings: ProviderSettings) -> Polling:
     from stillmotion.generation.poll import Polling
 
     listened_to = callbacks(settings) if settings.callbacks else None
-    return Polling(job_store(settings), provider(settings), listened_to)
+    return Polling(job_store(settings), provider(settings), listened_to, lambda: adoption(settings))
 
 
 @cache
@@ -348,7 +358,7 @@ def drops(settings: SubmitTaskSettings) -> DroppedJobs:
 @cache
 def failures(settings: StoreSettings) -> Failures:
     """For every entry point; with the output bucket in the settings, failed drops get their note there."""
-    from stillmotion.generation.record_failure import Failures
+    from stillmotion.generation.record_failure import Confirming, Failures
     from stillmotion.storage.sidecars import S3Notes
 
     notes = (
@@ -356,7 +366,9 @@ def failures(settings: StoreSettings) -> Failures:
         if isinstance(settings, FailureSettings | RecoverySettings)
         else None
     )
-    return Failures(job_store(settings), event_bus(settings), notes)
+    window = settings.poll_interval_seconds * settings.max_poll_attempts
+    confirming = Confirming(callbacks(settings), window) if settings.callbacks else None
+    return Failures(job_store(settings), event_bus(settings), notes, confirming)
 
 
 @cache
@@ -385,7 +397,8 @@ def control(settings: ControlSettings) -> Control:
     from stillmotion.generation.operate import Control
 
     machine = executions(settings.state_machine_arn)
-    return Control(job_store(settings), failures(settings), provider(settings), machine)
+    ends, service = failures(settings), provider(settings)
+    return Control(job_store(settings), ends, service, machine, called_back=settings.callbacks)
 
 
 @cache
@@ -405,6 +418,7 @@ def recovery(settings: RecoverySettings) -> Recovery:
         provider(settings),
         machine,
         ask_for_inspection=ask_for_inspection if inspected else None,
+        adoption=adoption(settings),
     )
 
 

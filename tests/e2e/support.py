@@ -28,6 +28,11 @@ class SimulatorControl:
         jobs: list[dict[str, Any]] = self._call("GET", "/jobs")["jobs"]
         return jobs
 
+    def webhooks(self) -> list[dict[str, Any]]:
+        """The last attempts to deliver webhooks."""
+        found: list[dict[str, Any]] = self._call("GET", "/webhooks")
+        return found
+
     @contextmanager
     def settings(self, **changes: Any) -> Iterator[None]:
         """Change settings for as long as the block lasts."""

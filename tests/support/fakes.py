@@ -13,7 +13,9 @@ from typing import Any
 from stillmotion.errors import GenerationExpired, JobStateConflict, StorageFailed
 from stillmotion.generation.record_failure import Failures
 from stillmotion.generation.submit import LEASE_SECONDS, Origin, Submission
+from stillmotion.jobs.callbacks import CallbackState
 from stillmotion.jobs.lifecycle import Status, Transition, check_transition
+from stillmotion.jobs.markers import ProviderIdTaken
 from stillmotion.jobs.public import http_view
 from stillmotion.jobs.record import Job, ProviderState, StoredVideo, now
 from stillmotion.jobs.spend import CeilingReached, Spend
@@ -50,6 +52,7 @@ class MemoryJobStore:
     def __init__(self, fuse: Fuse | None = None) -> None:
         self.jobs: dict[str, Job] = {}
         self.days: dict[str, int] = {}
+        self.markers: dict[str, str] = {}
         self.down: set[str] = set()
         self.before_update: Callable[[str, dict[str, Any]], None] | None = None
         self._fuse = fuse or Fuse()
@@ -74,6 +77,7 @@ class MemoryJobStore:
         only: Status | None = None,
         unchanged_since: str | None = None,
         spend: Spend | None = None,
+        claims_provider_id: str | None = None,
         **changes: Any,
     ) -> Job:
         expected = transition.sources if only is None else {only}
@@ -87,7 +91,11 @@ class MemoryJobStore:
         job = self.jobs.get(job_id)
         if job is None or job.status not in expected or unchanged_since not in (None, job.updated_at):
             raise JobStateConflict(f"Job '{job_id}' is {job.status if job else 'gone'}.")
+        if self.markers.get(claims_provider_id or "", job_id) != job_id:
+            raise ProviderIdTaken(str(claims_provider_id))
         self._count(spend)
+        if claims_provider_id is not None:
+            self.markers[claims_provider_id] = job_id
         kept = {each.name: getattr(job, each.name) for each in fields(job)} | changes | {"updated_at": now()}
         self.jobs[job_id] = Job.parse({name: value for name, value in kept.items() if value is not None})
         self._fuse.burn(f"update:{changes.get('status', 'same')}")
@@ -113,6 +121,37 @@ class MemoryJobStore:
     def _work(self, action: str) -> None:
         if action in self.down:
             raise StorageFailed(f"DynamoDB did not {action}.")
+
+
+class MemoryCallbacks:
+    """What callbacks have left, in memory; ``kept`` are the jobs whose items were kept on purpose."""
+
+    def __init__(self, fuse: Fuse | None = None) -> None:
+        self.states: dict[str, CallbackState] = {}
+        self.kept: list[str] = []
+        self.down = False
+        self._fuse = fuse or Fuse()
+
+    def note(self, job_id: str, provider_id: str | None) -> CallbackState | None:
+        before = self.find(job_id)
+        self.states[job_id] = replace(before, wakes=before.wakes + 1, provider_id=before.provider_id or provider_id)
+        self._fuse.burn("callback")
+        return before
+
+    def find(self, job_id: str) -> CallbackState:
+        if self.down:
+            raise StorageFailed("DynamoDB did not answer.")
+        return self.states.get(job_id, CallbackState())
+
+    def keep(self, job_id: str) -> CallbackState:
+        self.kept.append(job_id)
+        return self.find(job_id)
+
+    def drop(self, job_id: str, provider_id: str) -> None:
+        found = self.find(job_id)
+        if found.provider_id == provider_id:
+            self.states[job_id] = replace(found, provider_id=None)
+        self._fuse.burn("dropped")
 
 
 class MemoryEvents:

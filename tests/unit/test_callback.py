@@ -44,6 +44,9 @@ class World:
     def find(self, job_id: str) -> CallbackState:
         raise AssertionError("not read")
 
+    def keep(self, job_id: str) -> CallbackState:
+        raise AssertionError("not kept")
+
     def drop(self, job_id: str, provider_id: str) -> None:
         raise AssertionError("not dropped")
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from stillmotion.errors import ERRORS
+from stillmotion.generation.poll import UNCONFIRMED
 from stillmotion.generation.submit import LEASE_SECONDS
 from stillmotion.modelgates.responses import MAX_RETRY_AFTER_SECONDS
 from tests.support.template import DEFINITION, resources, template
@@ -126,7 +127,7 @@ def test_the_outcome_counts_before_the_number_of_polls() -> None:
     assert "NumericGreaterThanEqualsPath" in rules[2]
     assert (rules[3]["StringEquals"], rules[3]["Next"]) == ("true", "WaitForCallback")
     told = {rule["StringEquals"] for rule in rules[1]["Or"]}
-    assert told == {"failed", "cancelled", "expired"}
+    assert told == {"failed", "cancelled", "expired", UNCONFIRMED}
     assert STATES["Status?"]["Default"] == "Wait"
 
 
@@ -154,6 +155,19 @@ def test_a_callback_is_polled_for_and_not_counted_and_a_time_out_is() -> None:
     assert seen_late["Next"] == "Poll"
     assert (other["ErrorEquals"], other["Next"]) == (["States.ALL"], "Wait")
     assert "Retry" not in wait
+
+
+def test_a_job_that_is_confirming_waits_on_and_its_error_is_forgotten() -> None:
+    assert STATES["RecordFailure"]["Next"] == "Ended?"
+    [confirming] = STATES["Ended?"]["Choices"]
+    assert (confirming["StringEquals"], confirming["Next"]) == ("confirming", "Confirm")
+    assert STATES["Ended?"]["Default"] == "Failed"
+    # The whole state anew: with the old error in it, a job that is adopted and fails later would end as unknown.
+    assert "ResultPath" not in STATES["Confirm"]
+    assert {name.removesuffix(".$") for name in STATES["Confirm"]["Parameters"]} == {
+        *("input", "settings", "submits", "polls", "job")
+    }
+    assert STATES["Confirm"]["Next"] == "Status?"
 
 
 def test_a_delivery_is_retried_for_exactly_what_may_be_tried_again() -> None:

@@ -79,7 +79,9 @@ def test_a_completed_or_cancelled_job_is_never_left() -> None:
 @pytest.mark.parametrize("source", sorted(TERMINAL))
 def test_a_terminal_state_is_left_only_by_resuming_or_giving_up(source: Status) -> None:
     makers = {step.by for start, _, step in CHANGES if start is source}
-    assert makers <= {"resume", "operate"}
+    # What a callback names late is resumed, whether an operator or the callback names it.
+    assert makers <= {"resume", "operate", "adopt"}
+    assert ("adopt" in makers) == (source is Status.SUBMIT_UNKNOWN)
     assert (source in RESUMED_FROM) == ("resume" in makers)
 
 
@@ -88,6 +90,7 @@ def test_a_terminal_state_is_left_only_by_resuming_or_giving_up(source: Status) 
     [
         (Status.QUEUED, {Status.FAILED, Status.CANCELLED}),
         (Status.SUBMITTING, {Status.FAILED, Status.SUBMIT_UNKNOWN}),
+        (Status.CONFIRMING, {Status.CANCELLED, Status.SUBMIT_UNKNOWN}),
         (Status.IN_PROGRESS, {Status.FAILED, Status.CANCELLED, Status.EXPIRED, Status.TIMED_OUT}),
         (Status.DELIVERING, {Status.FAILED, Status.EXPIRED}),
     ],
@@ -122,7 +125,7 @@ def test_a_transition_of_another_maker_is_refused(transition: Transition) -> Non
 
 @pytest.mark.parametrize("status", Status)
 def test_a_job_is_resumed_from_the_states_that_the_table_names(status: Status) -> None:
-    if status in {Status.SUBMITTING, Status.COMPLETED, Status.CANCELLED}:
+    if status in {Status.SUBMITTING, Status.CONFIRMING, Status.COMPLETED, Status.CANCELLED}:
         with pytest.raises(ForbiddenTransition, match=f"{status} is not resumed"):
             resumption(status)
         return

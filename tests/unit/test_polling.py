@@ -164,6 +164,9 @@ class Callbacks:
         self.asked_before.append(len(self.provider.polled))
         return self.state
 
+    def keep(self, job_id: str) -> CallbackState:
+        raise AssertionError("a poll keeps nothing")
+
     def drop(self, job_id: str, provider_id: str) -> None:
         raise AssertionError("nothing to drop")
 

@@ -59,6 +59,7 @@ def test_a_whole_job_is_read_field_by_field() -> None:
             "unsigned_urls": ["https://modelgates.ai/api/v1/videos/vg_1/content?index=0"],
             "urls": ["https://storage.example/a?signature=x"],
             "usage": {"cost": 0.12, "is_byok": False},
+            "model": "google/veo-3.1-lite",
             "something_new": {"a": 1},
         }
     ) == ProviderJob(
@@ -70,6 +71,8 @@ def test_a_whole_job_is_read_field_by_field() -> None:
         ("https://modelgates.ai/api/v1/videos/vg_1/content?index=0",),
         ("https://storage.example/a?signature=x",),
         0.12,
+        named_id="vg_1",
+        model="google/veo-3.1-lite",
     )
 
 
@@ -215,5 +218,11 @@ def test_an_undocumented_failure_counts_with_a_reason(word: str) -> None:
 
 def test_an_answer_about_another_wrapping_is_the_same_job() -> None:
     inner = {"id": 7, "status": "completed"}
-    assert read_job({"data": [inner]}) == read_job(inner) == ProviderJob("7", "completed")
-    assert read_accepted({"data": {"id": "vg_1"}}) == ProviderJob("vg_1", "pending")
+    assert read_job({"data": [inner]}) == read_job(inner) == ProviderJob("7", "completed", named_id="7")
+    assert read_accepted({"data": {"id": "vg_1"}}) == ProviderJob("vg_1", "pending", named_id="vg_1")
+
+
+def test_an_id_that_was_asked_for_is_not_one_that_the_answer_names() -> None:
+    asked = read_job({"status": "completed"}, "vg_1")
+    assert asked is not None
+    assert (asked.id, asked.named_id) == ("vg_1", None)

@@ -41,7 +41,7 @@ def for_moto() -> dict[str, Any]:
     text = json.dumps(expanded() | {"Resources": KEPT})
     for found, instead in (
         ({"Fn::GetAtt": ["ApiKeySecret", "Id"]}, SECRET),
-        ({"Ref": "CallbackSecret"}, SECRET),
+        ({"Fn::GetAtt": ["CallbackSecret", "Id"]}, SECRET),
         ({"Fn::GetAtt": ["CallbackFunctionUrl", "FunctionUrl"]}, CALLBACK_URL),
         ({"Ref": "EventBus"}, {"Fn::GetAtt": ["EventBus", "Name"]}),
     ):

@@ -26,14 +26,15 @@ from stillmotion.errors import (
     UnknownModel,
     UnsupportedByModel,
 )
-from stillmotion.generation.submit import LEASE_SECONDS, Origin, Submission, request_hash
+from stillmotion.generation.adopt import Adoption
+from stillmotion.generation.submit import LEASE_SECONDS, CalledBack, Origin, Submission, request_hash
 from stillmotion.jobs.lifecycle import END, TERMINAL, Status, Transition
 from stillmotion.jobs.record import Job, ProviderState
 from stillmotion.modelgates.job import ProviderJob
 from stillmotion.outbound.guarded_client import GuardedClient
 from stillmotion.requests.media import Images
 from stillmotion.storage.object_store import S3ObjectStore
-from tests.support.fakes import Bench, Died, MemoryJobStore, a_request
+from tests.support.fakes import Bench, Died, MemoryCallbacks, MemoryJobStore, a_request
 from tests.support.pictures import picture
 
 
@@ -335,8 +336,10 @@ class Addresses:
 @pytest.mark.parametrize("base", ["https://call.example.com", None])
 def test_modelgates_gets_the_callbacks_address_and_the_record_does_not(base: str | None) -> None:
     bench = Bench()
+    adoption = Adoption(bench.store, MemoryCallbacks(), bench.provider, bench.events)
+    answered = CalledBack(Addresses(base), adoption)
     submission = Submission(
-        bench.store, bench.provider, bench.catalogue, bench.images, bench.events, callback_urls=Addresses(base)
+        bench.store, bench.provider, bench.catalogue, bench.images, bench.events, called_back=answered
     )
     submission.submit(bench.accept())
     [sent] = bench.provider.sent

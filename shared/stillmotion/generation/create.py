@@ -78,16 +78,19 @@ class CreateVideo:
             logger.info("queued", extra={"job_id": job.id, "code": error.code})
             return job, submit_again_after(error, 1) if isinstance(error, NOT_ACCEPTED) else 0
         except StillmotionError as error:
-            self._end(job, error)
+            ended = self._end(job, error)
+            if ended is not None and ended.status is Status.CONFIRMING:
+                return ended, 0
             raise EndedAtOnce(job.id, error) from error
 
-    def _end(self, job: Job, error: StillmotionError) -> None:
+    def _end(self, job: Job, error: StillmotionError) -> Job | None:
         try:
-            self._failures.record(job.id, error)
+            return self._failures.record(job.id, error)
         except StorageFailed as failed:
             # The answer says how the job ended, not "try again": that could pay twice. The workflow does the rest.
             logger.error("end not recorded", extra={"job_id": job.id, "code": error.code, "reason": failed.detail})
             self._hand_over(job)
+            return None
 
     def _hand_over(self, job: Job, wait_seconds: int = 0) -> None:
         try:
@@ -105,5 +108,5 @@ def request_id(owner: str | None, key: str | None) -> str:
 
 def _looks_abandoned(job: Job) -> bool:
     """Whether a job may have no execution: it is at its beginning, and unchanged for longer than a hand-over takes."""
-    early = job.status in (Status.QUEUED, Status.SUBMITTING, Status.IN_PROGRESS)
+    early = job.status in (Status.QUEUED, Status.SUBMITTING, Status.CONFIRMING, Status.IN_PROGRESS)
     return early and job.polls == 0 and job.age_seconds > LEASE_SECONDS

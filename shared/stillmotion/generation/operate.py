@@ -12,6 +12,7 @@ from stillmotion.errors import (
 from stillmotion.generation.record_failure import Failures
 from stillmotion.generation.resume import Resuming
 from stillmotion.jobs.lifecycle import ABANDON, END, Status
+from stillmotion.jobs.markers import ProviderIdTaken
 from stillmotion.jobs.record import Job
 from stillmotion.jobs.spend import give_back
 from stillmotion.modelgates.job import Outcome
@@ -22,14 +23,27 @@ STOPPABLE = END[Status.CANCELLED].sources
 
 
 class Control:
-    """The use cases of cancelling, resuming and settling a job."""
+    """The use cases of cancelling, resuming and settling a job.
 
-    def __init__(self, store: JobStore, failures: Failures, provider: Provider, executions: Executions) -> None:
+    Args:
+        called_back: whether ModelGates calls back, so that its ids are kept unique.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        failures: Failures,
+        provider: Provider,
+        executions: Executions,
+        *,
+        called_back: bool = False,
+    ) -> None:
         self._store = store
         self._failures = failures
         self._provider = provider
         self._executions = executions
         self._resuming = Resuming(store, executions)
+        self._called_back = called_back
 
     def cancel(self, job: Job) -> Job:
         """Stop waiting for a job. ModelGates has no cancel call, so it may finish the clip and charge for it.
@@ -82,7 +96,15 @@ class Control:
                 faults=[Fault("#/provider_job_id", detail, given=provider_job_id)],
             ) from error
         answer = job.with_answer(found, as_id=provider_job_id)
-        return self._resuming.resume_in_new_execution(job, found.outcome, answer=answer)
+        claimed = provider_job_id if self._called_back else None
+        try:
+            return self._resuming.resume_in_new_execution(job, found.outcome, answer=answer, claims_provider_id=claimed)
+        except ProviderIdTaken as taken:
+            detail = "is the id of another job of this stack"
+            raise InvalidRequest(
+                f"provider_job_id {detail}. Look this job's own id up in the ModelGates account and send it again.",
+                faults=[Fault("#/provider_job_id", detail, given=provider_job_id)],
+            ) from taken
 
     def abandon(self, job: Job) -> Job:
         """Settle a job whose submit got no answer: ModelGates does not have it. It ends as ``failed``, its estimate is
@@ -102,6 +124,7 @@ class Control:
             ABANDON,
             spend=give_back(job.reserved),
             reserved=None,
+            returned=job.reserved,
             published_at=None,
         )
         logger.info("job abandoned", extra={"job_id": job.id})
@@ -109,11 +132,22 @@ class Control:
 
 
 def _require_unknown(job: Job) -> None:
+    if job.status is Status.CONFIRMING:
+        raise JobStateConflict(
+            f"Job '{job.id}' is confirming: ModelGates may still name it, until {job.confirm_until}. Settle it after "
+            "that, if it is submit_unknown then.",
+            retry_after=60,
+        )
     if job.status is not Status.SUBMIT_UNKNOWN:
         raise JobStateConflict(f"Job '{job.id}' is {job.status}. Only a job that is submit_unknown is settled by hand.")
 
 
 def _cancelled(job: Job) -> GenerationCancelled:
+    if job.status is Status.CONFIRMING:
+        return GenerationCancelled(
+            "The job was cancelled here while its submit outcome was unknown: ModelGates may have accepted and charged "
+            "it. Its id and cost are put on record if ModelGates names it later; nothing is delivered."
+        )
     if job.provider.job_id is None:
         return GenerationCancelled("The job was cancelled before it was submitted; nothing was charged.")
     return GenerationCancelled(

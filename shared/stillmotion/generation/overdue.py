@@ -24,6 +24,10 @@ STILL_SECONDS = 900.0
 INSPECTED_FOR = timedelta(days=3)
 """From a job's making. Later it stays without an inspection, also where inspections are switched on anew."""
 
+CALLED_BACK_FOR = timedelta(days=7)
+"""From a job's making. A callback that comes later is not acted on."""
+_MAYBE_UNKNOWN = (Status.SUBMIT_UNKNOWN, Status.FAILED, Status.CANCELLED)
+
 RECHECKED_AFTER = (timedelta(hours=1), timedelta(hours=24))
 LAST_RECHECK = timedelta(hours=96)
 LONGEST_LIFE = timedelta(days=1)
@@ -60,7 +64,7 @@ class Due:
     def unchanged(self) -> list[Candidates]:
         """Jobs that have not ended and have not changed for long."""
         before = timestamp(self._clock() - timedelta(seconds=STILL_SECONDS))
-        waiting = (Status.QUEUED, Status.SUBMITTING, Status.IN_PROGRESS, Status.DELIVERING)
+        waiting = (Status.QUEUED, Status.SUBMITTING, Status.CONFIRMING, Status.IN_PROGRESS, Status.DELIVERING)
         return [
             Candidates(_ids(self._store.entries(query, partition, before, oldest_first=True)), self._orphaned(query))
             for query in (Query(None, status) for status in waiting)
@@ -78,6 +82,20 @@ class Due:
                 entries = self._store.entries(query, partition, last)
                 found.append(Candidates(_ids(_ended_between(entries, first, last)), self._recheck_due))
         return found
+
+    def called_back_late(self) -> list[Candidates]:
+        """Jobs that ended while their submit outcome was unknown, and that a callback may name late."""
+
+        def due(job: Job) -> bool:
+            ended_unknown = job.status in (Status.SUBMIT_UNKNOWN, Status.CANCELLED) or job.given_up
+            return ended_unknown and job.confirm_until is not None and job.provider.job_id is None
+
+        since = timestamp(self._clock() - CALLED_BACK_FOR)
+        return [
+            Candidates(_ids(_maybe_unknown(self._store.entries(query, partition, None))), due)
+            for query in (Query(None, status, created_after=since) for status in _MAYBE_UNKNOWN)
+            for partition in query.partitions
+        ]
 
     def uninspected(self) -> list[Candidates]:
         """Completed jobs whose inspection is not yet published, and that no process is about to inspect."""
@@ -105,6 +123,14 @@ class Due:
 
 def _ids(entries: Iterator[Mapping[str, Any]]) -> Iterator[str]:
     return (str(entry["id"]) for entry in entries)
+
+
+def _maybe_unknown(entries: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Without failed jobs whose submit outcome was known; of the others, only the record says."""
+    for entry in entries:
+        code = (entry.get("error") or {}).get("code")
+        if entry.get("status") != Status.FAILED or code == "SubmitOutcomeUnknown":
+            yield entry
 
 
 def _ended_between(entries: Iterator[dict[str, Any]], first: str, last: str) -> Iterator[dict[str, Any]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stillmotion.errors import JobStateConflict, ProviderThrottled
+from stillmotion.generation.adopt import Adoption
 from stillmotion.jobs.lifecycle import NOTE_POLL, Status
 from stillmotion.jobs.record import Job
 from stillmotion.jobs.store import get_job
@@ -14,17 +16,20 @@ from stillmotion.modelgates.job import Outcome
 from stillmotion.ports import Callbacks, JobStore, Provider
 from stillmotion.telemetry import count, logger
 
+UNCONFIRMED = "unconfirmed"
+
 
 @dataclass(frozen=True, slots=True)
 class Polled:
     """What one poll found.
 
-    ``outcome`` is ``waiting`` or a terminal one; ``retry_after`` the seconds for which ModelGates asked not to be
+    ``outcome`` is ``waiting`` or a terminal one, or ``unconfirmed``: the submit's outcome is unknown, and no callback
+    has named the job in time. ``retry_after`` the seconds for which ModelGates asked not to be
     polled again, 0 when it did not; ``wakes`` the callbacks that were there before ModelGates was asked.
     """
 
     job: Job
-    outcome: Outcome
+    outcome: Outcome | str
     retry_after: float = 0.0
     wakes: int = 0
 
@@ -40,12 +45,20 @@ class Polling:
 
     Args:
         callbacks: ``None`` where ModelGates does not call back.
+        adoption: for jobs that a callback may name; made when the first one is met.
     """
 
-    def __init__(self, store: JobStore, provider: Provider, callbacks: Callbacks | None = None) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        provider: Provider,
+        callbacks: Callbacks | None = None,
+        adoption: Callable[[], Adoption] | None = None,
+    ) -> None:
         self._store = store
         self._provider = provider
         self._callbacks = callbacks
+        self._adoption = adoption
 
     def poll(self, job_id: str, polls: int, seen_wakes: int = 0) -> Polled:
         """Ask ModelGates for the job and record the answer.
@@ -61,14 +74,19 @@ class Polling:
         job = get_job(self._store, job_id)
         if job.terminal:
             return Polled(job, _outcome_of(job))
-        if job.provider.job_id is None:
-            raise JobStateConflict(f"Job '{job.id}' is {job.status} and has no id at ModelGates: nothing to poll.")
         # Before ModelGates is asked: a callback that comes later leads to another poll.
         wakes = self._wakes(job, seen_wakes)
+        if job.status is Status.CONFIRMING:
+            return replace(self._confirm(job), wakes=wakes)
+        if job.provider.job_id is None:
+            raise JobStateConflict(f"Job '{job.id}' is {job.status} and has no id at ModelGates: nothing to poll.")
+        return replace(self._ask(job, job.provider.job_id, polls), wakes=wakes)
+
+    def _ask(self, job: Job, provider_id: str, polls: int) -> Polled:
         try:
-            answer = self._provider.job(job.provider.job_id, job.provider.polling_url)
+            answer = self._provider.job(provider_id, job.provider.polling_url)
         except ProviderThrottled as throttled:
-            return Polled(job, Outcome.WAITING, throttled.retry_after or 0.0, wakes)
+            return Polled(job, Outcome.WAITING, throttled.retry_after or 0.0)
         try:
             job = self._store.update(
                 job.id,
@@ -80,13 +98,23 @@ class Polling:
             ended = get_job(self._store, job.id)
             return Polled(ended, _outcome_of(ended))
         logger.info("polled", extra={"job_id": job.id, "provider_status": answer.status, "polls": polls})
-        return Polled(job, answer.outcome, wakes=wakes)
+        return Polled(job, answer.outcome)
+
+    def _confirm(self, job: Job) -> Polled:
+        """Adopt what a callback has named; else wait on, until the time is over."""
+        try:
+            adopted = None if self._adoption is None else self._adoption().adopt(job)
+        except ProviderThrottled as throttled:
+            return Polled(job, Outcome.WAITING, throttled.retry_after or 0.0)
+        if adopted is not None:
+            return Polled(adopted, adopted.last_said)
+        return Polled(job, UNCONFIRMED if job.confirming_is_over else Outcome.WAITING)
 
     def _wakes(self, job: Job, seen: int) -> int:
         if self._callbacks is None:
             return 0
         found = self._callbacks.find(job.id)
-        if found.wakes != seen and found.provider_id not in (None, job.provider.job_id):
+        if found.wakes != seen and job.provider.job_id and found.provider_id not in (None, job.provider.job_id):
             logger.error(
                 "a callback names another id than the record",
                 extra={"job_id": job.id, "provider_job_ids": [job.provider.job_id, found.provider_id]},

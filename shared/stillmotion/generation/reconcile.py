@@ -3,9 +3,13 @@
 What is done with a job depends on how far its record says it got:
 
     queued        nothing was paid: it is submitted now
-    submitting    it may have been paid: submit_unknown, for an operator to settle
+    submitting    it may have been paid: submit_unknown, for an operator to settle; where ModelGates calls back,
+                  confirming before that
+    confirming    adopted and polled on if a callback has named it; submit_unknown when its time is over
     in_progress   paid: polled on
     delivering    paid and finished: delivered
+    submit_unknown, given up, cancelled
+                  checked for a callback that came late, for 7 days
     timed_out     asked for at ModelGates again after 1 h and after 24 h, and delivered if it has finished
 
 A finished job whose event is not yet published, because the bus or the bucket failed, has it published. That comes
@@ -28,6 +32,7 @@ from stillmotion.errors import (
     StillmotionError,
     SubmitInProgress,
 )
+from stillmotion.generation.adopt import Adoption
 from stillmotion.generation.overdue import Candidates, Due
 from stillmotion.generation.record_failure import Failures, error_by_progress
 from stillmotion.generation.resume import Resuming
@@ -70,6 +75,7 @@ class Recovery:
         executions: Executions,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         ask_for_inspection: Callable[[Job], None] | None = None,
+        adoption: Adoption | None = None,
     ) -> None:
         self._store = store
         self._failures = failures
@@ -77,6 +83,7 @@ class Recovery:
         self._executions = executions
         self._resuming = Resuming(store, executions)
         self._due = Due(store, clock)
+        self._adoption = adoption
         self.ask_for_inspection = ask_for_inspection
         """Asks for a completed job to be inspected; `None` where clips are not inspected."""
 
@@ -95,6 +102,8 @@ class Recovery:
             return None
         if job.terminal:
             return self._failures.publish(job) if job.unpublished else None
+        if job.status is Status.CONFIRMING:
+            return None  # waits on for a callback; the sweep adopts or ends it
         if job.status is Status.SUBMITTING and job.age_seconds < LEASE_SECONDS:
             raise SubmitInProgress(f"Job '{job.id}' may be being submitted at this moment. Try again soon.")
         return self._end(job, f"The workflow of the job ended ({how}).", how)
@@ -110,6 +119,7 @@ class Recovery:
         work = [
             (self._due.unpublished, self._publish),
             (self._due.unchanged, self._repair),
+            (self._due.called_back_late, self._take_late_callback),
             (self._due.timed_out, self._recheck),
         ]
         if self.ask_for_inspection is not None:
@@ -183,10 +193,36 @@ class Recovery:
         if job.execution_arn is not None and self._executions.running(job.execution_arn):
             return "running"
         if job.status is Status.SUBMITTING:
-            self._end(job, "No execution of the job is running.", "FAILED")
-            return "settled"
+            job = self._end(job, "No execution of the job is running.", "FAILED")
+            return self._confirm(job) if job.status is Status.CONFIRMING else "settled"
+        if job.status is Status.CONFIRMING:
+            return self._confirm(job)
         finished = job.status is Status.DELIVERING
         self._resuming.resume_in_new_execution(job, Outcome.COMPLETED if finished else Outcome.WAITING)
+        return "resumed"
+
+    def _confirm(self, job: Job) -> str:
+        """Adopt a job that a callback has named, and continue it; end one whose time is over."""
+        adopted = None if self._adoption is None else self._adoption.adopt(job)
+        if adopted is not None:
+            self._resuming.resume_in_new_execution(adopted, adopted.last_said)
+            return "resumed"
+        if not job.confirming_is_over:
+            return "nothing"
+        self._end(job, "No execution of the job is running.", "FAILED")
+        return "settled"
+
+    def _take_late_callback(self, job: Job) -> str:
+        """What a callback that came after a job's end changes: a job whose outcome is unknown is continued."""
+        if self._adoption is None:
+            return "nothing"
+        if job.status is not Status.SUBMIT_UNKNOWN:
+            self._adoption.note_late(job)
+            return "nothing"
+        adopted = self._adoption.adopt(job)
+        if adopted is None:
+            return "nothing"
+        self._resuming.resume_in_new_execution(adopted, adopted.last_said)
         return "resumed"
 
     def _end(self, job: Job, what: str, workflow_ended: str) -> Job:
@@ -197,7 +233,7 @@ class Recovery:
         """
         error = error_by_progress(job.status, what, workflow_ended=workflow_ended)
         job = self._failures.record(job.id, error, only=job.status, unchanged_since=job.updated_at)
-        if not job.terminal:
+        if not job.terminal and job.status is not Status.CONFIRMING:
             raise SubmitInProgress(f"Job '{job.id}' moved on at this moment. Try again soon.")
         return job
 

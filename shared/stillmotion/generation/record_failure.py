@@ -1,8 +1,13 @@
-"""Ending a job without a video: once, in its record and with its event, whatever went wrong."""
+"""Ending a job without a video: once, in its record and with its event, whatever went wrong.
+
+Where ModelGates calls back, a job whose submit outcome is unknown does not end at once. It is ``confirming`` for as
+long as a job is polled: a callback may still name it. No callback makes that longer.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from stillmotion.errors import (
@@ -20,23 +25,42 @@ from stillmotion.errors import (
 )
 from stillmotion.generation.charges import watch_charge
 from stillmotion.generation.publish import Publishing
-from stillmotion.jobs.lifecycle import END, STATUS_OF_ERROR, Status
-from stillmotion.jobs.record import Job, JobError, now
+from stillmotion.jobs.lifecycle import CONFIRM, END, STATUS_OF_ERROR, Status
+from stillmotion.jobs.record import Job, JobError, now, timestamp
 from stillmotion.jobs.store import get_job
 from stillmotion.modelgates.job import Outcome
-from stillmotion.ports import EventSink, JobStore, Notes
+from stillmotion.ports import Callbacks, EventSink, JobStore, Notes
 from stillmotion.telemetry import count, logger
 
 _TRIES = 10
 """To end a job whose state changes each time between reading and writing its record."""
 
 
-class Failures:
-    """The use case of ending a job."""
+@dataclass(frozen=True, slots=True)
+class Confirming:
+    """How long a job waits for a callback that names it, in seconds."""
 
-    def __init__(self, store: JobStore, events: EventSink, notes: Notes | None = None) -> None:
+    callbacks: Callbacks
+    window_seconds: int
+
+
+class Failures:
+    """The use case of ending a job.
+
+    Args:
+        confirming: ``None`` where ModelGates does not call back.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        events: EventSink,
+        notes: Notes | None = None,
+        confirming: Confirming | None = None,
+    ) -> None:
         self._store = store
         self._publishing = Publishing(store, events, notes)
+        self._confirming = confirming
 
     def record(
         self,
@@ -47,7 +71,7 @@ class Failures:
         unchanged_since: str | None = None,
     ) -> Job:
         """End a job with this error, or with what it means for a job that got so far, and publish its end. A job that
-        has ended before keeps its end.
+        has ended before keeps its end; one whose submit outcome is unknown may be ``confirming`` after it.
 
         Args:
             only: end it only if it is in this state.
@@ -82,11 +106,15 @@ class Failures:
         for _ in range(_TRIES):
             if job.terminal or only not in (None, job.status) or unchanged_since not in (None, job.updated_at):
                 return job
+            if _still_confirming(job, error):
+                return job
             ending = _ending(classify_by_progress(job, error))
             status = ending.pop("status")
             transition = END[status]
             ending["usage"] = job.possible_charge(status)
             try:
+                if self._confirming is not None and (job.status, status) == (Status.SUBMITTING, Status.SUBMIT_UNKNOWN):
+                    return self._confirm(job, self._confirming, unchanged_since)
                 job = self._store.update(job.id, transition, only=job.status, unchanged_since=unchanged_since, **ending)
             except JobStateConflict:
                 job = get_job(self._store, job.id)
@@ -94,6 +122,21 @@ class Failures:
             _count(job)
             return job
         return job
+
+    def _confirm(self, job: Job, confirming: Confirming, unchanged_since: str | None) -> Job:
+        """Wait for a callback, whether or not one has come before: the workflow or the sweep asks ModelGates then."""
+        named = confirming.callbacks.keep(job.id).provider_id
+        until = timestamp(datetime.now(UTC) + timedelta(seconds=confirming.window_seconds))
+        job = self._store.update(job.id, CONFIRM, only=job.status, unchanged_since=unchanged_since, confirm_until=until)
+        logger.warning("submit outcome unknown", extra={"job_id": job.id, "until": until, "provider_job_id": named})
+        count("SubmitsToConfirm")
+        return job
+
+
+def _still_confirming(job: Job, error: StillmotionError) -> bool:
+    """Whether a job waits on for a callback: only a caller, used-up polls or the end of the time ends that."""
+    ends = isinstance(error, GenerationCancelled | PollingTimedOut)
+    return job.status is Status.CONFIRMING and not job.confirming_is_over and not ends
 
 
 def _status_of(error: StillmotionError) -> Status:
@@ -146,6 +189,8 @@ def classify_by_progress(job: Job, error: StillmotionError) -> StillmotionError:
             f"ModelGates accepted the job as '{job.provider.job_id}', and the workflow broke off after that. It may "
             "finish: do not submit it again, resume it."
         )
+    if job.status is Status.CONFIRMING and not isinstance(error, GenerationCancelled):
+        return error_by_progress(job.status, "")
     # While a job is being submitted, these say nothing about the paid call.
     says_nothing = job.status is Status.SUBMITTING and isinstance(error, SubmitInProgress | StorageFailed)
     if isinstance(error, InternalError) or says_nothing:
@@ -167,6 +212,11 @@ def error_by_progress(status: Status, what: str, *, workflow_ended: str | None =
         return SubmitOutcomeUnknown(
             f"{what} This happened while submitting, so ModelGates may have accepted the job. It is not sent again; "
             "look it up in the ModelGates account and settle the job by hand."
+        )
+    if status is Status.CONFIRMING:
+        return SubmitOutcomeUnknown(
+            f"{what} ModelGates' answer to the submit was lost, and no callback has named the job in time. It is not "
+            "sent again; look it up in the ModelGates account and settle the job by hand.".lstrip()
         )
     if status is Status.DELIVERING:
         return DownloadFailed(f"{what} The video is finished at ModelGates: resume the job soon.")

@@ -21,7 +21,13 @@ class Resuming:
         self._executions = executions
 
     def resume_in_new_execution(
-        self, job: Job, outcome: Outcome, *, answer: Mapping[str, Any] | None = None, rechecks: int | None = None
+        self,
+        job: Job,
+        outcome: Outcome,
+        *,
+        answer: Mapping[str, Any] | None = None,
+        rechecks: int | None = None,
+        claims_provider_id: str | None = None,
     ) -> Job:
         """Continue a job from the state it is in; of two calls at once one wins.
 
@@ -29,6 +35,7 @@ class Resuming:
             outcome: what ModelGates last said, ``waiting`` where that is not known.
             answer: what its answer changes in the record (:meth:`Job.with_answer`), where one led here.
             rechecks: how often the job was rechecked since it timed out, where a recheck led here.
+            claims_provider_id: the id in the answer, where it is to be this job's alone.
 
         Raises:
             JobStateConflict: it is no longer in that state.
@@ -42,7 +49,9 @@ class Resuming:
             **(answer or {}),
             **(_NOT_ENDED if job.terminal else {}),
         }
-        resumed = self._store.update(job.id, resumption(job.status), only=job.status, **changes)
+        resumed = self._store.update(
+            job.id, resumption(job.status), only=job.status, claims_provider_id=claims_provider_id, **changes
+        )
         try:
             self._executions.start(resumed, name, outcome)
         except StorageFailed:

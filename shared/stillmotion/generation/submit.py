@@ -5,7 +5,8 @@ The record is written, under a condition, before the paid call and completed aft
     queued ──claim──▶ submitting ──accepted──▶ in_progress
        ▲                  │ certainly not accepted, may be sent again
        └──────────────────┘
-                          └─ anything else ends the job; a lost answer as submit_unknown
+                          └─ anything else ends the job; a lost answer as submit_unknown, or where ModelGates calls
+                             back, it is confirming before that
 
 A function that finds a record in ``submitting`` cannot know whether the call was made, and so never makes it again.
 While the claim is younger than any function may run, another one may be making it; after that, the outcome is unknown.
@@ -33,8 +34,10 @@ from stillmotion.errors import (
     SubmitInProgress,
     SubmitOutcomeUnknown,
 )
+from stillmotion.generation.adopt import Adoption
 from stillmotion.generation.limits import Limits
 from stillmotion.jobs.lifecycle import ACCEPT, CLAIM, NOTE_PAID, RELEASE, RETURN_RESERVATION, Status, Transition
+from stillmotion.jobs.markers import ProviderIdTaken
 from stillmotion.jobs.record import Job, PriceEstimate, now, record_expiry
 from stillmotion.jobs.spend import CeilingReached, Reservation, give_back
 from stillmotion.jobs.store import get_job
@@ -51,7 +54,16 @@ from stillmotion.telemetry import count, logger
 LEASE_SECONDS = 90.0
 """How long a claim on the paid call can be alive: longer than the time-out of any function that makes it."""
 NO_LIMITS = Limits()
+
 NOT_ACCEPTED = (ProviderThrottled, ProviderUnavailable)
+
+
+@dataclass(frozen=True, slots=True)
+class CalledBack:
+    """What a submit needs where ModelGates calls back: the addresses, and adopting a job that a callback has named."""
+
+    urls: CallbackUrls
+    adoption: Adoption
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +108,7 @@ class Submission:
         images: Media,
         events: EventSink,
         limits: Limits = NO_LIMITS,
-        callback_urls: CallbackUrls | None = None,
+        called_back: CalledBack | None = None,
     ) -> None:
         self._store = store
         self._provider = provider
@@ -104,7 +116,7 @@ class Submission:
         self._images = images
         self._events = events
         self._limits = limits
-        self._callback_urls = callback_urls
+        self._called_back = called_back
 
     def examine(self, request: VideoRequest) -> Examined:
         """Check a request against everything that can be known for free.
@@ -175,6 +187,9 @@ class Submission:
             ProviderRejected, ProviderUnauthorized, ProviderOutOfCredits, ImageNotUsable: final; the caller records it.
         """
         if job.status is Status.QUEUED:
+            adopted = self._accepted_before(job)
+            if adopted is not None:
+                return adopted
             body = self._body(job)
             claimed = self._claim(job)
             if claimed is not None:
@@ -187,8 +202,21 @@ class Submission:
     def _body(self, job: Job) -> dict[str, Any]:
         """What ModelGates is sent; with the address that it calls back, which is in no record."""
         body = self._images.with_fetchable_urls(parse_request(job.request)).body()
-        address = None if self._callback_urls is None else self._callback_urls.address(job.id)
+        address = None if self._called_back is None else self._called_back.urls.address(job.id)
         return body if address is None else body | {"callback_url": address}
+
+    def _accepted_before(self, job: Job) -> Job | None:
+        """The job, if an earlier call was answered as not accepted, and a callback has named it all the same.
+
+        Raises:
+            ProviderThrottled, ProviderUnavailable: ModelGates does not say now whether it is this job's: not paid.
+        """
+        if self._called_back is None or job.claim is None:
+            return None
+        try:
+            return self._called_back.adoption.adopt(job)
+        except JobStateConflict:
+            return None  # another process is at it; the claim says so
 
     def _claim(self, job: Job) -> Job | None:
         """The job, claimed and counted, if of all calls at once this is the one to make the paid call."""
@@ -198,7 +226,7 @@ class Submission:
         reserved = None if spend is None else Reservation(day=spend.day, micro_usd=spend.micro_usd)
         claim = str(uuid4())
         try:
-            return self._store.update(job.id, CLAIM, spend=spend, claim=claim, reserved=reserved)
+            return self._store.update(job.id, CLAIM, spend=spend, claim=claim, reserved=reserved, returned=None)
         except JobStateConflict:
             held = get_job(self._store, job.id)
             # Our own claim, written by a try whose answer was lost: no other process will make the call.
@@ -213,7 +241,7 @@ class Submission:
         Where that fails, the caller still gets ModelGates' error.
         """
         try:
-            self._store.update(job.id, transition, spend=give_back(job.reserved), reserved=None)
+            self._store.update(job.id, transition, spend=give_back(job.reserved), reserved=None, returned=job.reserved)
         except JobStateConflict:
             return  # returned already, or ended by another process
         except StorageFailed as error:
@@ -255,7 +283,11 @@ class Submission:
     def _write(self, job: Job, accepted: ProviderJob) -> Job:
         known = job.with_answer(accepted)
         try:
-            return self._store.update(job.id, ACCEPT, submitted_at=now(), **known)
+            claimed_id = None if self._called_back is None else accepted.id
+            return self._store.update(job.id, ACCEPT, claims_provider_id=claimed_id, submitted_at=now(), **known)
+        except ProviderIdTaken:
+            count("ProviderIdsTaken")
+            raise
         except (JobStateConflict, StorageFailed):
             held = get_job(self._store, job.id)
             if held.provider.job_id == accepted.id:

@@ -75,6 +75,16 @@ class DynamoCallbacks:
             found = self._table.get_item(Key={"id": callback_key(job_id)}, ConsistentRead=True)
         return _state(found.get("Item", {}))
 
+    def keep(self, job_id: str) -> CallbackState:
+        with storage_errors("DynamoDB did not keep what callbacks leave for a job"):
+            kept = self._table.update_item(
+                Key={"id": callback_key(job_id)},
+                UpdateExpression="SET expires_at = :expires",
+                ExpressionAttributeValues={":expires": record_expiry()},
+                ReturnValues="ALL_NEW",
+            )
+        return _state(kept["Attributes"])
+
     def drop(self, job_id: str, provider_id: str) -> None:
         try:
             with storage_errors("DynamoDB did not drop an id that a callback named"):

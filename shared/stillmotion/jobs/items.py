@@ -27,7 +27,7 @@ from stillmotion.jobs.index import (
     uninspected_partition,
     unpublished_partition,
 )
-from stillmotion.jobs.lifecycle import CLAIM, COMPLETE, PUBLISH_INSPECTION, RELEASE, TERMINAL, Transition
+from stillmotion.jobs.lifecycle import ADOPT_QUEUED, CLAIM, COMPLETE, PUBLISH_INSPECTION, RELEASE, TERMINAL, Transition
 from stillmotion.jobs.record import Job
 
 MAX_KEY_BYTES = 2048
@@ -64,7 +64,7 @@ def index_changes(job_id: str, transition: Transition, changes: Mapping[str, Any
         keys["unpublished_shard"] = None
     if transition == PUBLISH_INSPECTION:
         keys["uninspected_shard"] = None
-    if transition == CLAIM:
+    if transition in (CLAIM, ADOPT_QUEUED):
         reserved = changes.get("reserved")
         day = datetime.now(UTC).date().isoformat() if reserved is None else reserved.day
         keys["day_shard"] = day_partition(day, job_id)

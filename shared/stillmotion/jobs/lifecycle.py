@@ -2,7 +2,8 @@
 
 A use case names the transition that it makes, and spells neither the states it starts from nor the one it leads to. A
 terminal state is left in two cases only: the job is resumed, because a paid video can still be delivered; or an
-operator gives up a job whose submit outcome is unknown. docs/architecture.md shows the table as a diagram.
+operator gives up a job whose submit outcome is unknown. ``confirming`` exists only where ModelGates calls back: the
+answer to the submit was lost, and a callback may still name the job. docs/architecture.md shows the table as a diagram.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ class Status(StrEnum):
 
     QUEUED = "queued"
     SUBMITTING = "submitting"
+    CONFIRMING = "confirming"
     IN_PROGRESS = "in_progress"
     DELIVERING = "delivering"
     COMPLETED = "completed"
@@ -72,7 +74,7 @@ def _from(*sources: Status) -> frozenset[Status]:
 
 CLAIM = Transition("submit", "claimed", _from(Status.QUEUED), Status.SUBMITTING)
 RELEASE = Transition("submit", "not accepted", _from(Status.SUBMITTING), Status.QUEUED)
-ACCEPT = Transition("submit", "accepted", _from(Status.SUBMITTING), Status.IN_PROGRESS)
+ACCEPT = Transition("submit", "accepted", _from(Status.SUBMITTING, Status.CONFIRMING), Status.IN_PROGRESS)
 RETURN_RESERVATION = Transition("submit", "refused for good: its estimate is returned", _from(Status.SUBMITTING))
 
 NOTE_POLL = Transition("poll", "polled", DELIVERABLE_STATES)
@@ -83,19 +85,24 @@ COMPLETE = Transition("deliver", "stored", _from(Status.DELIVERING), Status.COMP
 END: Mapping[Status, Transition] = {
     target: Transition("record_failure", "ended", sources, target)
     for target, sources in {
-        Status.FAILED: OPEN,
-        Status.CANCELLED: _from(Status.QUEUED, Status.IN_PROGRESS),
+        Status.FAILED: OPEN - {Status.CONFIRMING},
+        Status.CANCELLED: _from(Status.QUEUED, Status.CONFIRMING, Status.IN_PROGRESS),
         Status.EXPIRED: DELIVERABLE_STATES,
         Status.TIMED_OUT: _from(Status.IN_PROGRESS),
-        Status.SUBMIT_UNKNOWN: _from(Status.SUBMITTING),
+        Status.SUBMIT_UNKNOWN: _from(Status.SUBMITTING, Status.CONFIRMING),
     }.items()
 }
 """The end without a video, by the status that its error stands for."""
 
+CONFIRM = Transition("record_failure", "its answer was lost", _from(Status.SUBMITTING), Status.CONFIRMING)
+ADOPT = Transition("adopt", "named by a callback", _from(Status.CONFIRMING, Status.SUBMIT_UNKNOWN), Status.IN_PROGRESS)
+ADOPT_QUEUED = Transition("adopt", "named by a callback all the same", _from(Status.QUEUED), Status.IN_PROGRESS)
+NOTE_LATE = Transition("adopt", "named by a callback too late", _from(Status.FAILED, Status.CANCELLED))
+
 NOTE_PAID = Transition(
     "submit",
     "accepted, but ended during the call",
-    frozenset(target for target, end in END.items() if Status.SUBMITTING in end.sources),
+    frozenset(target for target, end in END.items() if ACCEPT.sources & end.sources),
 )
 PUBLISH = Transition("publish", "its event is published", TERMINAL)
 
@@ -122,6 +129,7 @@ NOTE_RECHECK = Transition("reconcile", "rechecked at ModelGates", _from(Status.T
 TRANSITIONS = (
     *(CLAIM, RELEASE, ACCEPT, RETURN_RESERVATION, NOTE_PAID, NOTE_POLL, BEGIN_DELIVERY, COMPLETE),
     *END.values(),
+    *(CONFIRM, ADOPT, ADOPT_QUEUED, NOTE_LATE),
     *(PUBLISH, REQUEUE, RESTART, RESUME, TAKE_OVER),
     *UNDO_RESUME.values(),
     *(NOTE_INSPECTION, PUBLISH_INSPECTION),

@@ -86,7 +86,8 @@ class JobError(Document):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Document):
     """A job record. Times are ISO-8601 in UTC, ``expires_at`` unix seconds. ModelGates accepted the job at
-    ``submitted_at``, which is ``None`` where its answer was lost."""
+    ``submitted_at``, which is ``None`` where its answer was lost; then a callback may name it until ``confirm_until``.
+    ``returned`` is the reservation that was given back, because the job was not accepted."""
 
     id: str
     status: Status
@@ -100,6 +101,8 @@ class Job(Document):
     estimated_cost_usd: float | None = None
     price: PriceEstimate | None = None
     reserved: Reservation | None = None
+    returned: Reservation | None = None
+    confirm_until: str | None = None
     video: list[StoredVideo] = field(default_factory=list)
     error: JobError | None = None
     metadata: dict[str, str] = field(default_factory=dict)
@@ -146,11 +149,22 @@ class Job(Document):
         failed_delivery = self.status is Status.FAILED and self.error is not None and self.error.code in DELIVERY_ERRORS
         # Its content could not be found once, but ModelGates itself says that it has finished.
         missed = self.status is Status.EXPIRED and self.last_said is Outcome.COMPLETED
-        return self.status in (Status.TIMED_OUT, Status.SUBMIT_UNKNOWN) or failed_delivery or missed
+        return self.status in (Status.TIMED_OUT, Status.SUBMIT_UNKNOWN) or failed_delivery or missed or self.given_up
+
+    @property
+    def given_up(self) -> bool:
+        """Whether an operator gave it up while its submit outcome was unknown."""
+        return self.status is Status.FAILED and self.error is not None and self.error.code == "SubmitOutcomeUnknown"
+
+    @property
+    def confirming_is_over(self) -> bool:
+        """Whether the time for a callback to name it has ended."""
+        return self.confirm_until is None or now() >= self.confirm_until
 
     def possible_charge(self, ends_as: Status) -> Usage:
         """The usage of a job that ends without a video: its charge, or else what it may have been charged."""
-        sent = self.provider.job_id is not None or ends_as is Status.SUBMIT_UNKNOWN
+        maybe_sent = ends_as is Status.SUBMIT_UNKNOWN or self.status is Status.CONFIRMING
+        sent = self.provider.job_id is not None or maybe_sent
         if self.usage.cost_usd is not None or not sent:
             return self.usage
         return Usage(may_have_cost_usd=self.estimated_cost_usd)

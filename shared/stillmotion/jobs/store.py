@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,8 @@ from stillmotion.errors import JobNotFound, JobStateConflict, StorageFailed
 from stillmotion.jobs.index import Query
 from stillmotion.jobs.items import fits_key, index_changes, new_item, read_entry, read_job, stored
 from stillmotion.jobs.lifecycle import Status, Transition, check_transition
-from stillmotion.jobs.record import Job, now
+from stillmotion.jobs.markers import ProviderIdTaken, keeping_callbacks, marking
+from stillmotion.jobs.record import ID_PREFIX, Job, now
 from stillmotion.jobs.spend import CeilingReached, Spend
 from stillmotion.ports import JobStore
 
@@ -56,6 +58,14 @@ def _not_found(job_id: str) -> JobNotFound:
     return JobNotFound(f"There is no job '{job_id}'. Check the id; records are kept for a limited time.")
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One update of a transaction, and the error where its condition fails."""
+
+    change: dict[str, Any]
+    refused: Callable[[], Exception] | None = None
+
+
 class DynamoJobStore:
     """Job records in DynamoDB, one item a job, partition key ``id``, consistent reads."""
 
@@ -74,8 +84,8 @@ class DynamoJobStore:
         return True
 
     def find(self, job_id: str) -> Job | None:
-        # Keys with a sign are those of the table's other items.
-        if not fits_key(job_id) or "#" in job_id:
+        # The table also holds items of callbacks, dropped objects and markers, whose keys have other prefixes.
+        if not fits_key(job_id) or not job_id.startswith(ID_PREFIX):
             return None
         with _storage("read"):
             item = self._table.get_item(Key={"id": job_id}, ConsistentRead=True).get("Item")
@@ -89,6 +99,7 @@ class DynamoJobStore:
         only: Status | None = None,
         unchanged_since: str | None = None,
         spend: Spend | None = None,
+        claims_provider_id: str | None = None,
         **changes: Any,
     ) -> Job:
         expected = transition.sources if only is None else {only}
@@ -111,8 +122,9 @@ class DynamoJobStore:
         if unchanged_since is not None:
             change["ConditionExpression"] += " AND #updated_at = :unchanged_since"
             change["ExpressionAttributeValues"][":unchanged_since"] = unchanged_since
-        if spend is not None:
-            return self._update_with(spend, job_id, change, expected)
+        if spend is not None or claims_provider_id is not None:
+            parts = [_Part({"TableName": self._table.name, **change}, lambda: self._conflict(job_id, expected))]
+            return self._transact(job_id, [*parts, *self._beside(job_id, spend, claims_provider_id)])
         with _storage("update"):
             try:
                 answer = self._table.update_item(**change, ReturnValues="ALL_NEW")
@@ -122,11 +134,19 @@ class DynamoJobStore:
                 raise
         return read_job(answer["Attributes"])
 
-    def _update_with(self, spend: Spend, job_id: str, change: dict[str, Any], expected: Collection[Status]) -> Job:
-        """The record's change and the counter's in one transaction."""
-        assert self._days is not None  # a stack with a limit has the table of days
-        counter = {"TableName": self._days.name, **_counting(spend)}
-        items: list[Any] = [{"Update": counter}, {"Update": {"TableName": self._table.name, **change}}]
+    def _beside(self, job_id: str, spend: Spend | None, provider_id: str | None) -> Iterator[_Part]:
+        """What is changed in one transaction with the record: the day's counter, the id's marker."""
+        if spend is not None:
+            assert self._days is not None  # a stack with a limit has the table of days
+            counter = {"TableName": self._days.name, **_counting(spend)}
+            yield _Part(counter, lambda: CeilingReached(self.spent(spend.day)))
+        if provider_id is not None:
+            yield _Part(marking(self._table.name, provider_id, job_id), lambda: ProviderIdTaken(provider_id))
+            yield _Part(keeping_callbacks(self._table.name, job_id))
+
+    def _transact(self, job_id: str, parts: list[_Part]) -> Job:
+        """Make all changes or none; raises what the first part says whose condition failed."""
+        items: list[Any] = [{"Update": part.change} for part in parts]
         token = str(uuid4())  # a retry of a lost answer is the same transaction
         with _storage("update"):
             for attempt in range(TRANSACTION_ATTEMPTS):
@@ -135,10 +155,9 @@ class DynamoJobStore:
                     return get_job(self, job_id)
                 except ClientError as error:
                     codes = [reason.get("Code") for reason in error.response.get("CancellationReasons", ())]
-                    if codes[1:] == ["ConditionalCheckFailed"]:
-                        raise self._conflict(job_id, expected) from None
-                    if codes[:1] == ["ConditionalCheckFailed"]:
-                        raise CeilingReached(self.spent(spend.day)) from None
+                    for part, code in zip(parts, codes, strict=False):
+                        if code == "ConditionalCheckFailed" and part.refused is not None:
+                            raise part.refused() from None
                     if "TransactionConflict" not in codes or attempt == TRANSACTION_ATTEMPTS - 1:
                         raise
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads load, hides nothing

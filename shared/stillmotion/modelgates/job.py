@@ -47,7 +47,8 @@ def classify(status: str) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ProviderJob:
-    """One answer of ``POST /videos`` or ``GET /videos/{id}``. ``urls`` are signed: never recorded, never logged."""
+    """One answer of ``POST /videos`` or ``GET /videos/{id}``. ``urls`` are signed: never recorded, never logged.
+    ``named_id`` and ``model`` are what the answer itself says; ``id`` may be the one that was asked for."""
 
     id: str
     status: str
@@ -57,6 +58,8 @@ class ProviderJob:
     unsigned_urls: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
     cost_usd: float | None = None
+    named_id: str | None = None
+    model: str | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -111,6 +114,8 @@ def _job(data: Mapping[str, Any], job_id: str, status: str) -> ProviderJob:
         unsigned_urls=unsigned,
         urls=urls,
         cost_usd=_cost(data.get("usage")),
+        named_id=id_text(data.get("id")),
+        model=_text(data.get("model")),
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stillmotion.errors import StillmotionError, from_workflow
 from stillmotion.generation.backoff import submit_again_after
 from stillmotion.generation.record_failure import Failures, generation_error, polling_timed_out
+from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.public import http_view
 from stillmotion.jobs.record import Job
 from stillmotion.modelgates.job import Outcome, classify
@@ -65,7 +66,11 @@ class Ended:
 
 
 def record_failure(ended: Ended, store: JobStore, failures: Failures) -> dict[str, Any]:
-    """End the execution's own job, or put a refused request on record; answers ``error`` and ``cause`` for Fail."""
+    """End the execution's own job, or put a refused request on record.
+
+    Answers ``error`` and ``cause`` for Fail, the job's ``id``, and the ``outcome``: ``ended``, or ``confirming`` for a
+    job that is not ended, because its submit outcome is unknown. Then the execution waits on for a callback.
+    """
     started = ended.started
     job = _own_job(ended, store)
     # Without a record the request never became a job: the model list could not be had, say, as often as it was asked.
@@ -81,12 +86,17 @@ def record_failure(ended: Ended, store: JobStore, failures: Failures) -> dict[st
 def failure_output(job: Job, error: StillmotionError) -> dict[str, Any]:
     """The ``error`` and ``cause`` of a failed execution: the public part of the job's error, or else this one."""
     shown = http_view(job).get("error") or error.as_record()
-    return {"error": shown["code"], "cause": json.dumps({"id": job.id} | shown, ensure_ascii=False)}
+    return _output(job.id, shown, "confirming" if job.status is Status.CONFIRMING else "ended")
+
+
+def _output(job_id: str, shown: dict[str, Any], outcome: str) -> dict[str, Any]:
+    cause = json.dumps({"id": job_id} | shown, ensure_ascii=False)
+    return {"error": shown["code"], "cause": cause, "id": job_id, "outcome": outcome}
 
 
 def _taken_over(job_id: str, error: StillmotionError) -> dict[str, Any]:
     """What an execution says of a job that another one has taken over meanwhile: how it ends is for that one to say."""
-    return {"error": error.code, "cause": json.dumps({"id": job_id} | error.as_record(), ensure_ascii=False)}
+    return _output(job_id, error.as_record(), "ended")
 
 
 def _own_job(ended: Ended, store: JobStore) -> Job | None:
