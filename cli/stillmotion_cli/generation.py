@@ -11,7 +11,7 @@ from stillmotion_cli.errors import CommandError, GenerationFailed, StillRunning,
 from stillmotion_cli.stack import Stack
 from stillmotion_cli.units import clock, money
 
-RUNNING = frozenset({"queued", "submitting", "in_progress", "delivering"})
+RUNNING = frozenset({"queued", "submitting", "confirming", "in_progress", "delivering"})
 DEFAULT_INTERVAL = 5.0
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.5, 60.0
 

@@ -16,6 +16,7 @@ class Status(StrEnum):
 
     QUEUED = "queued"
     SUBMITTING = "submitting"
+    CONFIRMING = "confirming"
     IN_PROGRESS = "in_progress"
     DELIVERING = "delivering"
     COMPLETED = "completed"

@@ -14,6 +14,7 @@ from stillmotion_cli.units import size
 _WORDS = {
     "queued": "queued",
     "submitting": "submitting to the model",
+    "confirming": "waiting for ModelGates to name the job, because its answer was lost",
     "in_progress": "the model is at work",
     "delivering": "storing the video",
     "completed": "completed",

@@ -18,13 +18,6 @@ from stillmotion.settings import CallbackSettings, load
 wiring.prepare(wiring.receiving, CallbackSettings)
 
 
-@entry_point
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take one call in (*Lambda function URLs*, payload format 2.0); the answers have no body."""
-    status = wiring.receiving(load(CallbackSettings, os.environ)).receive(_call(event))
-    return {"statusCode": status}
-
-
 def _call(event: dict[str, Any]) -> Call:
     body = event.get("body") or ""
     try:
@@ -34,3 +27,10 @@ def _call(event: dict[str, Any]) -> Call:
     headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
     path, query = event.get("rawPath", ""), event.get("rawQueryString", "")
     return Call(event["requestContext"]["http"]["method"], path, query, headers, raw)
+
+
+@entry_point
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take one call in (*Lambda function URLs*, payload format 2.0); the answers have no body."""
+    status = wiring.receiving(load(CallbackSettings, os.environ)).receive(_call(event))
+    return {"statusCode": status}

@@ -13,7 +13,7 @@ from stillmotion_cli.stack import Stack
 
 # API Gateway itself gives up after 29 s.
 TIMEOUT = 150
-RUNNING = ("queued", "submitting", "in_progress", "delivering")
+RUNNING = ("queued", "submitting", "confirming", "in_progress", "delivering")
 
 
 class Signature(requests.auth.AuthBase):

@@ -129,7 +129,7 @@ class Cloud:
         self.closed = False
         self.machine_arn = VALUES["GenerateVideoStateMachine"]
         self.patience = 0.02
-        """How long an execution that waits for a callback really waits, in seconds."""
+        """How long an execution that waits for a callback really waits, in seconds; may be changed while one does."""
         self.lock = threading.Lock()
         """Held while a function runs: one warm Lambda serves one call at a time, as Powertools counts on."""
         self._modules: dict[tuple[str, int], ModuleType] = {}
@@ -338,7 +338,9 @@ def cloud(
         stack.waits.append(wait_seconds)
 
     def wait_for_callback(self: Any, timeout_seconds: int, callback_endpoint: CallbackEndpoint) -> Any:
-        outcome = callback_endpoint.wait(timeout=0 if stack.closed else stack.patience)
+        began, outcome = time.monotonic(), None
+        while outcome is None and not stack.closed and time.monotonic() - began < stack.patience:
+            outcome = callback_endpoint.wait(timeout=min(stack.patience, 0.05))
         if outcome is None:
             stack.waits.append(timeout_seconds)
         return outcome
