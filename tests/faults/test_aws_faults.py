@@ -25,11 +25,11 @@ def event(kind: str) -> Wanted:
 
 
 def change(**fields: str) -> Wanted:
-    """The change of a record to these values, alone or with the day's counter."""
+    """The change of a record to these values, alone or first in a transaction."""
 
     def wanted(made: str, given: Any) -> bool:
         if made == "TransactWriteItems":
-            given = given["TransactItems"][1]["Update"]
+            given = given["TransactItems"][0]["Update"]
         elif made != "UpdateItem":
             return False
         values = given["ExpressionAttributeValues"]

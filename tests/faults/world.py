@@ -22,7 +22,7 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local.simulator import Simulator
 from stillmotion import wiring
-from stillmotion.jobs.record import Job
+from stillmotion.jobs.record import ID_PREFIX, Job
 from stillmotion.jobs.spend import MICRO
 from stillmotion.jobs.store import DynamoJobStore
 from stillmotion.telemetry import logger
@@ -64,7 +64,8 @@ class World:
 
     def jobs(self) -> list[Job]:
         """Every record there is."""
-        found = [str(item["id"]) for item in _everything("jobs")]
+        keys = [str(item["id"]) for item in _everything("jobs")]
+        found = [key for key in keys if key.startswith(ID_PREFIX)]  # the table also holds callbacks and markers
         return [job for ids in batched(found, 100, strict=False) for job in self.store.find_many(ids).values()]
 
     def counted(self) -> Decimal:
