@@ -221,7 +221,7 @@ class Make {
 // A sentence of the API with the names of the page in place of pointers into the request.
 function named(text, frames) {
   const words = { first_frame: 'The first frame', last_frame: 'The last frame' };
-  return text.replace(/#\/frame_images\/(\d)(\/image_url(\/url)?)?/g, (pointer, index) => words[frames[index]?.[0]] || pointer);
+  return text.replace(/#?\/frame_images\/(\d)(\/image_url(\/url)?)?/g, (pointer, index) => words[frames[index]?.[0]] || pointer);
 }
 
 // The day's limit in words, where this stack's API has it.
