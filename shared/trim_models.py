@@ -36,6 +36,7 @@ CALLED = {
         "GetObject",
         "HeadBucket",
         "HeadObject",
+        "ListObjectsV2",
         "PutObject",
         "UploadPart",
     ),

@@ -245,7 +245,7 @@ def test_the_processor_may_be_chosen_when_the_stack_is_deployed() -> None:
 
 
 @pytest.mark.parametrize("folder", ["shared", "layers/tracing", "layers/inspection"])
-def test_a_layers_packages_are_checked_and_its_bytecode_never_looks_at_dates(folder: str) -> None:
+def test_a_layers_packages_are_checked_and_its_bytecode_is_kept(folder: str) -> None:
     made = (ROOT / folder / "Makefile").read_text()
     for word in ("--require-hashes", "--only-binary=:all:", "--no-deps", "--no-compile", "unchecked-hash"):
         assert word in made, word
