@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from local.paths import SAMPLE
 from stillmotion_cli.client import ApiClient
@@ -73,7 +73,7 @@ def console(stack: Stack, folder: Path) -> Iterator[str]:
         process.wait()
 
 
-def choose(page: Page, picture: Path | dict[str, Any] = SAMPLE, which: str = "First frame") -> None:
+def choose(page: Page, picture: Path | FilePayload = SAMPLE, which: str = "First frame") -> None:
     """Choose a picture, as the file dialog does."""
     page.get_by_label(f"{which}: choose a picture").set_input_files(picture)
 
