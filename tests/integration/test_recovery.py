@@ -79,7 +79,14 @@ def test_a_job_with_a_living_execution_is_left_alone(
 
 def test_what_changed_lately_is_left_alone(stack: Cloud, simulator: Simulator) -> None:
     job_id = left_alone(stack, simulator, Status.IN_PROGRESS, updated_at=timestamp(datetime.now(UTC)))
-    assert stack.invoke("SweepFunction", {}) == {"checked": 0, "resumed": 0, "settled": 0, "published": 0, "failed": 0}
+    assert stack.invoke("SweepFunction", {}) == {
+        "checked": 0,
+        "resumed": 0,
+        "settled": 0,
+        "published": 0,
+        "failed": 0,
+        "inspections": 0,
+    }
     assert stack.job(job_id)["status"] == "in_progress"
 
 
@@ -130,10 +137,19 @@ def test_the_sweep_publishes_an_unpublished_video(stack: Cloud, simulator: Simul
     with silent_bus("Completed"):
         assert stack.invoke("SweepFunction", {})["failed"] == 1
     age(job_id, HOUR)
-    assert stack.invoke("SweepFunction", {}) == {"checked": 1, "resumed": 0, "settled": 0, "published": 1, "failed": 0}
-    assert [event["detail"]["id"] for event in stack.events()] == [job_id]
+    assert stack.invoke("SweepFunction", {}) == {
+        "checked": 1,
+        "resumed": 0,
+        "settled": 0,
+        "published": 1,
+        "failed": 0,
+        "inspections": 0,
+    }
+    published = [(event["detail-type"], event["detail"]["id"]) for event in stack.events()]
+    assert published == [("Video Inspection Requested", job_id), ("Video Generation Completed", job_id)]
     age(job_id, HOUR)
-    assert stack.invoke("SweepFunction", {})["checked"] == 0
+    swept = stack.invoke("SweepFunction", {})
+    assert swept["checked"] == swept["inspections"]  # it is only asked to be inspected, which nothing does here
     assert unpublished() == []
 
 

@@ -31,6 +31,7 @@ from moto.dynamodb.responses import DynamoHandler
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
     StateTaskServiceCallback,
 )
@@ -337,7 +338,12 @@ def cloud(
     def wait(self: WaitFunction, env: Any, wait_seconds: int) -> None:
         stack.waits.append(wait_seconds)
 
+    wait_as_ever = StateTaskServiceCallback._wait_for_task_token_timeout
+
     def wait_for_callback(self: Any, timeout_seconds: int, callback_endpoint: CallbackEndpoint) -> Any:
+        if self.resource.condition is not ResourceCondition.WaitForTaskToken:
+            # Beside a nested execution moto waits for a token too, which ends the wait when its time is over.
+            return wait_as_ever(self, timeout_seconds, callback_endpoint)
         began, outcome = time.monotonic(), None
         while outcome is None and not stack.closed and time.monotonic() - began < stack.patience:
             outcome = callback_endpoint.wait(timeout=min(stack.patience, 0.05))
