@@ -30,6 +30,8 @@ def list_models(
     aspect_ratio: Annotated[AspectRatio | None, Query()] = None,
     size: Annotated[Size | None, Query(description="WIDTHxHEIGHT, instead of resolution and aspect_ratio")] = None,
     audio: Annotated[bool | None, Query(description="whether sound is generated; open if left out")] = None,
+    width: Annotated[int | None, Query(ge=1, le=100_000, description="of the frame image, in pixels")] = None,
+    height: Annotated[int | None, Query(ge=1, le=100_000, description="of the frame image, in pixels")] = None,
     references: Annotated[int, Query(ge=0, le=20, description="how many reference images there are")] = 0,
     seed: Annotated[bool, Query(description="whether the model must honour a seed")] = False,
     model: Annotated[str | None, Query(max_length=200, description="only this model")] = None,
@@ -37,7 +39,8 @@ def list_models(
 ) -> Response[str]:
     """The models that do not rule out what is asked, each with what such a clip costs, and the one that Stillmotion
     would choose."""
-    wish = Wish(tuple(frame or ()), duration, resolution, aspect_ratio, size, audio, references, seed)
+    picture = None if width is None or height is None else (width, height)
+    wish = Wish(tuple(frame or ()), duration, resolution, aspect_ratio, size, audio, references, seed, picture)
     models = wiring.catalogue(load(ProviderSettings, os.environ)).all()
     if model is not None:
         models = tuple(one for one in models if model in (one.id, one.canonical_slug))

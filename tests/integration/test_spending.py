@@ -70,6 +70,22 @@ def test_many_at_once_do_not_slip_past_the_limit_together(limited: Cloud, simula
     assert counted() <= 1 + 1e-9
 
 
+def test_fifty_submits_of_several_models_stay_within_the_limit(limited: Cloud, simulator: Simulator) -> None:
+    models = [("google/veo-3.1-lite", 4), ("kwaivgi/kling-v3.0-std", 5), ("alibaba/wan-2.6", 5)]
+
+    def one(number: int) -> int:
+        model, seconds = models[number % len(models)]
+        wish = {"prompt": f"clip {number}", "model": model, "duration": seconds, "generate_audio": False}
+        return int(submit(limited, simulator, **wish)[0])
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(one, range(50)))
+    assert set(answers) <= {202, 402, 503}
+    assert len(simulator.jobs()) == answers.count(202)
+    assert sum(job["charged_usd"] for job in simulator.jobs()) <= 1 + 1e-9
+    assert counted() <= 1 + 1e-9
+
+
 def test_the_limit_holds_for_workflows_too(limited: Cloud, simulator: Simulator) -> None:
     for seed in range(5):
         submit(limited, simulator, seed=seed)

@@ -198,3 +198,13 @@ def test_a_request_that_no_model_states_is_refused() -> None:
 @pytest.mark.parametrize("odd", [{"frame_images": 7}, {"frame_images": [None]}, {"duration": "4"}, {"resolution": []}])
 def test_what_cannot_be_read_is_left_to_the_checks(odd: dict[str, Any]) -> None:
     assert defaults().complete(odd).items() >= odd.items()
+
+
+@pytest.mark.parametrize(
+    ("picture", "usd"),
+    [((1920, 1080), "0.756"), ((1000, 1000), "0.42525"), ((3440, 1440), "0.99225"), (None, "0.99225")],
+)
+def test_the_price_follows_the_pictures_shape(picture: tuple[int, int] | None, usd: str) -> None:
+    wish = Wish(FIRST, 5, "720p", audio=False, picture=picture)
+    [offer] = offers([RECORDED["bytedance/seedance-2.0"]], wish)
+    assert offer.quote.at_most == Decimal(usd)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from stillmotion.modelgates.models import VideoModel
 from stillmotion.modelgates.price_notes import Quote, quote, usd
 from stillmotion.modelgates.pricing import Ask
+from stillmotion.requests.aspect_ratio import nearest_ratio
 
 SHORTEST_SECONDS = 4
 """Where no duration is asked for, models are compared at their shortest clip of at least this length."""
@@ -26,13 +27,18 @@ class Wish:
     audio: bool | None = None
     references: int = 0
     seed: bool = False
+    picture: tuple[int, int] | None = None
+    """Width and height of the frame image that the clip's shape follows."""
 
-    def ask(self) -> Ask:
-        """What of it decides the price."""
+    def ask(self, model: VideoModel) -> Ask:
+        """What of it decides the price on a model."""
+        ratio = self.aspect_ratio
+        if self.picture is not None and self.frames and ratio is None and self.size is None:
+            ratio = nearest_ratio(self.picture, model.supported_aspect_ratios)
         return Ask(
             self.duration,
             self.resolution,
-            self.aspect_ratio,
+            ratio,
             self.size,
             self.audio,
             frames=len(self.frames),
@@ -60,7 +66,7 @@ class Choice:
 
 def offers(models: Sequence[VideoModel], wish: Wish, *, by_price: bool = False) -> list[Offer]:
     """The models that do not state that they cannot do it, each with its price; unknown prices last."""
-    priced = [Offer(model, quote(model, wish.ask())) for model in models if can_do(model, wish)]
+    priced = [Offer(model, quote(model, wish.ask(model))) for model in models if can_do(model, wish)]
     if by_price:
         priced.sort(key=lambda offer: (offer.quote.at_most is None, offer.quote.at_most or Decimal(0), offer.model.id))
     return priced
@@ -93,7 +99,7 @@ def _candidates(models: Sequence[VideoModel], wish: Wish) -> Iterator[Choice]:
         seconds = wish.duration or _shortest(model.supported_durations or ())
         if seconds is None or not _states(model, wish) or not can_do(model, wish):
             continue
-        found = quote(model, replace(wish.ask(), duration=seconds))
+        found = quote(model, replace(wish.ask(model), duration=seconds))
         if found.certain:
             yield Choice(model.id, seconds, found, "")
 

@@ -46,9 +46,8 @@ def shape_request(request: VideoRequest, offered: Sequence[str] | None, pictures
     if asked is not None:
         warnings = _losses(frames, asked, "Crop it yourself, or ask for another shape.")
         return Shaped(request, {}, list(warnings))
-    ratios = [ratio for ratio in offered or () if _RATIO.fullmatch(ratio)]
     leading = next((frame for kind, frame in frames if kind == "first_frame"), frames[0][1])
-    if not ratios:
+    if not any(_RATIO.fullmatch(ratio) for ratio in offered or ()):
         return Shaped(request, {}, [])
     if leading.header is None:
         unread = (
@@ -56,11 +55,18 @@ def shape_request(request: VideoRequest, offered: Sequence[str] | None, pictures
             "shape. Name an aspect_ratio to be sure."
         )
         return Shaped(request, {}, [unread])
-    size = leading.header.size
-    ratio = min(ratios, key=lambda each: share_lost(size, each))  # of equally near ones the model's first
+    ratio = nearest_ratio(leading.header.size, offered)
+    assert ratio is not None  # one of the offered ones
     advice = f"Of what {request.model} offers, this is the nearest shape. Crop the picture yourself to choose the part."
     chosen = request.model_copy(update={"aspect_ratio": ratio})
     return Shaped(chosen, {"aspect_ratio": ratio}, list(_losses(frames, ratio, advice)))
+
+
+def nearest_ratio(size: tuple[int, int], offered: Sequence[str] | None) -> str | None:
+    """The offered ratio that loses least of a picture, ``None`` where none is offered."""
+    ratios = [ratio for ratio in offered or () if _RATIO.fullmatch(ratio)]
+    # Of equally near ones the model's first.
+    return min(ratios, key=lambda each: share_lost(size, each), default=None)
 
 
 def share_lost(size: tuple[int, int], asked: str) -> float:
