@@ -14,6 +14,8 @@ from stillmotion_cli.stack import Stack
 STACK_NAME = "stillmotion-local"
 DEPLOY_TIMEOUT = 180
 POLL_INTERVAL_SECONDS = 1
+OPERATOR = "arn:aws:iam::000000000000:root"
+"""Who calls the API of a local stack: the credentials `test` are the account's root."""
 SIMULATED_PSNR = 30
 """A real model may take its liberties with a picture; the simulator may not."""
 
@@ -44,6 +46,7 @@ def parameters(endpoint_url: str, simulator_url: str | None) -> dict[str, str]:
         "Architecture": architecture(),
         "AwsEndpointUrl": endpoint_url,
         "TrustedOrigins": ",".join(trusted),
+        "OperatorRoleArns": OPERATOR,
     }
     if simulator_url:
         simulated = {"ModelGatesBaseUrl": simulator_url, "InspectionMinPsnr": str(SIMULATED_PSNR)}

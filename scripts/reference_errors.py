@@ -33,6 +33,7 @@ ADVICE = {
     "JobNotFound": "check the id; a job of another caller is not found either",
     "JobStateConflict": "look at the job's status first",
     "NotAVideo": "resume the job; if it stays, report it to ModelGates",
+    "OperatorsOnly": "ask a role or user that the parameter `OperatorRoleArns` names, or add yours to it",
     "PollingTimedOut": "resume the job: nothing is paid anew",
     "PriceUnknown": "ask for what has a price, or take the limit away",
     "ProviderOutOfCredits": "add credits to the ModelGates account",

@@ -12,7 +12,7 @@ import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from stillmotion_cli.discovery import aws_failure
-from stillmotion_cli.errors import FORBIDDEN, ApiProblem, NoCredentials, Unreachable
+from stillmotion_cli.errors import ApiProblem, NoCredentials, Unreachable
 from stillmotion_cli.stack import Stack
 from stillmotion_cli.transport import new_pool, repeat, retry_after, signed_headers
 
@@ -88,9 +88,13 @@ class ApiClient:
         """POST /videos/{id}/resume."""
         return self._job("POST", _path(job_id) + "/resume", safe=False)
 
-    def settle(self, job_id: str, provider_job_id: str | None) -> Job:
-        """POST /videos/{id}/settle: adopt what ModelGates has under this id, or with none give the job up."""
-        order = {"abandon": True} if provider_job_id is None else {"provider_job_id": provider_job_id}
+    def settle(self, job_id: str, provider_job_id: str | None, charged: bool = True) -> Job:
+        """POST /videos/{id}/settle: adopt what ModelGates has under this id, or with none give the job up.
+
+        A job that is given up stays counted as spent where it may have been `charged`.
+        """
+        given_up = {"abandon": True, "charged": charged}
+        order = given_up if provider_job_id is None else {"provider_job_id": provider_job_id}
         return self._job("POST", _path(job_id) + "/settle", body=order, safe=False)
 
     def models(self, **wish: Any) -> list[Document]:
@@ -237,7 +241,7 @@ def _problem(status: int, document: Document, content: bytes, wait: float | None
     )
     if from_gateway and status in (500, 502):
         problem.code = "UnexpectedAnswer"
-    if status in FORBIDDEN:
+    if problem.forbidden:
         problem.hint = (
             "The credentials need execute-api:Invoke for this API and must not have expired: aws sts "
             "get-caller-identity. A stack older than this command may not have the route: deploy it again."

@@ -20,8 +20,9 @@ from typing import Any
 from stillmotion_cli.wording import OPTIONS, in_the_callers_words
 
 INTERRUPTED = 130
-# API Gateway's own refusals of a signature; Stillmotion itself never answers 403.
+# API Gateway's own refusals of a signature, unless the code is one of these.
 FORBIDDEN = (401, 403)
+REFUSED_BY_THE_STACK = ("OperatorsOnly",)
 # What a repetition may mend among the answers 500 and 502; every other code names something final.
 PASSING = ("InternalError", "UnexpectedAnswer")
 
@@ -117,9 +118,14 @@ class ApiProblem(CommandError):
         """What kind of failure this is for a script."""
         if self.code == "SubmitOutcomeUnknown":
             return GenerationFailed.exit_code
-        if self.status >= 500 or self.status in FORBIDDEN:
+        if self.status >= 500 or self.forbidden:
             return Unreachable.exit_code
         return 3
+
+    @property
+    def forbidden(self) -> bool:
+        """Whether API Gateway did not let the call through."""
+        return self.status in FORBIDDEN and self.code not in REFUSED_BY_THE_STACK
 
     @property
     def may_pass(self) -> bool:

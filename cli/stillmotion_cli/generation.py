@@ -103,7 +103,8 @@ def next_step(job: Job) -> str | None:
     if job["status"] == "submit_unknown":
         return (
             "Look for it in your ModelGates account. If it is there: "
-            f"stillmotion settle {job['id']} --provider-job-id ID. If not: stillmotion settle {job['id']} --abandon"
+            f"stillmotion settle {job['id']} --provider-job-id ID. If not: stillmotion settle {job['id']} --abandon "
+            "--not-charged. Operators of the stack can do this."
         )
     return None
 

@@ -11,7 +11,7 @@ from stillmotion_cli import generation, pictures, uploads
 from stillmotion_cli.app import Call
 from stillmotion_cli.choice import Choice, choose, most
 from stillmotion_cli.client import ApiClient, Document, Job
-from stillmotion_cli.errors import FORBIDDEN, ApiProblem, BadInput, NoCredentials, TooExpensive, Unreachable
+from stillmotion_cli.errors import ApiProblem, BadInput, NoCredentials, TooExpensive, Unreachable
 from stillmotion_cli.progress import Progress
 from stillmotion_cli.terminal import Terminal
 from stillmotion_cli.units import money
@@ -163,7 +163,7 @@ def submit(call: Call, request: dict[str, Any], key: str, said: Sequence[str] = 
             progress.doing("submitting")
             job = call.client.submit(request, key)
     except (ApiProblem, Unreachable) as error:
-        forbidden = isinstance(error, NoCredentials) or (isinstance(error, ApiProblem) and error.status in FORBIDDEN)
+        forbidden = isinstance(error, NoCredentials) or (isinstance(error, ApiProblem) and error.forbidden)
         if error.exit_code == Unreachable.exit_code and not forbidden:
             error.hint = f"It is not known whether the job was accepted. {repeat}"
         raise

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
-from stillmotion.api.resolver import JobId, answer, documented, get_visible_job, new_api
+from stillmotion.api.resolver import JobId, answer, documented, get_visible_job, new_api, require_operator
 from stillmotion.api.views import JobView, SettleOrder
 from stillmotion.jobs.public import http_view
 from stillmotion.settings import ControlSettings, load
@@ -40,14 +40,16 @@ def resume_video(video_id: JobId) -> Response[str]:
     "/videos/<video_id>/settle", responses=documented({200: JobView, 202: JobView}, 404, 409, 413, 415), tags=["videos"]
 )
 def settle_video(video_id: JobId, order: SettleOrder) -> Response[str]:
-    """Settle a job that is submit_unknown: adopt the job that ModelGates accepted (202), or give it up (200)."""
+    """Settle a job that is submit_unknown, as an operator: adopt the job that ModelGates accepted (202), or give it up
+    (200)."""
     settings = load(ControlSettings, os.environ)
     job = get_visible_job(app, wiring.job_store(settings), video_id, settings.operator_arns)
+    require_operator(app, settings.operator_arns)
     control = wiring.control(settings)
     if order.provider_job_id is not None:
         job = control.adopt(job, order.provider_job_id)
         return answer(202, http_view(job), {"Location": f"/videos/{job.id}"})
-    return answer(200, http_view(control.abandon(job)))
+    return answer(200, http_view(control.abandon(job, charged=order.charged is not False)))
 
 
 @entry_point

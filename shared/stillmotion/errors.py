@@ -178,6 +178,11 @@ class SpendLimitReached(Refused):
     title = "The spending limit is reached"
 
 
+class OperatorsOnly(Refused):
+    http_status = 403
+    title = "Only an operator of the stack may do this"
+
+
 class JobNotFound(Refused):
     http_status = 404
     title = "There is no such job"

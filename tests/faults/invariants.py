@@ -17,6 +17,7 @@ from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job
 from tests.faults.table import count
 from tests.faults.world import World
+from tests.support.inprocess import OPERATOR
 from tests.support.recovery import age
 
 SECRETS = ("Bearer", "signature=", "X-Amz-Signature", "X-Amz-Credential")
@@ -104,7 +105,7 @@ def _is_over(job: Job) -> bool:
 
 def _bring_home(world: World, job: Job, provider_job_id: str) -> None:
     if job.status is Status.SUBMIT_UNKNOWN:
-        world.stack.http("POST", f"/videos/{job.id}/settle", {"provider_job_id": provider_job_id})
+        world.stack.http("POST", f"/videos/{job.id}/settle", {"provider_job_id": provider_job_id}, caller=OPERATOR)
     else:
         world.stack.http("POST", f"/videos/{job.id}/resume")
 
@@ -113,7 +114,7 @@ def _what_is_counted_was_charged(world: World) -> None:
     """The day's counter is what ModelGates charged, once an operator has given up what it never accepted."""
     for job in world.jobs():
         if job.status is Status.SUBMIT_UNKNOWN:
-            world.stack.http("POST", f"/videos/{job.id}/settle", {"abandon": True})
+            world.stack.http("POST", f"/videos/{job.id}/settle", {"abandon": True, "charged": False}, caller=OPERATOR)
     charged = sum((Decimal(str(job["charged_usd"])) for job in world.simulator.jobs()), Decimal(0))
     assert world.counted() == charged
 

@@ -328,6 +328,15 @@ def test_only_operators_settle_foreign_jobs(operated: Cloud, simulator: Simulato
     assert operated.job(job_id)["status"] == "submit_unknown"
 
 
+def test_not_even_its_owner_settles_a_job(stack: Cloud, simulator: Simulator) -> None:
+    job_id, provider_job_id = lost(stack, simulator)
+    for order in ({"abandon": True}, {"abandon": True, "charged": False}, {"provider_job_id": provider_job_id}):
+        status, _, problem = stack.http("POST", f"/videos/{job_id}/settle", order)
+        assert (status, problem["code"]) == (403, "OperatorsOnly")
+        assert "OperatorRoleArns" in problem["detail"]
+    assert stack.job(job_id)["status"] == "submit_unknown"
+
+
 def test_an_operator_finds_and_settles_everybodys_lost_jobs(operated: Cloud, simulator: Simulator) -> None:
     adopted, provider_job_id = lost(operated, simulator)
     given_up, _ = lost(operated, simulator)
@@ -363,10 +372,12 @@ def test_an_operator_sees_stops_and_resumes_everybodys_jobs(
     ]
 
 
-def test_a_stack_without_operators_has_none(stack: Cloud, simulator: Simulator) -> None:
-    job_id, _ = lost(stack, simulator)
-    assert ids(stack, "?status=submit_unknown", OPERATOR) == []
-    assert stack.http("GET", f"/videos/{job_id}", caller=OPERATOR)[0] == 404
+def test_a_stack_without_operators_has_none(simulator: Simulator) -> None:
+    with cloud(simulator, OperatorRoleArns="") as stack:
+        job_id, _ = lost(stack, simulator)
+        assert ids(stack, "?status=submit_unknown", OPERATOR) == []
+        assert stack.http("GET", f"/videos/{job_id}", caller=OPERATOR)[0] == 404
+        assert stack.http("POST", f"/videos/{job_id}/settle", {"abandon": True})[0] == 403
 
 
 def test_a_token_of_another_query_or_caller_is_refused(stack: Cloud) -> None:

@@ -14,7 +14,9 @@ from stillmotion.jobs.index import unpublished_partitions
 from stillmotion.jobs.lifecycle import CLAIM, Status
 from stillmotion.jobs.record import timestamp
 from stillmotion.jobs.store import DynamoJobStore
-from tests.support.inprocess import Cloud
+from stillmotion.modelgates.client import ModelGates
+from stillmotion.modelgates.job import ProviderJob
+from tests.support.inprocess import OPERATOR, Cloud
 from tests.support.recovery import age, ended, silent_bus, store
 from tests.support.requests import request
 
@@ -268,7 +270,9 @@ def unknown(stack: Cloud, simulator: Simulator) -> tuple[str, str]:
 
 def test_a_lost_job_is_adopted_and_delivered(stack: Cloud, simulator: Simulator) -> None:
     job_id, provider_job_id = unknown(stack, simulator)
-    status, _, adopted = stack.http("POST", f"/videos/{job_id}/settle", {"provider_job_id": provider_job_id})
+    status, _, adopted = stack.http(
+        "POST", f"/videos/{job_id}/settle", {"provider_job_id": provider_job_id}, caller=OPERATOR
+    )
     assert (status, adopted["status"]) == (202, "in_progress")
     assert finished(stack, job_id)["status"] == "completed"
     assert len(simulator.jobs()) == 1
@@ -276,25 +280,46 @@ def test_a_lost_job_is_adopted_and_delivered(stack: Cloud, simulator: Simulator)
 
 def test_an_id_that_modelgates_does_not_know_is_not_adopted(stack: Cloud, simulator: Simulator) -> None:
     job_id, _ = unknown(stack, simulator)
-    status, _, problem = stack.http("POST", f"/videos/{job_id}/settle", {"provider_job_id": "no-such-job"})
+    status, _, problem = stack.http(
+        "POST", f"/videos/{job_id}/settle", {"provider_job_id": "no-such-job"}, caller=OPERATOR
+    )
+    assert (status, problem["errors"][0]["pointer"]) == (400, "#/provider_job_id")
+    assert stack.job(job_id)["status"] == "submit_unknown"
+
+
+def test_an_answer_without_the_id_is_not_adopted(
+    stack: Cloud, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id, theirs = unknown(stack, simulator)
+    given = f"{theirs}%2F"
+    there = ProviderJob(given, "completed", named_id=theirs)
+    monkeypatch.setattr(ModelGates, "job", lambda self, asked: there)
+    order = {"provider_job_id": given}
+    status, _, problem = stack.http("POST", f"/videos/{job_id}/settle", order, caller=OPERATOR)
     assert (status, problem["errors"][0]["pointer"]) == (400, "#/provider_job_id")
     assert stack.job(job_id)["status"] == "submit_unknown"
 
 
 def test_a_lost_job_is_given_up(stack: Cloud, simulator: Simulator) -> None:
     job_id, _ = unknown(stack, simulator)
-    status, _, job = stack.http("POST", f"/videos/{job_id}/settle", {"abandon": True})
+    status, _, job = stack.http("POST", f"/videos/{job_id}/settle", {"abandon": True}, caller=OPERATOR)
     assert (status, job["status"], job["error"]["code"]) == (200, "failed", "SubmitOutcomeUnknown")
     told = [(event["detail-type"], event["detail"]["status"]) for event in stack.events()]
     assert told == [("Video Generation Failed", "submit_unknown"), ("Video Generation Failed", "failed")]
 
 
-@pytest.mark.parametrize("order", [{}, {"provider_job_id": "a", "abandon": True}, {"abandon": False}, {"id": "a"}])
+@pytest.mark.parametrize(
+    "order",
+    [
+        *({}, {"provider_job_id": "a", "abandon": True}, {"abandon": False}, {"id": "a"}),
+        *({"charged": False}, {"provider_job_id": "a", "charged": False}, {"abandon": True, "charged": "no"}),
+    ],
+)
 def test_an_order_that_says_neither_or_both_is_refused(stack: Cloud, order: dict[str, Any]) -> None:
     assert stack.http("POST", "/videos/vid_0/settle", order)[0] == 400
 
 
 def test_only_a_lost_job_is_settled_by_hand(stack: Cloud, simulator: Simulator) -> None:
     job_id = left_alone(stack, simulator, Status.IN_PROGRESS)
-    status, _, problem = stack.http("POST", f"/videos/{job_id}/settle", {"abandon": True})
+    status, _, problem = stack.http("POST", f"/videos/{job_id}/settle", {"abandon": True}, caller=OPERATOR)
     assert (status, problem["code"]) == (409, "JobStateConflict")

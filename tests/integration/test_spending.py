@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from local.simulator import Simulator
-from tests.support.inprocess import Cloud, cloud
+from tests.support.inprocess import OPERATOR, Cloud, cloud
 from tests.support.requests import request
 
 PRICE = 0.2  # of the request that the tests make: 4 s at 0.05 USD, with sound, which is on by default
@@ -131,9 +131,15 @@ def test_without_a_limit_nothing_is_counted(stack: Cloud, simulator: Simulator) 
     assert counted() == 0
 
 
-def test_what_an_operator_gives_up_is_given_back(limited: Cloud, simulator: Simulator) -> None:
+@pytest.mark.parametrize(("order", "left"), [({}, PRICE), ({"charged": True}, PRICE), ({"charged": False}, 0)])
+def test_what_is_given_up_stays_counted_unless_nothing_was_charged(
+    limited: Cloud, simulator: Simulator, order: dict[str, Any], left: float
+) -> None:
     simulator.fault("submit", times=1, status=500)
     _, _, problem = submit(limited, simulator)
-    assert counted() > 0
-    assert limited.http("POST", f"{problem['instance']}/settle", {"abandon": True})[0] == 200
-    assert counted() == 0
+    assert counted() == pytest.approx(PRICE)
+    given_up = {"abandon": True} | order
+    status, _, job = limited.http("POST", f"{problem['instance']}/settle", given_up, caller=OPERATOR)
+    assert (status, job["status"]) == (200, "failed")
+    assert counted() == pytest.approx(left)
+    assert job["usage"].get("may_have_cost_usd") == (PRICE if left else None)

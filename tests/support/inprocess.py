@@ -49,7 +49,9 @@ ACCOUNT, REGION = "123456789012", "eu-central-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/stillmotion"
 CALLBACK_SECRET = "made-by-secrets-manager"
 CALLER = f"arn:aws:iam::{ACCOUNT}:user/alice"
+OPERATOR = f"arn:aws:iam::{ACCOUNT}:user/olga"
 VALUES = {
+    "OperatorRoleArns": OPERATOR,
     "JobTable": "jobs",
     "SpendTable": "days",
     "EventBus": "events",

@@ -58,29 +58,38 @@ def settle(
     provider_job_id: Annotated[
         str | None, typer.Option(metavar="ID", help="ModelGates has it under this id: adopt it, and continue.")
     ] = None,
-    abandon: Annotated[bool, typer.Option("--abandon", help="ModelGates does not have it: give it up.")] = False,
+    abandon: Annotated[bool, typer.Option("--abandon", help="Give it up; it stays counted as spent.")] = False,
+    not_charged: Annotated[
+        bool, typer.Option("--not-charged", help="With --abandon: ModelGates charged nothing; return the estimate.")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the clip and store it.")] = False,
     timeout: Timeout = options.DEFAULT_WAIT,
     output: Output = None,
     force: Force = False,
 ) -> None:
-    """Resolve a job whose submit outcome is unknown.
+    """Resolve a job whose submit outcome is unknown, as an operator.
 
     Such a job is submit_unknown, and may have been charged. Find it in your ModelGates account first.
 
     \b
     stillmotion list --status submit_unknown
     stillmotion settle vid_01kaf3 --provider-job-id gen-123 --wait -o clip.mp4
-    stillmotion settle vid_01kaf3 --abandon
+    stillmotion settle vid_01kaf3 --abandon --not-charged
     """
     if (provider_job_id is None) != abandon:
         raise BadInput("Give either --provider-job-id ID (ModelGates has the job) or --abandon (it does not).")
+    if not_charged and not abandon:
+        raise BadInput("--not-charged goes with --abandon only.")
     if abandon and (wait or output):
         raise BadInput("--abandon leaves no clip to wait for or to store.")
     if output and not wait:
         raise BadInput(f"-o {output} has no use without --wait.")
     target = downloads.target_of(output, force) if wait else None
-    _go_on(call, job_id, lambda job: call.client.settle(job, provider_job_id), target, force, timeout if wait else None)
+
+    def resolve(job: str) -> Job:
+        return call.client.settle(job, provider_job_id, charged=not not_charged)
+
+    _go_on(call, job_id, resolve, target, force, timeout if wait else None)
 
 
 def _go_on(

@@ -21,7 +21,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
 from stillmotion.api.views import Problem
-from stillmotion.errors import BodyTooLarge, InternalError, StillmotionError
+from stillmotion.errors import BodyTooLarge, InternalError, OperatorsOnly, StillmotionError
 from stillmotion.generation.create import EndedAtOnce
 from stillmotion.jobs.record import Job
 from stillmotion.jobs.store import get_owned_job
@@ -164,6 +164,20 @@ def get_visible_job(app: APIGatewayRestResolver, store: JobStore, job_id: str, o
         method = app.current_event.http_method
         logger.info("operator at another's job", extra={"job_id": job.id, "operator": who, "method": method})
     return job
+
+
+def require_operator(app: APIGatewayRestResolver, operator_arns: Iterable[str]) -> None:
+    """Refuse a call that is an operator's.
+
+    Raises:
+        OperatorsOnly: the caller is none.
+    """
+    who = current_caller(app)
+    if not is_operator(who, operator_arns):
+        raise OperatorsOnly(
+            f"'{who}' is not an operator of this stack. Operators are the IAM roles and users in the parameter "
+            "OperatorRoleArns: ask one of them, or add the ARN there and deploy again. Nothing was changed."
+        )
 
 
 def check_body_size(app: APIGatewayRestResolver) -> None:

@@ -272,17 +272,23 @@ class ModelList(BaseModel):
 
 
 class SettleOrder(BaseModel):
-    """What became of a submit that got no answer: ModelGates' id of the job, or that it is given up."""
+    """What became of a submit that got no answer: ModelGates' id of the job, or that it is given up. One that is given
+    up stays counted in its day's spending unless ``charged`` is ``false``."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     provider_job_id: str | None = Field(default=None, min_length=1, max_length=256)
     abandon: Literal[True] | None = None
+    charged: bool | None = Field(
+        default=None, description="with abandon: whether ModelGates may have charged for it; true where it is not given"
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> SettleOrder:
         if (self.provider_job_id is None) == (self.abandon is None):
             raise ValueError('give either "provider_job_id" or "abandon": true')
+        if self.charged is not None and self.abandon is None:
+            raise ValueError('give "charged" only with "abandon": true')
         return self
 
 

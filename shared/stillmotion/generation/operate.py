@@ -1,4 +1,5 @@
-"""What a caller may do with a job: cancel it, resume it, or resolve one whose submit outcome is unknown."""
+"""What is done with a job from outside: its owner cancels or resumes it, and an operator settles one whose submit
+outcome is unknown."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from stillmotion.generation.record_failure import Failures
 from stillmotion.generation.resume import Resuming
 from stillmotion.jobs.lifecycle import ABANDON, END, Status
 from stillmotion.jobs.markers import ProviderIdTaken
-from stillmotion.jobs.record import Job
+from stillmotion.jobs.record import Job, Usage
 from stillmotion.jobs.spend import give_back
 from stillmotion.modelgates.job import Outcome
 from stillmotion.ports import Executions, JobStore, Provider
@@ -83,7 +84,7 @@ class Control:
 
         Raises:
             JobStateConflict: the job is not ``submit_unknown``.
-            InvalidRequest: ModelGates gives no job for this id.
+            InvalidRequest: ModelGates gives no job for this id, or its answer does not itself contain the id.
             ProviderUnavailable, StorageFailed: not this time.
         """
         _require_unknown(job)
@@ -95,6 +96,13 @@ class Control:
                 f"provider_job_id {detail}: {error.detail} Look the id up in the ModelGates account and send it again.",
                 faults=[Fault("#/provider_job_id", detail, given=provider_job_id)],
             ) from error
+        if found.named_id != provider_job_id:
+            detail = "is not in ModelGates' own answer about it"
+            raise InvalidRequest(
+                f"provider_job_id {detail}: it names '{found.named_id}'. Look the id up in the ModelGates account and "
+                "send it as it stands there.",
+                faults=[Fault("#/provider_job_id", detail, given=provider_job_id)],
+            )
         answer = job.with_answer(found, as_id=provider_job_id)
         claimed = provider_job_id if self._called_back else None
         try:
@@ -106,9 +114,12 @@ class Control:
                 faults=[Fault("#/provider_job_id", detail, given=provider_job_id)],
             ) from taken
 
-    def abandon(self, job: Job) -> Job:
-        """Settle a job whose submit got no answer: ModelGates does not have it. It ends as ``failed``, its estimate is
-        returned to the day's counter, and its event is published again.
+    def abandon(self, job: Job, *, charged: bool) -> Job:
+        """Settle a job whose submit got no answer by giving it up: it ends as ``failed``, and its event is published
+        again.
+
+        Args:
+            charged: whether ModelGates may have charged for it. Then its estimate stays counted on its day.
 
         Raises:
             JobStateConflict: the job is not ``submit_unknown``.
@@ -122,12 +133,13 @@ class Control:
         given_up = self._store.update(
             job.id,
             ABANDON,
-            spend=give_back(job.reserved),
-            reserved=None,
-            returned=job.reserved,
+            spend=None if charged else give_back(job.reserved),
+            reserved=job.reserved if charged else None,
+            returned=None if charged else job.reserved,
+            usage=job.usage if charged else Usage(),
             published_at=None,
         )
-        logger.info("job abandoned", extra={"job_id": job.id})
+        logger.info("job abandoned", extra={"job_id": job.id, "charged": charged})
         return self._failures.publish(given_up)
 
 

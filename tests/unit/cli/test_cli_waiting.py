@@ -128,8 +128,10 @@ def test_a_job_that_got_no_answer_is_adopted_or_given_up(api: FakeApi, run: Run,
     assert (folder / "clip.mp4").exists()
     given_up = run("settle", JOB_ID, "--abandon")
     assert (given_up.code, given_up.out.split()[:4]) == (0, ["id", JOB_ID, "status", "failed"])
+    assert run("settle", JOB_ID, "--abandon", "--not-charged").code == 0
     bodies = [seen.body for seen in api.calls(f"POST /v1/videos/{JOB_ID}/settle")]
-    assert bodies == [{"provider_job_id": "gen-1"}, {"provider_job_id": "gen-1"}, {"abandon": True}]
+    adopted, given_up_as = {"provider_job_id": "gen-1"}, [{"abandon": True, "charged": said} for said in (True, False)]
+    assert bodies == [adopted, adopted, *given_up_as]
 
 
 @pytest.mark.parametrize(
@@ -140,6 +142,7 @@ def test_a_job_that_got_no_answer_is_adopted_or_given_up(api: FakeApi, run: Run,
         ["--abandon", "--wait"],
         ["--abandon", "-o", "clip.mp4"],
         ["--provider-job-id", "gen-1", "-o", "clip.mp4"],
+        ["--provider-job-id", "gen-1", "--not-charged"],
     ],
     ids=" ".join,
 )

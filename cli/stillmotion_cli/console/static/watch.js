@@ -223,7 +223,7 @@ class Watch {
   }
 
   async giveUp() {
-    if (await confirm('Give this job up?', 'It ends as failed and no longer counts in the day’s spending. If ModelGates has it after all, it is charged.', 'Give it up')) {
+    if (await confirm('Give this job up?', 'It ends as failed, and its estimate stays counted in the day’s spending: ModelGates may have charged it.', 'Give it up')) {
       await this.act('POST', '/settle', { abandon: true });
     }
   }
