@@ -35,7 +35,7 @@ def create_batch(order: BatchOrder) -> Response[str]:
     the same version of the same manifest is the same batch, and one that has ended is answered (200).
     """
     settings = load(BatchesSettings, os.environ)
-    asked = Ordered(order_of(order), owner=current_caller(app))
+    asked = Ordered(order_of(order), owner=current_caller(app), source="http")
     arn = settings.batch_state_machine_arn
     opened = wiring.batches(settings).open(asked, lambda name, run: execution_arn(arn, f"{name}-{run}"))
     if opened.owned_by_this_execution:

@@ -40,10 +40,10 @@ def create_video(
     """
     settings = load(SubmitApiSettings, os.environ)
     check_body_size(app)
-    if dry_run:
-        examined = wiring.submission(settings).examine(request)
-        return answer(200, show_dry_run(examined.model, examined.quote, examined.warnings, examined.chosen))
     owner = current_caller(app)
+    if dry_run:
+        examined = wiring.submission(settings).examine(request, Origin({"type": "http"}, owner))
+        return answer(200, show_dry_run(examined.model, examined.quote, examined.warnings, examined.chosen))
     job_id = request_id(owner, idempotency_key)
     origin = Origin({"type": "http"}, owner, wiring.executions(settings.state_machine_arn).arn(job_id))
     seconds_left = app.lambda_context.get_remaining_time_in_millis() / 1000

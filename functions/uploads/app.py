@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
-from stillmotion.api.resolver import answer, documented, new_api
+from stillmotion.api.resolver import answer, current_caller, documented, new_api
 from stillmotion.api.views import UploadOrder, UploadView
 from stillmotion.settings import UploadSettings, load
 
@@ -24,7 +24,7 @@ wiring.prepare(wiring.uploads, UploadSettings)
 def create_upload(order: UploadOrder) -> Response[str]:
     """A presigned POST for one picture or manifest (type and size limited), and the address to use afterwards."""
     settings = load(UploadSettings, os.environ)
-    return answer(201, asdict(wiring.uploads(settings).offer(order.content_type)))
+    return answer(201, asdict(wiring.uploads(settings).offer(order.content_type, current_caller(app))))
 
 
 @entry_point

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from stillmotion.jobs.spend import Spend
     from stillmotion.modelgates.job import Outcome, ProviderJob
     from stillmotion.requests.media import Picture
+    from stillmotion.requests.owned_names import Names
     from stillmotion.requests.video_request import VideoRequest
 
 
@@ -384,11 +385,11 @@ class HttpStatusAnswer(HttpAnswer, Protocol):
 class Media(Protocol):
     """The pictures and other media of a request."""
 
-    def check(self, request: VideoRequest) -> list[Picture]:
-        """The pictures, each of which can be used; raises ``ImageNotUsable`` for media that will not do."""
+    def check(self, request: VideoRequest, names: Names) -> list[Picture]:
+        """The pictures, each of which can be used and may be named; raises ``ImageNotUsable`` for others."""
 
-    def upload_inline_media(self, request: VideoRequest, job_id: str) -> VideoRequest:
-        """The request with every ``data:`` address moved into the input bucket."""
+    def upload_inline_media(self, request: VideoRequest, job_id: str, owner: str | None) -> VideoRequest:
+        """The request with every ``data:`` address moved among its owner's uploads."""
 
     def with_fetchable_urls(self, request: VideoRequest) -> VideoRequest:
         """The request as ModelGates can use it."""

@@ -171,4 +171,11 @@ type HeaderName = Annotated[str, Text(r"[A-Za-z0-9-]{1,100}", "the name of an HT
 type Origins = Annotated[frozenset[str], Items(Text(f"{_ORIGIN}/?", "origins (https://pictures.example.com)"))]
 type Resolution = Annotated[str, Text(r"([1-9][0-9]{0,4}[A-Za-z]{1,3})?", "a resolution (720p, 4K), or nothing")]
 type AspectRatio = Annotated[str, Text(r"([1-9][0-9]{0,3}:[1-9][0-9]{0,3})?", "an aspect ratio (16:9), or nothing")]
+type SharedPrefix = Annotated[
+    str,
+    Text(
+        r"(?!(uploads|videos|failed|drop|batches)/)([A-Za-z0-9_-][A-Za-z0-9._-]*/)+",
+        "a prefix that ends in a slash (shared/) and is none of uploads/, videos/, failed/, drop/ and batches/",
+    ),
+]
 type PollSeconds = Annotated[int, WholeNumber(1, 300)]

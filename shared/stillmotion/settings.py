@@ -29,6 +29,7 @@ from stillmotion.setting_types import (
     Principals,
     Reader,
     Resolution,
+    SharedPrefix,
     Switch,
     Text,
     WholeNumber,
@@ -145,6 +146,7 @@ class SubmitSettings(ProviderSettings):
     """For submitting. ``callback_url`` is where ModelGates calls back, empty where it does not."""
 
     input_bucket: Name
+    shared_image_prefix: SharedPrefix
     image_transport: Annotated[ImageTransport, Member(ImageTransport)]
     daily_spend_limit_usd: Annotated[Decimal | None, Limit(1_000_000)]
     per_job_spend_limit_usd: Annotated[Decimal | None, Limit(10_000)]
@@ -205,6 +207,8 @@ class BatchesSettings(BatchSettings):
     """For batches behind the API; links to results in ``output_bucket`` are good for ``link_seconds``."""
 
     batch_state_machine_arn: Arn
+    input_bucket: Name
+    shared_image_prefix: SharedPrefix
     output_bucket: Name
     link_seconds: Annotated[int, WholeNumber(60, 43_200)]
 
@@ -214,6 +218,8 @@ class PrepareBatchSettings(ProviderSettings):
     """For preparing batches: defaults of rows that name no model, and of orders that do not say."""
 
     batch_table_name: Name
+    input_bucket: Name
+    shared_image_prefix: SharedPrefix
     output_bucket: Name
     default_model: DefaultModel
     batch_max_concurrency: Annotated[int, WholeNumber(1, 1_000)]

@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from stillmotion.modelgates.models import ModelCatalogue
     from stillmotion.outbound.guarded_client import GuardedClient
     from stillmotion.requests.uploads import Uploads
+    from stillmotion.requests.whose_pictures import InputBucket
     from stillmotion.stepfunctions.dropped_jobs import DroppedJobs
     from stillmotion.stepfunctions.executions import StepFunctions, VideoExecutions
     from stillmotion.storage.lines_writer import LinesWriter
@@ -262,13 +263,20 @@ def uploads(settings: UploadSettings) -> Uploads:
 
 
 @cache
+def pictures(settings: SubmitSettings | BatchesSettings | PrepareBatchSettings) -> InputBucket:
+    from stillmotion.requests.whose_pictures import InputBucket
+
+    return InputBucket(settings.input_bucket, settings.shared_image_prefix)
+
+
+@cache
 def submission(settings: SubmitSettings) -> Submission:
     from stillmotion.generation.limits import Limits
     from stillmotion.generation.submit import Submission
     from stillmotion.requests.media import Images
 
     inline = settings.image_transport is ImageTransport.INLINE
-    images = Images(object_store(), settings.input_bucket, guarded(settings.trusted_origins), inline=inline)
+    images = Images(object_store(), pictures(settings), guarded(settings.trusted_origins), inline=inline)
     limits = Limits(settings.daily_spend_limit_usd, settings.per_job_spend_limit_usd)
     store, events = job_store(settings), event_bus(settings)
     answered = called_back(settings)
@@ -323,7 +331,7 @@ def batch_store(table_name: str) -> DynamoBatchStore:
 def batches(settings: BatchesSettings | PrepareBatchSettings) -> Batches:
     from stillmotion.batches.open import Batches
 
-    return Batches(batch_store(settings.batch_table_name), object_store(), step_functions().running)
+    return Batches(batch_store(settings.batch_table_name), object_store(), step_functions().running, pictures(settings))
 
 
 @cache
@@ -333,7 +341,7 @@ def preparing(settings: PrepareBatchSettings) -> Preparing:
     concurrency, tolerated = settings.batch_max_concurrency, settings.batch_tolerated_failure_percentage
     limits = Limits(settings.output_bucket, concurrency, tolerated, settings.default_model)
     store, jobs = batch_store(settings.batch_table_name), job_store(settings)
-    return Preparing(store, jobs, catalogue(settings), object_store(), open_lines, limits)
+    return Preparing(store, jobs, catalogue(settings), object_store(), open_lines, limits, pictures(settings))
 
 
 @cache

@@ -33,7 +33,7 @@ def put(stack: Stack) -> Callable[[str, str], str]:
     """Puts an object into the input bucket; answers its address."""
     s3 = stack.client("s3")
     s3.put_object(Bucket=stack.input_bucket, Key="batches/in/still.jpg", Body=SAMPLE.read_bytes())
-    s3.put_object(Bucket=stack.input_bucket, Key="uploads/still.jpg", Body=SAMPLE.read_bytes())
+    s3.put_object(Bucket=stack.input_bucket, Key="shared/still.jpg", Body=SAMPLE.read_bytes())
 
     def put(key: str, body: str) -> str:
         s3.put_object(Bucket=stack.input_bucket, Key=key, Body=body)
@@ -70,7 +70,7 @@ def test_two_hundred_items_end_as_planned_and_a_rerun_submits_failed_ones(
 ) -> None:
     planned = ITEMS // 10
     prompts = [f"clip {at}" + (f" {FORBIDDEN}" if at % 10 == 7 else "") for at in range(ITEMS)]
-    manifest = put("uploads/two-hundred.jsonl", lines(prompts))
+    manifest = put("shared/two-hundred.jsonl", lines(prompts))
     client = ApiClient(stack)
     order = {"manifest": manifest, "batch_id": "two-hundred", "max_concurrency": AT_A_TIME, "budget_usd": 100}
     paid = len(quick.jobs())
@@ -122,7 +122,7 @@ def test_a_manifest_dropped_into_its_folder_is_a_batch(
 def test_a_batch_is_requested_on_the_bus_and_stopped_when_too_many_fail(
     stack: Stack, quick: SimulatorControl, put: Callable[[str, str], str], cloud: LocalCloud
 ) -> None:
-    address = put("uploads/mostly-bad.jsonl", lines([FORBIDDEN, FORBIDDEN, "good"]))
+    address = put("shared/mostly-bad.jsonl", lines([FORBIDDEN, FORBIDDEN, "good"]))
     detail = {
         "manifest": address,
         "batch_id": "mostly-bad",
@@ -146,7 +146,7 @@ def test_a_batch_over_its_budget_starts_nothing(
 ) -> None:
     paid = len(quick.jobs())
     client = ApiClient(stack)
-    order = {"manifest": put("uploads/dear.jsonl", lines(["one", "two"])), "batch_id": "dear", "budget_usd": 0.01}
+    order = {"manifest": put("shared/dear.jsonl", lines(["one", "two"])), "batch_id": "dear", "budget_usd": 0.01}
     client.start_batch(order)
     shown = finish(client, "dear")
     assert (shown["status"], shown["error"]["code"]) == ("refused", "SpendLimitReached")

@@ -100,7 +100,7 @@ def test_a_drop_that_fails_says_why_in_s3(stack: Stack, caller: Caller) -> None:
 def test_a_request_on_the_bus_becomes_a_video(
     stack: Stack, caller: Caller, simulator: SimulatorControl, tmp_path: Path
 ) -> None:
-    stack.client("s3").put_object(Bucket=stack.input_bucket, Key="uploads/still.jpg", Body=SAMPLE.read_bytes())
+    stack.client("s3").put_object(Bucket=stack.input_bucket, Key="shared/still.jpg", Body=SAMPLE.read_bytes())
     paid = len(simulator.jobs())
     assert json.loads(run("request", stack, tmp_path))["FailedEntryCount"] == 0
     run("request", stack, tmp_path)
@@ -129,7 +129,7 @@ def test_a_manifest_is_a_batch_as_a_drop_and_on_the_bus(
 
 
 def test_a_workflow_gets_the_stored_video_as_its_output(stack: Stack, tmp_path: Path) -> None:
-    stack.client("s3").put_object(Bucket=stack.input_bucket, Key="uploads/still.jpg", Body=SAMPLE.read_bytes())
+    stack.client("s3").put_object(Bucket=stack.input_bucket, Key="shared/still.jpg", Body=SAMPLE.read_bytes())
     ended = execution(stack, json.loads(run("workflow", stack, tmp_path))["executionArn"])
     assert ended["status"] == "SUCCEEDED", ended
     result = json.loads(ended["output"])
@@ -139,8 +139,8 @@ def test_a_workflow_gets_the_stored_video_as_its_output(stack: Stack, tmp_path: 
 @pytest.fixture
 def parent_input(stack: Stack) -> dict[str, Any]:
     """What the parents in the examples take, without what differs between them."""
-    stack.client("s3").put_object(Bucket=stack.input_bucket, Key="uploads/still.jpg", Body=SAMPLE.read_bytes())
-    picture = {"url": f"s3://{stack.input_bucket}/uploads/still.jpg"}
+    stack.client("s3").put_object(Bucket=stack.input_bucket, Key="shared/still.jpg", Body=SAMPLE.read_bytes())
+    picture = {"url": f"s3://{stack.input_bucket}/shared/still.jpg"}
     return {"duration": 4, "frame_images": [{"frame_type": "first_frame", "image_url": picture}]}
 
 

@@ -25,7 +25,7 @@ def test_an_unsigned_request_is_forbidden(stack: Stack, method: str, path: str) 
         ({"duration": 5}, "UnsupportedByModel", "#/duration"),
         ({"colour": "blue"}, "InvalidRequest", "#/colour"),
         (
-            {"first_frame": "s3://{input_bucket}/uploads/missing.jpg"},
+            {"first_frame": "s3://{input_bucket}/shared/missing.jpg"},
             "ImageNotUsable",
             "#/frame_images/0/image_url/url",
         ),

@@ -33,7 +33,7 @@ CALLER = sample("batches-create")["requestContext"]["identity"]["userArn"]
 
 def manifest(house: House) -> None:
     """The manifest lies where the samples say, and a machine for batches that does nothing."""
-    for key in ("uploads/autumn.csv", "batches/in/autumn.csv"):
+    for key in ("shared/autumn.csv", "batches/in/autumn.csv"):
         boto3.client("s3").put_object(Bucket="pictures", Key=key, Body=ROWS)
     definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
     boto3.client("stepfunctions").create_state_machine(name="generate-batch", definition=definition, roleArn=ROLE)
@@ -43,7 +43,7 @@ def prepared(house: House) -> None:
     """The samples' batch is on record, at work."""
     manifest(house)
     given = sample("prepare_batch-order")
-    found = Manifest(bucket="pictures", key="uploads/autumn.csv", etag="e")
+    found = Manifest(bucket="pictures", key="shared/autumn.csv", etag="e")
     order = parse_order(given["input"] | {"tolerated_failure_percentage": 5})
     batch = Batch(id=BATCH, order=order, manifest=found, execution_arn=given["execution_arn"], owner=CALLER)
     store = _store()

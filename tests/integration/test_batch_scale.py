@@ -22,8 +22,8 @@ def put_manifest(count: int) -> str:
     row = {"model": "google/veo-3.1-lite", "duration": 4, "first_frame": "still.png"}
     lines = (json.dumps(row | {"item_id": f"item-{at}", "prompt": "x" * (at % 400 + 1)}) for at in range(count))
     body = "\n".join(lines)
-    boto3.client("s3").put_object(Bucket="pictures", Key=f"uploads/{count}.jsonl", Body=body)
-    return f"s3://pictures/uploads/{count}.jsonl"
+    boto3.client("s3").put_object(Bucket="pictures", Key=f"shared/{count}.jsonl", Body=body)
+    return f"s3://pictures/shared/{count}.jsonl"
 
 
 def prepare(stack: Cloud, count: int) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import boto3
 import pytest
 
 from local.simulator import Simulator
-from tests.support.inprocess import Cloud, cloud
+from stillmotion.requests.owned_names import upload_prefix
+from tests.support.inprocess import CALLER, Cloud, cloud
 from tests.support.requests import png, request
 
 
@@ -109,10 +110,11 @@ def test_every_output_is_stored(stack: Cloud, simulator: Simulator) -> None:
 
 
 def test_a_private_s3_picture_reaches_the_model(stack: Cloud, simulator: Simulator) -> None:
-    boto3.client("s3").put_object(Bucket="pictures", Key="drop here/ä +1.png", Body=png(), ContentType="image/png")
+    key = "shared/drop here/ä +1.png"
+    boto3.client("s3").put_object(Bucket="pictures", Key=key, Body=png(), ContentType="image/png")
     frame = {
         "type": "image_url",
-        "image_url": {"url": "s3://pictures/drop here/ä +1.png"},
+        "image_url": {"url": f"s3://pictures/{key}"},
         "frame_type": "first_frame",
     }
     status, _, job = stack.http("POST", "/videos", request(simulator, frame_images=[frame]))
@@ -129,9 +131,10 @@ def test_a_data_picture_is_moved_into_the_input_bucket(stack: Cloud, simulator: 
     ended = stack.finish(arn)
     assert ended["status"] == "SUCCEEDED", ended
     job = stack.job(json.loads(ended["output"])["id"])
-    address = f"s3://pictures/uploads/{job['id']}/frame_images-0.png"
+    key = f"{upload_prefix(CALLER if source == 'http' else None)}{job['id']}/frame_images-0.png"
+    address = f"s3://pictures/{key}"
     assert job["request"]["frame_images"][0]["image_url"]["url"] == address
-    stored = boto3.client("s3").get_object(Bucket="pictures", Key=f"uploads/{job['id']}/frame_images-0.png")
+    stored = boto3.client("s3").get_object(Bucket="pictures", Key=key)
     assert stored["Body"].read() == png()
 
 

@@ -26,7 +26,7 @@ from tests.support.inprocess import Cloud
 @pytest.fixture
 def house(stack: Cloud, simulator: Simulator) -> House:
     picture = urllib3.request("GET", simulator.image_url("cat.png")).data
-    for key in ("uploads/cat.png", "drop/my cat.png"):
+    for key in ("shared/cat.png", "drop/my cat.png"):
         boto3.client("s3").put_object(Bucket="pictures", Key=key, Body=picture)
     return House(stack, simulator)
 

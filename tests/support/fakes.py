@@ -23,6 +23,7 @@ from stillmotion.modelgates.job import ProviderJob
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel
 from stillmotion.ports import HttpAnswer
 from stillmotion.requests.media import Picture
+from stillmotion.requests.owned_names import Names
 from stillmotion.requests.video_request import VideoRequest
 
 MODEL = "google/veo-3.1-lite"
@@ -251,12 +252,12 @@ class EasyImages:
         self.refuses: Exception | None = None
         self.unsendable: Exception | None = None
 
-    def check(self, request: VideoRequest) -> list[Picture]:
+    def check(self, request: VideoRequest, names: Names) -> list[Picture]:
         if self.refuses is not None:
             raise self.refuses
         return []
 
-    def upload_inline_media(self, request: VideoRequest, job_id: str) -> VideoRequest:
+    def upload_inline_media(self, request: VideoRequest, job_id: str, owner: str | None) -> VideoRequest:
         return request
 
     def with_fetchable_urls(self, request: VideoRequest) -> VideoRequest:

@@ -100,7 +100,7 @@ class BatchCloud:
         boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
         return f"s3://{bucket}/{key}"
 
-    def manifest(self, rows: list[dict[str, Any]], key: str = "uploads/rows.jsonl") -> str:
+    def manifest(self, rows: list[dict[str, Any]], key: str = "shared/rows.jsonl") -> str:
         """Store rows as JSON Lines; their address."""
         return self.put(key, "".join(json.dumps(row) + "\n" for row in rows))
 

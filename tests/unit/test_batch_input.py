@@ -17,7 +17,7 @@ from stillmotion.stepfunctions.batch_input import (
     read_batch_input,
 )
 
-ORDER = {"manifest": "s3://pictures/uploads/rows.csv", "batch_id": "autumn", "tolerated_failure_percentage": 5}
+ORDER = {"manifest": "s3://pictures/shared/rows.csv", "batch_id": "autumn", "tolerated_failure_percentage": 5}
 
 
 def dropped(key: str = "batches/in/rows.csv", **found: Any) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def test_an_order_comes_from_a_workflow_or_from_the_bus() -> None:
     assert (order.batch_id, order.tolerated_failure_percentage, order.defaults) == ("autumn", 5.0, {})
     assert read_batch_input(ORDER) == Ordered(order)
     event = {"detail-type": "Video Batch Requested", "source": "shop", "id": "e-1", "detail": ORDER}
-    assert read_batch_input(event) == Ordered(order, delivery="e-1")
+    assert read_batch_input(event) == Ordered(order, delivery="e-1", source="event")
 
 
 def test_a_dropped_manifest_is_an_order_of_that_version() -> None:

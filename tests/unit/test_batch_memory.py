@@ -19,6 +19,7 @@ from stillmotion.batches.record import Batch, BatchStatus, Manifest
 from stillmotion.errors import InvalidRequest, PriceUnknown, StorageFailed
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel
 from stillmotion.ports import ObjectStore, OpenLines
+from stillmotion.requests.whose_pictures import InputBucket
 from stillmotion.storage.lines_writer import LinesWriter
 from stillmotion.storage.object_store import S3ObjectStore
 from tests.support.fakes import MODEL
@@ -102,7 +103,9 @@ def preparing(bucket: Bucket, shelf: Shelf) -> Preparing:
     models = [VideoModel(id=MODEL, pricing_skus={"per-video-second": "0.03"})]
     limits = Limits("clips", 20, 100)
     objects, lines = ports(bucket)
-    return Preparing(shelf, Nobody(), ModelCatalogue(lambda: models), objects, lines, limits)
+    return Preparing(
+        shelf, Nobody(), ModelCatalogue(lambda: models), objects, lines, limits, InputBucket("pictures", "shared/")
+    )
 
 
 def peak(work: Callable[[], object]) -> int:

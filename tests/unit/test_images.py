@@ -23,12 +23,15 @@ from stillmotion.outbound.address_guard import origin
 from stillmotion.outbound.guarded_client import GuardedClient
 from stillmotion.requests import media, probe
 from stillmotion.requests.media import Images, transparency_warnings
+from stillmotion.requests.owned_names import Names
 from stillmotion.requests.video_request import VideoRequest, parse_request
+from stillmotion.requests.whose_pictures import InputBucket
 from stillmotion.storage.object_store import S3ObjectStore
 from tests.support.pictures import CUT_OFF, MP4, NO_PICTURES, PICTURES, picture
 from tests.support.wire import Ranges, Script, Wire, answer, hang_up, reset, silence
 
 PNG = picture("PNG")
+BUCKET, EVERYTHING = InputBucket("pictures", "shared/"), Names(("",))
 FIRST = "#/frame_images/0/image_url/url"
 
 
@@ -45,7 +48,7 @@ def s3() -> Iterator[Any]:
 def prepared(s3: Any, *trusted: Wire, **options: Any) -> Images:
     timeout = urllib3.Timeout(connect=0.5, read=0.3)
     guarded = GuardedClient([origin(wire.url) for wire in trusted], timeout)
-    return Images(S3ObjectStore(s3), "pictures", guarded, **options)
+    return Images(S3ObjectStore(s3), BUCKET, guarded, **options)
 
 
 def request(*urls: str, **fields: Any) -> VideoRequest:
@@ -60,7 +63,7 @@ def request(*urls: str, **fields: Any) -> VideoRequest:
 def refused(images: Images, *urls: str) -> str:
     """Why the first of these images will not do."""
     with pytest.raises(ImageNotUsable) as error:
-        images.check(request(*urls))
+        images.check(request(*urls), EVERYTHING)
     assert error.value.faults[0].pointer == FIRST
     assert "nothing was submitted" in str(error.value)
     return error.value.faults[0].detail
@@ -76,9 +79,9 @@ def data_url(body: bytes, content_type: str = "image/png") -> str:
 
 
 def test_a_request_without_images_is_checked_without_calls() -> None:
-    prepared(None).check(request())
+    prepared(None).check(request(), EVERYTHING)
     assert (
-        prepared(None).upload_inline_media(request(), "vid_1")
+        prepared(None).upload_inline_media(request(), "vid_1", None)
         == prepared(None).with_fetchable_urls(request())
         == request()
     )
@@ -95,7 +98,7 @@ def test_a_request_without_images_is_checked_without_calls() -> None:
 )
 def test_a_usable_image_is_checked_by_its_first_bytes(script: bytes) -> None:
     with Wire([script]) as wire:
-        prepared(None, wire).check(request(f"{wire.url}/a.png?X-Amz-Signature=SECRET"))
+        prepared(None, wire).check(request(f"{wire.url}/a.png?X-Amz-Signature=SECRET"), EVERYTHING)
     [seen] = wire.seen
     assert seen.line.startswith("GET /a.png?X-Amz-Signature=SECRET ")
     assert seen.headers["range"] == "bytes=0-262143"
@@ -132,7 +135,7 @@ UNUSABLE: dict[str, tuple[Script, str]] = {
 @pytest.mark.parametrize(("script", "why"), UNUSABLE.values(), ids=UNUSABLE.keys())
 def test_an_unusable_image_is_refused_with_reason_and_redacted_address(script: Script, why: str) -> None:
     with Wire([script]) as wire, pytest.raises(ImageNotUsable) as error:
-        prepared(None, wire).check(request(f"{wire.url}/a.png?X-Amz-Signature=SECRET"))
+        prepared(None, wire).check(request(f"{wire.url}/a.png?X-Amz-Signature=SECRET"), EVERYTHING)
     [fault] = error.value.faults
     assert why in fault.detail
     assert fault.given == f"{wire.url}/a.png?…"
@@ -150,7 +153,7 @@ def test_an_inner_address_is_not_even_tried() -> None:
 
 def test_every_bad_image_is_reported_at_once() -> None:
     with Wire([answer(404)]) as wire, pytest.raises(ImageNotUsable) as error:
-        prepared(None, wire).check(request(f"{wire.url}/a.png", "http://10.0.0.1/b.png"))
+        prepared(None, wire).check(request(f"{wire.url}/a.png", "http://10.0.0.1/b.png"), EVERYTHING)
     assert [fault.pointer for fault in error.value.faults] == [FIRST, "#/frame_images/1/image_url/url"]
 
 
@@ -167,7 +170,7 @@ def test_images_that_trickle_in_share_one_deadline(monkeypatch: pytest.MonkeyPat
     with Wire([trickle]) as wire:
         more = [{"type": "image_url", "image_url": {"url": wire.url}}] * 8
         with pytest.raises(ImageNotUsable) as error:
-            prepared(None, wire).check(request(wire.url, wire.url, input_references=more))
+            prepared(None, wire).check(request(wire.url, wire.url, input_references=more), EVERYTHING)
         took = time.monotonic() - started
         enough.set()
     assert ["did not answer within" in fault.detail for fault in error.value.faults] == [True] * 10
@@ -182,7 +185,7 @@ def test_an_object_is_known_by_its_bytes_whatever_it_was_stored_as(s3: Any) -> N
         (picture("AVIF"), "IMAGE/X-New", "image/avif"),
     ):
         url = put(s3, "a", head, stored)
-        prepared(s3).check(request(url))
+        prepared(s3).check(request(url), EVERYTHING)
         link = prepared(s3).with_fetchable_urls(request(url)).frame_images[0].image_url.url
         assert parse_qs(urlsplit(link).query)["response-content-type"] == [known]
 
@@ -250,9 +253,9 @@ def test_s3_being_away_is_not_the_fault_of_the_caller(s3: Any, calls: int, inlin
     with pytest.raises(StorageFailed, match="Try again"):
         prepared(s3, inline=inline).with_fetchable_urls(given)
     with pytest.raises(StorageFailed, match="Try again"):
-        prepared(s3, inline=inline).check(given)
+        prepared(s3, inline=inline).check(given, EVERYTHING)
     with pytest.raises(StorageFailed, match="did not store"):
-        prepared(s3).upload_inline_media(request(data_url(PNG)), "vid_1")
+        prepared(s3).upload_inline_media(request(data_url(PNG)), "vid_1", None)
 
 
 def test_image_data_is_moved_into_the_bucket_and_leaves_the_request(s3: Any) -> None:
@@ -260,15 +263,15 @@ def test_image_data_is_moved_into_the_bucket_and_leaves_the_request(s3: Any) -> 
         data_url(PNG, "image/jpeg"),
         input_references=[{"type": "audio_url", "audio_url": {"url": data_url(b"ID3...", "audio/mpeg")}}],
     )
-    prepared(s3).check(given)
-    settled = prepared(s3).upload_inline_media(given, "vid_1")
+    prepared(s3).check(given, EVERYTHING)
+    settled = prepared(s3).upload_inline_media(given, "vid_1", None)
     assert [url for _, url in settled.media()] == [
-        "s3://pictures/uploads/vid_1/frame_images-0.png",
-        "s3://pictures/uploads/vid_1/input_references-0.mp3",
+        "s3://pictures/uploads/stack/vid_1/frame_images-0.png",
+        "s3://pictures/uploads/stack/vid_1/input_references-0.mp3",
     ]
-    stored = s3.get_object(Bucket="pictures", Key="uploads/vid_1/frame_images-0.png")
+    stored = s3.get_object(Bucket="pictures", Key="uploads/stack/vid_1/frame_images-0.png")
     assert (stored["ContentType"], stored["Body"].read()) == ("image/png", PNG)
-    assert prepared(s3).upload_inline_media(settled, "vid_1") == settled
+    assert prepared(s3).upload_inline_media(settled, "vid_1", None) == settled
 
 
 @pytest.mark.parametrize(
@@ -300,7 +303,7 @@ class TestEveryWayIn:
         with Wire([answer(200, body, Content_Type="image/x-anything")]) as wire:
             images = prepared(s3, wire)
             for url in (put(s3, "a", body, "text/html"), data_url(body, "application/pdf"), f"{wire.url}/a"):
-                assert [found.content_type for found in images.check(request(url))] == [kind]
+                assert [found.content_type for found in images.check(request(url), EVERYTHING)] == [kind]
 
     @pytest.mark.parametrize("body", CUT_OFF.values(), ids=CUT_OFF.keys())
     def test_a_picture_that_is_cut_off_is_refused(self, s3: Any, body: bytes) -> None:
@@ -316,7 +319,7 @@ class TestEveryWayIn:
         with Wire([Ranges(body)]) as wire:
             images = prepared(s3, wire)
             for url in (put(s3, "a", body), f"{wire.url}/a"):
-                [found] = images.check(request(url))
+                [found] = images.check(request(url), EVERYTHING)
                 assert found.header is not None
                 assert found.header.size == (1800, 1200)
         assert [seen.headers["range"] for seen in wire.seen] == [
@@ -328,7 +331,7 @@ class TestEveryWayIn:
         body = picture("PNG", (900, 600))
         script = answer(206, body[:262144], Content_Type="image/png", Content_Range=f"bytes 0-262143/{len(body)}")
         with Wire([script]) as wire:
-            assert len(prepared(s3, wire).check(request(f"{wire.url}/a"))) == 1
+            assert len(prepared(s3, wire).check(request(f"{wire.url}/a"), EVERYTHING)) == 1
 
 
 @pytest.mark.parametrize(
@@ -352,14 +355,14 @@ def test_sound_and_video_go_by_label_unless_their_bytes_contradict(
     for url in (put(s3, "a", body, label), data_url(body, label)):
         given = request(input_references=[{"type": f"{kind}_url", f"{kind}_url": {"url": url}}])
         if why is None:
-            assert prepared(s3).check(given) == []
+            assert prepared(s3).check(given, EVERYTHING) == []
             continue
         with pytest.raises(ImageNotUsable) as error:
-            prepared(s3).check(given)
+            prepared(s3).check(given, EVERYTHING)
         assert why in error.value.faults[0].detail
 
 
 def test_transparency_is_told() -> None:
     given = request(data_url(picture("PNG", mode="RGBA")), data_url(PNG))
-    [warning] = transparency_warnings(prepared(None).check(given))
+    [warning] = transparency_warnings(prepared(None).check(given, EVERYTHING))
     assert warning.startswith(f"{FIRST.removeprefix('#')} has transparency.")

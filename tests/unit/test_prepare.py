@@ -16,6 +16,7 @@ from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job, JobError
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel
 from stillmotion.ports import BatchStore, JobReader, ObjectStore, OpenLines
+from stillmotion.requests.whose_pictures import InputBucket
 from tests.support.fakes import a_job
 
 
@@ -56,6 +57,7 @@ class House:
             cast(ObjectStore, self),
             cast(OpenLines, self.lines),
             Limits("clips", 20, 100),
+            InputBucket("p", "shared/"),
         )
         found = Manifest(bucket="p", key=name, etag="e")
         asked = Order(manifest=f"s3://p/{name}", **order)

@@ -33,6 +33,7 @@ from stillmotion.jobs.record import Job, ProviderState
 from stillmotion.modelgates.job import ProviderJob
 from stillmotion.outbound.guarded_client import GuardedClient
 from stillmotion.requests.media import Images
+from stillmotion.requests.whose_pictures import InputBucket
 from stillmotion.storage.object_store import S3ObjectStore
 from tests.support.fakes import Bench, Died, MemoryCallbacks, MemoryJobStore, a_request
 from tests.support.pictures import picture
@@ -313,7 +314,7 @@ def test_an_inline_picture_is_uploaded_and_appears_nowhere_else() -> None:
     with mock_aws():
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket="pictures")
-        images = Images(S3ObjectStore(s3), "pictures", GuardedClient())
+        images = Images(S3ObjectStore(s3), InputBucket("pictures", "shared/"), GuardedClient())
         door = Submission(bench.store, bench.provider, bench.catalogue, images, bench.events)
         job = door.submit(door.accept(good, "vid_1", origin).job)
         assert door.accept(good, "vid_1", origin).replayed

@@ -8,18 +8,27 @@ from dataclasses import dataclass
 from stillmotion.batches.record import Batch, BatchStatus, Manifest, Order
 from stillmotion.errors import InvalidRequest, JobStateConflict, StorageFailed
 from stillmotion.ports import BatchStore, ObjectStore
+from stillmotion.requests.owned_names import Names, names_of
+from stillmotion.requests.whose_pictures import InputBucket
 
 _ENDED = (BatchStatus.COMPLETED, BatchStatus.STOPPED, BatchStatus.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """An order as it came in. ``manifest`` is known where the event names its version."""
+    """An order as it came in. ``manifest`` is known where the event names its version; ``source`` is ``http``,
+    ``event``, ``drop`` or ``workflow``."""
 
     order: Order
     manifest: Manifest | None = None
     owner: str | None = None
     delivery: str | None = None
+    source: str = "workflow"
+
+    @property
+    def names(self) -> Names:
+        """What the order may name as its manifest."""
+        return names_of({"type": self.source}, self.owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +46,13 @@ class Batches:
         running: whether an execution, by its ARN, is still at work.
     """
 
-    def __init__(self, store: BatchStore, objects: ObjectStore, running: Callable[[str], bool]) -> None:
+    def __init__(
+        self, store: BatchStore, objects: ObjectStore, running: Callable[[str], bool], pictures: InputBucket
+    ) -> None:
         self._store = store
         self._objects = objects
         self._running = running
+        self._pictures = pictures
 
     def open(self, asked: Ordered, arn: Callable[[str, int], str], own: str | None = None) -> Opened:
         """The batch that an order means, claimed for an execution where there is something to run.
@@ -54,7 +66,7 @@ class Batches:
             JobStateConflict: the batch belongs to another caller.
             StorageFailed: may be tried again.
         """
-        manifest = asked.manifest or self.pin(asked.order.manifest)
+        manifest = asked.manifest or self.pin(asked.order.manifest, asked.names)
         batch_id = asked.order.batch_id or manifest.batch_id
         earlier = self._store.find(batch_id)
         if earlier is not None:
@@ -71,6 +83,7 @@ class Batches:
             execution_arn=arn(batch_id, run),
             owner=asked.owner,
             delivery=asked.delivery,
+            source=asked.source,
         )
         if self._store.claim(batch):
             return Opened(batch, owned_by_this_execution=True)
@@ -89,14 +102,16 @@ class Batches:
             return False
         return asked.order.batch_id is not None or earlier.status not in (BatchStatus.COMPLETED, BatchStatus.STOPPED)
 
-    def pin(self, address: str) -> Manifest:
+    def pin(self, address: str, names: Names) -> Manifest:
         """The version of a manifest that is there now.
 
         Raises:
-            InvalidRequest: there is none, or it may not be read.
+            InvalidRequest: there is none, or it may not be named or read.
             StorageFailed: S3 did not answer.
         """
         bucket, _, key = address.removeprefix("s3://").partition("/")
+        if not self._pictures.may_name(bucket, key, names):
+            raise _no_manifest(address, "404")
         try:
             found = self._objects.head(bucket, key)
         except StorageFailed as error:
@@ -110,6 +125,6 @@ class Batches:
 
 def _no_manifest(address: str, code: str) -> InvalidRequest:
     return InvalidRequest(
-        f"There is no manifest at '{address}' that the stack may read ({code}). Put it into the input bucket, or name "
-        "its bucket in the parameter ImageObjectArns; nothing was started."
+        f"There is no manifest at '{address}' that the stack may read ({code}). Upload it (POST /uploads), put it "
+        "under the stack's shared prefix, or name its bucket in the parameter ImageObjectArns; nothing was started."
     )

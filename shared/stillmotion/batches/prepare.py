@@ -23,6 +23,8 @@ from stillmotion.modelgates.models import ModelCatalogue
 from stillmotion.modelgates.price_notes import quote
 from stillmotion.modelgates.pricing import Ask
 from stillmotion.ports import BatchStore, JobReader, LineSink, ObjectStore, OpenLines
+from stillmotion.requests.video_request import VideoRequest
+from stillmotion.requests.whose_pictures import InputBucket
 
 MAX_ITEMS = 100_000
 ROWS_AT_A_TIME = 100
@@ -81,6 +83,7 @@ class Preparing:
         objects: ObjectStore,
         open_lines: OpenLines,
         limits: Limits,
+        pictures: InputBucket,
     ) -> None:
         self._store = store
         self._jobs = jobs
@@ -88,6 +91,7 @@ class Preparing:
         self._objects = objects
         self._open_lines = open_lines
         self._limits = limits
+        self._pictures = pictures
 
     @property
     def bucket(self) -> str:
@@ -104,7 +108,12 @@ class Preparing:
             ProviderError, StorageFailed: may be tried again.
         """
         tally = _Tally()
-        rows = Rows(self._catalogue, batch.manifest.folder, batch.order.defaults, self._limits.default_model)
+
+        def admit(request: VideoRequest) -> None:
+            self._pictures.require_all(request, batch.names)
+
+        folder, defaults, model = batch.manifest.folder, batch.order.defaults, self._limits.default_model
+        rows = Rows(self._catalogue, folder, defaults, model, admit)
         read = (rows.read(row) for row in read_rows(self._chunks(batch.manifest), batch.manifest.key))
         with self._open_lines(self._limits.output_bucket, batch.items_key) as items:
             for group in batched(read, ROWS_AT_A_TIME, strict=False):

@@ -12,6 +12,7 @@ from typing import Any
 
 from stillmotion.jobs.fields import Document
 from stillmotion.jobs.record import ID_PREFIX, derived_job_id, now
+from stillmotion.requests.owned_names import Names, names_of
 
 DERIVED_PREFIX = "bat_"
 INPUT_PREFIX = "batches/in/"
@@ -99,12 +100,19 @@ class Batch(Document):
     execution_arn: str
     owner: str | None = None
     delivery: str | None = None
+    source: str = "workflow"
     items: int | None = None
     prepared: dict[str, int] = field(default_factory=dict)
     estimated_cost_usd: float | None = None
     summary: BatchSummary | None = None
     error: dict[str, Any] | None = None
     started_at: str = field(default_factory=now)
+
+    @property
+    def names(self) -> Names:
+        """What its rows may name in the input bucket. Records without a source but with an owner came over HTTP."""
+        source = "http" if self.owner is not None else self.source
+        return names_of({"type": source, "key": self.manifest.key}, self.owner)
 
     @property
     def items_key(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,13 +66,20 @@ class Rows:
         folder: what relative addresses are relative to.
         defaults: fields of rows that do not say them themselves.
         default_model: the model of rows for which neither names one; empty to choose the cheapest.
+        admit: refuses a request that names what the batch may not.
     """
 
     def __init__(
-        self, catalogue: ModelCatalogue, folder: str, defaults: Mapping[str, Any], default_model: str = ""
+        self,
+        catalogue: ModelCatalogue,
+        folder: str,
+        defaults: Mapping[str, Any],
+        default_model: str = "",
+        admit: Callable[[VideoRequest], None] = lambda _: None,
     ) -> None:
         self._catalogue = catalogue
         self._folder = folder
+        self._admit = admit
         self._defaults = flattened(defaults)
         self._fill = Defaults(catalogue, default_model)
 
@@ -94,6 +101,7 @@ class Rows:
             asked = whole_addresses(merged(self._defaults, data), self._folder)
             whole = self._fill.complete(asked)
             request = parse_request(whole)
+            self._admit(request)
             model = self._catalogue.find(request.model)
             check(request, model)
         except Refused as error:

@@ -47,6 +47,7 @@ from stillmotion.modelgates.price_notes import Quote
 from stillmotion.ports import CallbackUrls, EventSink, JobStore, Media, Provider
 from stillmotion.requests.aspect_ratio import shape_request
 from stillmotion.requests.media import transparency_warnings
+from stillmotion.requests.owned_names import names_of
 from stillmotion.requests.video_request import VideoRequest, parse_request
 from stillmotion.storage.event_bus import SUBMITTED
 from stillmotion.telemetry import count, logger
@@ -118,7 +119,7 @@ class Submission:
         self._limits = limits
         self._called_back = called_back
 
-    def examine(self, request: VideoRequest) -> Examined:
+    def examine(self, request: VideoRequest, origin: Origin) -> Examined:
         """Check a request against everything that can be known for free.
 
         Raises:
@@ -128,7 +129,7 @@ class Submission:
         """
         model = self._catalogue.find(request.model)
         check(request, model)
-        pictures = self._images.check(request)
+        pictures = self._images.check(request, names_of(origin.source, origin.owner))
         shaped = shape_request(request, model.supported_aspect_ratios, pictures)
         found = self._limits.check(shaped.request, model)
         warnings = [*shaped.warnings, *transparency_warnings(pictures)]
@@ -148,8 +149,8 @@ class Submission:
         earlier = self._store.find(job_id)
         if earlier is not None:
             return _replay(earlier, fingerprint)
-        examined = self.examine(request)
-        recorded = self._images.upload_inline_media(examined.request, job_id)
+        examined = self.examine(request, origin)
+        recorded = self._images.upload_inline_media(examined.request, job_id, origin.owner)
         moment = now()
         job = Job(
             id=job_id,

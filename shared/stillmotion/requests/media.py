@@ -15,11 +15,12 @@ from time import monotonic
 
 from stillmotion.errors import Fault, ImageNotUsable, shown_pointer
 from stillmotion.outbound.guarded_client import GuardedClient
-from stillmotion.outbound.redaction import redact_url
 from stillmotion.ports import ObjectStore
+from stillmotion.requests.owned_names import Names, upload_prefix
 from stillmotion.requests.picture_header import PictureHeader, read_header
-from stillmotion.requests.probe import PROBE_SECONDS, Found, MediaAddress, Probe, Unusable
+from stillmotion.requests.probe import PROBE_SECONDS, Found, MediaAddress, Probe, Unusable, unusable
 from stillmotion.requests.video_request import VideoRequest
+from stillmotion.requests.whose_pictures import InputBucket
 
 _EXTENSIONS = {"image/jpeg": "jpg", "image/svg+xml": "svg", "audio/mpeg": "mp3", "video/quicktime": "mov"}
 
@@ -38,7 +39,7 @@ class Images:
 
     Args:
         objects: the input bucket and the other buckets that the role may read.
-        input_bucket: where ``data:`` images are put, under ``uploads/{job id}/``.
+        bucket: where ``data:`` images are put, under ``uploads/{owner}/{job id}/``.
         guarded: fetches the callers' https addresses.
         inline: send ModelGates the images themselves instead of presigned links, where it cannot reach the bucket.
         link_seconds: how long a presigned link is good for.
@@ -47,19 +48,19 @@ class Images:
     def __init__(
         self,
         objects: ObjectStore,
-        input_bucket: str,
+        bucket: InputBucket,
         guarded: GuardedClient,
         inline: bool = False,
         link_seconds: int = 3600,
     ) -> None:
         self._objects = objects
-        self._input_bucket = input_bucket
+        self._bucket = bucket
         self._probe = Probe(objects, guarded)
         self._inline_media = inline
         self._link_seconds = link_seconds
 
-    def check(self, request: VideoRequest) -> list[Picture]:
-        """The pictures of a request, each of which can be used. Nothing is kept.
+    def check(self, request: VideoRequest, names: Names) -> list[Picture]:
+        """The pictures of a request, each of which can be used, and may be named there. Nothing is kept.
 
         Raises:
             ImageNotUsable: with every address that will not do, and why.
@@ -70,33 +71,28 @@ class Images:
             return []
         pool = ThreadPoolExecutor(max_workers=len(media))
         try:
-            probes = [pool.submit(self._look, one) for one in media]
+            probes = [pool.submit(self._look, one, names) for one in media]
             deadline = monotonic() + PROBE_SECONDS  # one for all of them: they run at the same time
             seen = [_in_time(one, probe, deadline) for one, probe in zip(media, probes, strict=True)]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
         faults = [one for one in seen if isinstance(one, Fault)]
         if faults:
-            listed = "; ".join(f"{fault.place} {fault.detail}" for fault in faults)
-            raise ImageNotUsable(
-                f"{listed}. Give an https:// address that answers 200 with an image directly, an s3:// object that "
-                "this stack may read, or a data: address; nothing was submitted.",
-                faults=faults,
-            )
+            raise ImageNotUsable(unusable(faults), faults=faults)
         looked = zip(media, seen, strict=True)
         found = [(one, what) for one, what in looked if one.kind == "image" and isinstance(what, Found)]
         return [Picture(one.pointer, what.content_type, read_header(what.head)) for one, what in found]
 
-    def upload_inline_media(self, request: VideoRequest, job_id: str) -> VideoRequest:
-        """The request with every ``data:`` address moved into the input bucket; checked before with :meth:`check`."""
+    def upload_inline_media(self, request: VideoRequest, job_id: str, owner: str | None) -> VideoRequest:
+        """The request with every ``data:`` address moved to its owner's uploads; checked before by :meth:`check`."""
         moved = {}
         for one in _media(request):
             if one.scheme == "data":
                 found, data = self._probe.decode(one)
                 field, index = one.pointer.removeprefix("#/").split("/")[:2]
-                key = f"uploads/{job_id}/{field}-{index}.{extension_of(found.content_type)}"
-                self._objects.put(self._input_bucket, key, data, found.content_type)
-                moved[one.pointer] = f"s3://{self._input_bucket}/{key}"
+                key = f"{upload_prefix(owner)}{job_id}/{field}-{index}.{extension_of(found.content_type)}"
+                self._objects.put(self._bucket.name, key, data, found.content_type)
+                moved[one.pointer] = f"s3://{self._bucket.name}/{key}"
         return request.with_media(moved) if moved else request
 
     def with_fetchable_urls(self, request: VideoRequest) -> VideoRequest:
@@ -107,11 +103,12 @@ class Images:
                 links[one.pointer] = self._fetchable(one)
         return request.with_media(links) if links else request
 
-    def _look(self, one: MediaAddress) -> Found | Fault:
+    def _look(self, one: MediaAddress, names: Names) -> Found | Fault:
         try:
+            self._bucket.require(one, names)
             return self._probe.look(one)
         except Unusable as error:
-            return Fault(one.pointer, str(error), given=redact_url(one.url))
+            return one.fault(error)
 
     def _fetchable(self, one: MediaAddress) -> str:
         """A link, or the object itself; either says what the object really is, whatever it was stored as."""
@@ -154,4 +151,4 @@ def _in_time(one: MediaAddress, probe: Future[Found | Fault], deadline: float) -
         return probe.result(timeout=max(deadline - monotonic(), 0.0))
     except DeadlineExceeded:
         detail = f"did not answer within {PROBE_SECONDS:.0f} s"
-        return Fault(one.pointer, detail, given=redact_url(one.url))
+        return one.fault(Unusable(detail))

@@ -7,14 +7,15 @@ objects are read with the function's own role. Of ``data:`` addresses the whole 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 from urllib3.exceptions import HTTPError
 
-from stillmotion.errors import StorageFailed
+from stillmotion.errors import Fault, StorageFailed
 from stillmotion.outbound.guarded_client import REDIRECTS, FetchFailed, ForbiddenAddress, GuardedClient, UnresolvedHost
+from stillmotion.outbound.redaction import redact_url
 from stillmotion.ports import ObjectStore
 from stillmotion.requests.data_url import MalformedData, decode_data_url
 from stillmotion.requests.image_types import describe, image_type, is_cut_off, is_mp4
@@ -27,6 +28,7 @@ MAX_MEDIA_BYTES = 30 * 2**20
 _WITH_END = frozenset({"image/jpeg", "image/png", "image/webp"})
 _WHOLE_LENGTH = re.compile(r"bytes .*/(\d{1,18})", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9_.+-]+/[a-z0-9_.+-]+", re.ASCII)
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
 _DIGITS = re.compile(r"\d{1,18}", re.ASCII)
 
 
@@ -54,9 +56,12 @@ class MediaAddress:
             Unusable: it has none.
         """
         bucket, _, key = self.url[len("s3://") :].partition("/")
-        if not bucket or not key:
+        if _BUCKET.fullmatch(bucket) is None or not key:
             raise Unusable("is not of the form s3://bucket/key")
         return bucket, key
+
+    def fault(self, error: Unusable) -> Fault:
+        return Fault(self.pointer, str(error), given=redact_url(self.url))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +241,21 @@ def _not_read(error: StorageFailed) -> Exception:
         return Unusable(f"is {nothing.name}: {nothing.advice}")
     if error.aws_code == "InvalidName":
         return Unusable("is not of the form s3://bucket/key")
-    if error.refused:
-        code = error.aws_code
-        return Unusable(f"cannot be read from S3 ({code}): upload it, or let this stack's role read it")
-    return error
+    return Unusable(_unread(str(error.aws_code))) if error.refused else error
+
+
+def _unread(code: str) -> str:
+    return f"cannot be read from S3 ({code}): upload it, or let this stack's role read it"
+
+
+ABSENT = _unread("NoSuchKey")
+"""Of an object that is not there, and in the same words of one that the caller may not name."""
+
+
+def unusable(faults: Sequence[Fault]) -> str:
+    """What a refusal says about addresses that will not do."""
+    listed = "; ".join(f"{fault.place} {fault.detail}" for fault in faults)
+    return (
+        f"{listed}. Give an https:// address that answers 200 with an image directly, an s3:// object that this stack "
+        "may read (your own upload, or one under its shared prefix), or a data: address; nothing was submitted."
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from stillmotion.requests.media import extension_of
+from stillmotion.requests.owned_names import upload_prefix
 from stillmotion.requests.probe import MAX_MEDIA_BYTES
 
 if TYPE_CHECKING:
@@ -68,16 +69,16 @@ class Upload:
 
 
 class Uploads:
-    """Makes places for pictures and manifests under ``uploads/`` of one bucket."""
+    """Makes places for pictures and manifests under ``uploads/{owner}/`` of one bucket."""
 
     def __init__(self, s3: S3Client, bucket: str) -> None:
         self._s3 = s3
         self._bucket = bucket
 
-    def offer(self, content_type: UploadType) -> Upload:
+    def offer(self, content_type: UploadType, owner: str | None) -> Upload:
         """A place for one picture or manifest of this type and at most 30 MiB, good for 15 minutes."""
         extension = MANIFEST_EXTENSIONS.get(content_type) or extension_of(content_type)
-        key = f"uploads/{uuid4().hex}.{extension}"
+        key = f"{upload_prefix(owner)}{uuid4().hex}.{extension}"
         post = self._s3.generate_presigned_post(
             self._bucket,
             key,

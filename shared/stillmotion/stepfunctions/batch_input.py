@@ -57,7 +57,7 @@ def read_batch_input(data: Any) -> BatchInput:
         if kind == OBJECT_CREATED and data.get("source") == "aws.s3":
             return _dropped(data.get("detail"))
         if kind == REQUESTED:
-            return Ordered(parse_order(data.get("detail")), delivery=str(data.get("id") or "") or None)
+            return Ordered(parse_order(data.get("detail")), delivery=str(data.get("id") or "") or None, source="event")
         return Ordered(parse_order(data))
     except InvalidRequest as error:
         return UnreadableOrder(error)
@@ -78,4 +78,4 @@ def _dropped(detail: Any) -> Ordered | NotAManifest:
         raise InvalidRequest("The event does not name the object that was created. Nothing was started.") from None
     if not key.startswith(INPUT_PREFIX) or not key.lower().endswith(SUFFIXES):
         return NotAManifest()
-    return Ordered(parse_order({"manifest": manifest.address}), manifest)
+    return Ordered(parse_order({"manifest": manifest.address}), manifest, source="drop")
