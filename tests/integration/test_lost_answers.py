@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from local.simulator import Simulator
 from stillmotion.modelgates.callback import callback_token
 from tests.support.function_url import FunctionUrl, cloud_with_callbacks
-from tests.support.inprocess import CALLBACK_SECRET, Cloud, Crash
+from tests.support.inprocess import CALLBACK_SECRET, OPERATOR, Cloud, Crash
 from tests.support.recovery import age, ended
 from tests.support.requests import request
 
@@ -210,7 +210,9 @@ def test_a_late_callback_of_a_job_given_up_is_put_on_record(
     simulator.settings(webhooks=False)
     job = lost(stack, simulator)
     stack.finish(job["execution_arn"])
-    status, _, _ = stack.http("POST", f"/videos/{job['id']}/settle", {"abandon": True})
+    status, _, _ = stack.http(
+        "POST", f"/videos/{job['id']}/settle", {"abandon": True, "charged": False}, caller=OPERATOR
+    )
     assert status == 200
     assert counted() == 0
     [paid] = simulator.jobs()
@@ -247,7 +249,7 @@ def test_settling_waits_until_the_window_ends(stack: Cloud, simulator: Simulator
     simulator.settings(webhooks=False)
     stack.patience = PATIENT
     job = lost(stack, simulator)
-    status, _, problem = stack.http("POST", f"/videos/{job['id']}/settle", {"abandon": True})
+    status, _, problem = stack.http("POST", f"/videos/{job['id']}/settle", {"abandon": True}, caller=OPERATOR)
     stack.patience = 0.02
     assert (status, problem["code"]) == (409, "JobStateConflict")
 

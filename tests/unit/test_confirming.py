@@ -337,7 +337,7 @@ def test_a_confirming_job_can_be_cancelled_and_says_what_it_may_cost(world: Worl
 
 def test_a_confirming_job_is_settled_only_after_its_time(world: World) -> None:
     job = world.put()
-    for settle in (lambda: control(world).adopt(job, "job-9"), lambda: control(world).abandon(job)):
+    for settle in (lambda: control(world).adopt(job, "job-9"), lambda: control(world).abandon(job, charged=False)):
         with pytest.raises(JobStateConflict, match=f"until {job.confirm_until}") as refused:
             settle()
         assert refused.value.retry_after
