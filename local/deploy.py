@@ -1,10 +1,10 @@
-"""`sam deploy` into a running local cloud, and what came of it."""
+"""The stack in a running local cloud: made from a kept package or by `sam deploy`, and what came of it."""
 
 import re
 from pathlib import Path
 from typing import Any
 
-from local import environment
+from local import environment, package
 from local.build import architecture
 from local.gateway import set_gateway_responses
 from local.paths import ROOT, TOOLS
@@ -22,8 +22,27 @@ SIMULATED_PSNR = 30
 _API_URL = re.compile(r"https?://(?P<api>[a-z0-9]+)\.execute-api\.[^/]+/(?P<stage>[^/]+)")
 
 
-def deploy(built_template: Path, endpoint_url: str, parameters: dict[str, str], folder: Path) -> dict[str, str]:
-    """Deploy the built template with the `local` profile. Returns the stack's outputs."""
+def deploy(
+    built_template: Path, endpoint_url: str, parameters: dict[str, str], folder: Path, *, by_sam: bool = False
+) -> dict[str, str]:
+    """Deploy the built template. Returns the stack's outputs.
+
+    It is created by CloudFormation from the package that is kept for the build, which takes a second; `by_sam` takes
+    `sam deploy` with the `local` profile, as a user's stack is made.
+    """
+    cloudformation = _client(endpoint_url, "cloudformation")
+    if by_sam:
+        _sam_deploy(built_template, endpoint_url, parameters, folder)
+    else:
+        package.package(built_template, _client(endpoint_url, "s3"), endpoint_url, folder)
+        package.create_stack(cloudformation, STACK_NAME, endpoint_url, parameters)
+    outputs = _outputs(cloudformation)
+    if api := _API_URL.match(outputs.get("ApiUrl", "")):
+        set_gateway_responses(_client(endpoint_url, "apigateway"), built_template, api["api"], api["stage"])
+    return outputs
+
+
+def _sam_deploy(built_template: Path, endpoint_url: str, parameters: dict[str, str], folder: Path) -> None:
     command = [
         *[str(TOOLS / "sam"), "deploy", "--template-file", str(built_template)],
         *["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"],
@@ -32,10 +51,6 @@ def deploy(built_template: Path, endpoint_url: str, parameters: dict[str, str], 
         *["--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())],
     ]
     run_logged(command, environment.sam_deploy(endpoint_url, folder), ROOT, folder / "deploy.log", DEPLOY_TIMEOUT)
-    outputs = _outputs(_client(endpoint_url, "cloudformation"))
-    if api := _API_URL.match(outputs.get("ApiUrl", "")):
-        set_gateway_responses(_client(endpoint_url, "apigateway"), built_template, api["api"], api["stage"])
-    return outputs
 
 
 def parameters(endpoint_url: str, simulator_url: str | None) -> dict[str, str]:

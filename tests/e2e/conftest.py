@@ -20,8 +20,8 @@ REST_SECONDS = 60
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[LocalCloud]:
-    """The local cloud of this session."""
-    with LocalCloud("e2e", seconds_to_ready=1, test_models=True) as running:
+    """The local cloud of this session, deployed as a user deploys; the other tests' clouds come from a kept package."""
+    with LocalCloud("e2e", seconds_to_ready=1, test_models=True, by_sam=True) as running:
         yield running
 
 
