@@ -109,7 +109,7 @@ def generate(stack: Stack, order: Order) -> Job:
     """Submit the order through the stack's HTTP API and wait until the job is terminal."""
     real, client = stack.simulator_url is None, ApiClient(stack)
     frames = ["first_frame", "last_frame"] if order.last_image else ["first_frame"]
-    wish = {"frame": frames, "duration": order.duration, "audio": False}
+    wish = {"frame": frames, "duration": order.duration, "audio": False, **pictures.shape(order.image)}
     chosen = choose(client, wish, model=order.model, option=VARIABLES["model"])
     terminal.say(chosen.sentence())
     request = generation.build_request(

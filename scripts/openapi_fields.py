@@ -270,6 +270,8 @@ PARAMETERS: dict[str, tuple[str, Any]] = {
     "resolution": ("a resolution that the model must offer", "720p"),
     "aspect_ratio": ("an aspect ratio that the model must offer", "16:9"),
     "size": ("", "1280x720"),
+    "width": ("", 1280),
+    "height": ("", 720),
     "audio": ("", False),
     "references": ("", 0),
     "seed": ("", False),

@@ -49,8 +49,8 @@ def choose(
 ) -> Choice:
     """The named model, or else the one that the stack chooses: the cheapest that states all that is wished for.
 
-    `wish` is the query of GET /models: frame, duration, resolution, aspect_ratio, audio. `option` is what the user
-    types before a model's name.
+    `wish` is the query of GET /models: frame, duration, resolution, aspect_ratio, audio, and the picture's width and
+    height. `option` is what the user types before a model's name.
     """
     asked = wish | ({} if seed is None else {"seed": "true"})
     if model:
@@ -95,6 +95,6 @@ def _described(wish: dict[str, Any]) -> str:
     """The wish in the options' own words."""
     words = [" and ".join(frame.replace("_", " ") for frame in wish["frame"])]
     for name, value in wish.items():
-        if name != "frame" and value not in (None, False):
+        if name not in ("frame", "width", "height") and value not in (None, False):
             words.append(f"{name.replace('_', '-')} {value}")
     return ", ".join(words)

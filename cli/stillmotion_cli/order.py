@@ -39,7 +39,7 @@ class Order:
 
 def choose_model(call: Call, order: Order) -> Choice:
     """The model and the length for an order, said to the user."""
-    wish = {"frame": list(order.frames), **order.wish}
+    wish = {"frame": list(order.frames), **order.wish, **pictures.shape(order.frames["first_frame"])}
     with Progress(call.terminal) as progress:
         progress.doing("looking up models and prices")
         chosen = choose(call.client, wish, model=order.model, seed=order.extra["seed"])

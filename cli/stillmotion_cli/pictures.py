@@ -9,7 +9,7 @@ from stillmotion_cli import uploads
 from stillmotion_cli.client import ApiClient
 from stillmotion_cli.errors import BadInput
 from stillmotion_cli.image_types import HEAD_BYTES, KINDS, describe, image_type, is_cut_off
-from stillmotion_cli.picture_header import read_header
+from stillmotion_cli.picture_header import PictureHeader, read_header
 from stillmotion_cli.stack import Stack
 from stillmotion_cli.units import size
 
@@ -50,9 +50,19 @@ def content_type(path: Path) -> str:
 
 def has_transparency(path: Path) -> bool:
     """Whether parts of a picture may be transparent."""
-    with path.open("rb") as file:
-        header = read_header(file.read(SHAPE_BYTES))
+    header = _header(path)
     return header is not None and header.transparent
+
+
+def shape(picture: str) -> dict[str, int]:
+    """A picture's `width` and `height` as it is looked at, in pixels; empty where its header cannot be read here."""
+    header = None if is_address(picture) else _header(Path(picture))
+    return {} if header is None else {"width": header.width, "height": header.height}
+
+
+def _header(path: Path) -> PictureHeader | None:
+    with path.open("rb") as file:
+        return read_header(file.read(SHAPE_BYTES))
 
 
 def flatten(path: Path, colour: str, folder: Path) -> Path:

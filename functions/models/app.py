@@ -14,6 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from stillmotion import wiring
 from stillmotion.api.resolver import answer, documented, new_api
 from stillmotion.api.views import ModelList, show_models
+from stillmotion.errors import Fault, InvalidRequest
 from stillmotion.generation.model_choice import Wish, choose, offers
 from stillmotion.requests.video_request import AspectRatio, FrameType, Resolution, Size
 from stillmotion.settings import ProviderSettings, load
@@ -39,12 +40,26 @@ def list_models(
 ) -> Response[str]:
     """The models that do not rule out what is asked, each with what such a clip costs, and the one that Stillmotion
     would choose."""
-    picture = None if width is None or height is None else (width, height)
-    wish = Wish(tuple(frame or ()), duration, resolution, aspect_ratio, size, audio, references, seed, picture)
+    shape = _shape(width, height)
+    wish = Wish(tuple(frame or ()), duration, resolution, aspect_ratio, size, audio, references, seed, shape)
     models = wiring.catalogue(load(ProviderSettings, os.environ)).all()
     if model is not None:
         models = tuple(one for one in models if model in (one.id, one.canonical_slug))
     return answer(200, show_models(offers(models, wish, by_price=sort == "price"), choose(models, wish)))
+
+
+def _shape(width: int | None, height: int | None) -> tuple[int, int] | None:
+    """The frame image's shape. Raises InvalidRequest where half of it is missing."""
+    if width is not None and height is not None:
+        return width, height
+    for name, given, other in (("height", height, "width"), ("width", width, "height")):
+        if given is not None:
+            detail = f"is given without {other}"
+            raise InvalidRequest(
+                f"{name} {detail}: a picture's shape needs both. Send {other} too, or neither.",
+                faults=[Fault(f"#/{name}", detail, given=given)],
+            )
+    return None
 
 
 @entry_point

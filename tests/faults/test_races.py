@@ -149,7 +149,7 @@ def test_two_orders_to_settle(race: World) -> None:
     job, [paid] = only(race), race.simulator.jobs()
     answers = at_once(
         *[lambda: post(race, job, "settle", {"provider_job_id": paid["id"]})] * 2,
-        lambda: post(race, job, "settle", {"abandon": True, "charged": False}, caller=OPERATOR),
+        lambda: post(race, job, "settle", {"abandon": True, "charged": False}),
     )
     won = statuses(answers)
     assert (won[202] + won[200], won[409]) == (1, 2)

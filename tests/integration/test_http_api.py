@@ -241,6 +241,13 @@ def test_a_filter_that_matches_no_model_is_reported(stack: Cloud) -> None:
     assert {fault["pointer"].split("/")[1] for fault in problem["errors"]} == {"frame", "duration"}
 
 
+@pytest.mark.parametrize(("given", "missing"), [("width", "height"), ("height", "width")])
+def test_half_of_a_picture_s_shape_is_refused(stack: Cloud, given: str, missing: str) -> None:
+    status, _, problem = stack.http("GET", f"/models?{given}=720")
+    assert (status, problem["errors"][0]["pointer"]) == (400, f"#/{given}")
+    assert f"Send {missing} too" in problem["detail"]
+
+
 def test_an_upload_has_a_place_and_an_address(stack: Cloud) -> None:
     status, _, upload = stack.http("POST", "/uploads", {"content_type": "image/png"})
     assert status == 201

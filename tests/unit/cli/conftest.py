@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from stillmotion_cli import generation, transport
+from stillmotion_cli.commands import batch
 from stillmotion_cli.main import app
 from stillmotion_cli.stack import Stack
 from tests.unit.cli.fake_api import FakeApi, serve
@@ -32,6 +33,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "aws-credentials"))
     monkeypatch.setattr(transport, "FIRST_PAUSE", 0.001)
     monkeypatch.setattr(generation, "SHORTEST_INTERVAL", 0.01)
+    monkeypatch.setattr(batch, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(batch, "SHORTEST_POLL_SECONDS", 0.01)
 
 
 @pytest.fixture

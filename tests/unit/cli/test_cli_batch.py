@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from stillmotion_cli.commands import batch
 from tests.unit.cli.fake_api import JOB_ID, FakeApi, Reply, problem
 from tests.unit.cli.support import JPEG, Run
 
@@ -160,7 +161,10 @@ def test_without_waiting_the_order_is_the_result(api: FakeApi, run: Run) -> None
     assert api.calls("GET /v1/batches") == []
 
 
-def test_the_batch_goes_on_when_the_time_to_wait_is_over(api: FakeApi, run: Run) -> None:
+def test_the_batch_goes_on_when_the_time_to_wait_is_over(
+    api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "SHORTEST_POLL_SECONDS", 0.4)
     answer(api, *[shown("running")] * 9)
     result = run("batch", "s3://in/rows.csv", "--timeout", "1")
     assert result.code == 5

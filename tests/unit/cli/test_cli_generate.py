@@ -53,7 +53,8 @@ def test_without_a_model_the_stacks_choice_is_taken_and_explained(api: FakeApi, 
     sent = result.json["request"]
     assert (sent["model"], sent["duration"], sent["generate_audio"]) == ("a", 5, True)
     [asked] = api.calls("GET /v1/models")
-    assert asked.query == {"frame": ["first_frame"], "resolution": ["720p"], "audio": ["true"]}
+    shape = {"width": ["160"], "height": ["90"]}
+    assert asked.query == {"frame": ["first_frame"], "resolution": ["720p"], "audio": ["true"], **shape}
 
 
 def test_a_clip_is_silent_unless_sound_is_asked_for(api: FakeApi, run: Run) -> None:

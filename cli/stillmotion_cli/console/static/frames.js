@@ -34,6 +34,7 @@ export class Frame {
   constructor(name, hint, changed) {
     this.uri = null;
     this.shape = null;
+    this.pixels = null;
     this.error = null;
     this.busy = false;
     this.changed = changed;
@@ -126,7 +127,8 @@ export class Frame {
       return;
     }
     if (this.file !== file) return;
-    this.shape = this.image.naturalWidth / this.image.naturalHeight;
+    this.pixels = { width: this.image.naturalWidth, height: this.image.naturalHeight };
+    this.shape = this.pixels.width / this.pixels.height;
     this.image.alt = `${this.name}: ${file.name || 'pasted picture'}`;
     this.image.hidden = false;
     this.empty.hidden = true;

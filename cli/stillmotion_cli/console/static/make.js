@@ -63,6 +63,7 @@ class Make {
       ratio: this.ratio.control.value || null,
       audio: this.sound.control.value === 'true',
       seed: number(this.seed),
+      picture: this.first.pixels || this.last.pixels,
     };
   }
 

@@ -23,6 +23,7 @@ export function reasons(model, wish) {
 // The query of GET /models for a wish.
 export const asQuery = (wish) => ({
   frame: wish.frames, duration: wish.duration, resolution: wish.resolution, aspect_ratio: wish.ratio, audio: wish.audio, sort: 'price',
+  ...wish.picture,
 });
 
 // The model to begin with: the API's own choice, else the cheapest that states that it takes these frames.
