@@ -1,7 +1,7 @@
 """One inspection in a process of its own.
 
 ``python -m benchmarks.watching WHAT CLIP PICTURE GAP`` does one of `inspect` (facts, likeness, pictures), `decode`
-(PyAV alone, every frame) or `import`. GAP is how many bytes the clip is stretched by in its middle; they take no memory.
+(PyAV alone, every frame) or `import`. GAP is how many bytes the clip is stretched by in its middle, without memory.
 """
 
 from __future__ import annotations
