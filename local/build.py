@@ -24,7 +24,7 @@ def architecture() -> str:
 
 
 def build() -> Path:
-    """The built template. Builds it unless the same sources were built before; safe to call from several processes."""
+    """The built template. Built anew only when the sources changed; safe to call from several processes."""
     if not TEMPLATE.is_file():
         raise LocalCloudError(f"There is no {TEMPLATE.name} in {ROOT}.")
     BUILDS.mkdir(parents=True, exist_ok=True)
@@ -37,12 +37,12 @@ def build() -> Path:
                 if _fingerprint() != target.name:
                     # A file changed meanwhile: the build is neither of the old state nor of the new one.
                     continue
-                # At the same depth relative paths inside stay right.
+                # At the same folder depth, so that relative paths inside stay right.
                 part.rename(target)
                 _forget_old(target)
             target.touch()
             return target / "template.yaml"
-    raise LocalCloudError(f"The sources changed during each of {ATTEMPTS} builds. Try again when they rest.")
+    raise LocalCloudError(f"The sources changed during each of {ATTEMPTS} builds. Try again when they stay unchanged.")
 
 
 def _sam_build() -> Path:
@@ -56,7 +56,7 @@ def _sam_build() -> Path:
     ]
     log = BUILDS / "build.log"
     log.unlink(missing_ok=True)
-    # Of PyAV and Pillow this machine's own wheels, not those of AWS.
+    # PyAV and Pillow get the wheels for this machine, not those for Lambda.
     run_logged(command, environment.sam_build() | {"INSPECTION_PLATFORM": "local"}, ROOT, log, BUILD_TIMEOUT)
     return part
 

@@ -10,7 +10,7 @@ from local.simulator.catalogue import CatalogueError, read_catalogue
 def chosen_catalogue() -> Path | None:
     """Return the file that CATALOGUE names in the environment, or None for the recorded list.
 
-    The file is read here, before anything is started. Raises LocalCloudError where it cannot be offered.
+    The file is read here, before anything is started. Raises LocalCloudError where it is not a usable model list.
     """
     name = os.environ.get("CATALOGUE")
     if not name:

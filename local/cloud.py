@@ -31,7 +31,7 @@ type Say = Callable[[str], None]
 
 
 class LocalCloud:
-    """A context manager: everything runs inside, nothing is left of it outside.
+    """A context manager: the cloud runs while the block does, and nothing of it stays afterwards.
 
     `purpose` names its folder below .local/clouds, where the logs stay. With an `api_key` the real ModelGates is used
     instead of the simulator, which otherwise gets a key of its own and offers the models of `catalogue`, a file (None:

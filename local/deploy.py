@@ -1,4 +1,4 @@
-"""The stack in a running local cloud: made from a kept package or by `sam deploy`, and what came of it."""
+"""The stack in a running local cloud: made from a kept package or by `sam deploy`, and its outputs."""
 
 import re
 from pathlib import Path
@@ -15,9 +15,9 @@ STACK_NAME = "stillmotion-local"
 DEPLOY_TIMEOUT = 180
 POLL_INTERVAL_SECONDS = 1
 OPERATOR = "arn:aws:iam::000000000000:root"
-"""Who calls the API of a local stack: the credentials `test` are the account's root."""
+"""The caller of a local stack's API: the credentials `test` are the account's root."""
 SIMULATED_PSNR = 30
-"""A real model may take its liberties with a picture; the simulator may not."""
+"""A real model may change a picture; the simulator may not."""
 
 _API_URL = re.compile(r"https?://(?P<api>[a-z0-9]+)\.execute-api\.[^/]+/(?P<stage>[^/]+)")
 
@@ -28,7 +28,7 @@ def deploy(
     """Deploy the built template. Returns the stack's outputs.
 
     It is created by CloudFormation from the package that is kept for the build, which takes a second; `by_sam` takes
-    `sam deploy` with the `local` profile, as a user's stack is made.
+    `sam deploy` with the `local` profile, as users deploy theirs.
     """
     cloudformation = _client(endpoint_url, "cloudformation")
     if by_sam:

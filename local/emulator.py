@@ -1,9 +1,9 @@
-"""MiniStack, with what it lacks of distributed Maps, waits for callbacks and nested stacks.
+"""MiniStack, with the features that it lacks: parts of distributed Maps, waits for callbacks and nested stacks.
 
 It does not read MaxConcurrencyPath and ToleratedFailurePercentagePath: a batch would run 64 items at a time, and stop
 at the first that fails. It does not read TimeoutSecondsPath either: a wait for a callback would last a day. And it
-holds a call about a Map Run against policies as if it named no resource. It expands SAM templates, but not those of
-nested stacks.
+checks a call about a Map Run against policies as if the call named no resource. It expands SAM templates, but not those
+of nested stacks.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The environment of everything the local cloud starts: made on purpose, not inherited.
+"""The environment of everything the local cloud starts: written out here, not inherited.
 
 Nothing of the user's AWS account and no API key reaches a child process, so a mistake here can neither deploy to a
 real account nor leak a key into a function's environment.
@@ -17,7 +17,7 @@ _NETWORK = (
 )
 _SYSTEM = ("LANG", "LC_ALL", "TZ", "STILLMOTION_HELD_IN")
 _SECRET = ("MODELGATES_API_KEY",)
-# What `make run` takes; without meaning, or with another one, for the tools it starts.
+# Variables that `make run` reads; to the tools that it starts they mean nothing, or something else.
 _OURS = ("IMAGE", "LAST_IMAGE", "PROMPT", "MODEL", "DURATION", "CATALOGUE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 
 

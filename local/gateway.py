@@ -1,6 +1,6 @@
-"""Makes the local API refuse calls itself as AWS does.
+"""Makes the local API answer refused calls as API Gateway does.
 
-AWS takes an API's gateway responses over with its definition. MiniStack has them too, but not from there.
+AWS reads an API's gateway responses from its definition. MiniStack supports them, but does not read them from there.
 """
 
 from pathlib import Path

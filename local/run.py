@@ -72,7 +72,7 @@ class Order:
 
 
 def _check_picture(name: str, picture: str) -> None:
-    """Read a picture of this machine to its end, so that a damaged one shows here; an address is for the stack."""
+    """Read a local picture to its end, so that a damaged one is noticed here; an address is checked by the stack."""
     if pictures.is_address(picture):
         return _check_address(name, picture)
     path = Path(picture)
@@ -144,13 +144,13 @@ def make_clip(stack: Stack, order: Order, folder: Path) -> int:
     print(json.dumps({"id": job["id"], "status": job["status"], "output_path": shown, "bytes": size}), flush=True)
     generation.require_completed(job)
     if faults and stack.simulator_url:
-        # A real model may take its liberties with what was asked; the simulator may not.
+        # A real model may differ from what was asked; the simulator may not.
         raise GenerationFailed("\n".join(faults))
     return 0
 
 
 def _store(stack: Stack, job: Job, output: Path) -> int:
-    """Download the clip; where that fails, say where a clip that was paid for is."""
+    """Download the clip; where that fails, say where the paid clip still is."""
     try:
         return generation.download(stack, job, output)
     except CommandError as error:

@@ -18,7 +18,7 @@ type Launch = Callable[[int], Child]
 
 
 class Server:
-    """A child process that serves HTTP; started on another port where another process took the first."""
+    """A child process that serves HTTP; started again on another port where the first one is taken."""
 
     def __init__(self, launch: Launch, ready_path: str) -> None:
         self._launch = launch

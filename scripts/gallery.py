@@ -41,10 +41,11 @@ Every clip here is made by the simulator of ModelGates that `make run` and `make
 given picture, or dissolves from the first picture to the last; a real model invents the motion in between. The first
 frame is the given picture, and so is the last one where a last picture is given.
 
-None of these requests named a shape. As Stillmotion does, the nearest to the first picture was taken of those that the
-model lists (here `{MODEL}`). Where they differ, the share that lies outside is said, and a request is
-answered with a warning. *Likeness* is the PSNR between the given picture, laid into the frame, and the decoded frame,
-measured as the [inspection](inspection.md) measures it for every clip: above 40 dB differences are hard to see.
+None of these requests named a shape, so Stillmotion chose the one nearest to the first picture from those that the
+model lists (here `{MODEL}`). Where the shapes differ, the page says which share of the picture lies outside the frame;
+the answer to such a request has a warning. *Likeness* is the PSNR between the given picture, laid into the frame, and
+the decoded frame, measured as the [inspection](inspection.md) measures it for every clip: above 40 dB differences are
+hard to see.
 
 `make gallery` makes this page and its pictures anew.
 """

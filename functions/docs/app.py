@@ -44,7 +44,7 @@ def _document() -> dict[str, Any]:
 
 
 def _server() -> str:
-    """The API's address: under its own domain with the stage, under a custom one with its base path or nothing."""
+    """The API's address: on API Gateway's domain with the stage, on a custom domain with its base path, if any."""
     context = app.current_event.raw_event["requestContext"]
     if not context.get("domainName"):
         # A relative address counts from where the document was read.

@@ -1,4 +1,4 @@
-"""Inspect: hears of delivered videos, looks into their clips, and publishes what it found."""
+"""Inspect: receives the events of delivered videos, inspects their clips, and publishes what it found."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ wiring.prepare(wiring.inspecting, InspectSettings)
 
 @entry_point
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Inspect the job that an event of the stack's bus tells of; answers its id, if it is completed."""
+    """Inspect the job that an event of the stack's bus names; answers its id, if it is completed."""
     inspecting = wiring.inspecting(load(InspectSettings, os.environ))
     job = inspecting.inspect(event["detail"]["id"], lambda: context.get_remaining_time_in_millis() / 1000)
     return {"id": None if job is None else job.id}

@@ -49,7 +49,7 @@ def list_models(
 
 
 def _shape(width: int | None, height: int | None) -> tuple[int, int] | None:
-    """The frame image's shape. Raises InvalidRequest where half of it is missing."""
+    """The frame image's shape. Raises InvalidRequest where only one of the two is given."""
     if width is not None and height is not None:
         return width, height
     for name, given, other in (("height", height, "width"), ("width", width, "height")):

@@ -78,12 +78,12 @@ class Outbound:
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     def session(self, *, loopback_only: bool) -> aiohttp.ClientSession:
-        """Return the session for one of the two, made when first needed."""
+        """Return the session for one of these two kinds, made when first needed."""
         if loopback_only not in self._sessions:
             connector = aiohttp.TCPConnector(resolver=LocalNames(loopback_only=loopback_only))
             session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
-            # A broken GET would quietly be sent again, and a fault that is to strike once would not be felt; aiohttp's
-            # own test client switches this off in the same way.
+            # aiohttp would silently repeat a broken GET, and a fault that hits once would have no effect; aiohttp's own
+            # test client switches this off in the same way.
             session._retry_connection = False
             self._sessions[loopback_only] = session
         return self._sessions[loopback_only]

@@ -1,4 +1,4 @@
-"""Answers before they are sent, so that a fault can still bend them."""
+"""Answers as values before they are sent, so that a fault can still change them."""
 
 import json
 import re

@@ -1,7 +1,7 @@
 """What the simulated service charges for a finished clip, in USD.
 
-It knows what was really made, so nothing is open here. It spells the names under which a model's price list may hold
-this very clip and looks them up. None of this is shared with the estimates of the product, which are tested against it.
+It knows what was really made, so nothing is left open here. It builds the names under which a model's price list may
+have this clip, and looks them up. No code is shared with the estimates of the product, which are tested against it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,9 +53,9 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One way of counting: the spellings of its names with the USD that 1 means there, and what is counted.
+    """One unit of billing: how its names are spelled, each with the USD that a price of 1 means, and what is counted.
 
-    A spelling holds the places of qualifiers in braces; each may be filled or left out.
+    A spelling has places for qualifiers in braces; each may be filled or left out.
     """
 
     spellings: Mapping[str, Decimal]
@@ -79,7 +79,8 @@ ENLARGED = {0: "cents_per_megapixel_second_precise", 1: "cents_per_megapixel_sec
 def charge(prices: Mapping[str, Any], made: Made, tiers: Sequence[str] = ()) -> Decimal:
     """Return the exact price of a clip in USD; `tiers` are all those of its model. Raises NoPriceError.
 
-    A clip whose mode has no price is charged as one of another mode; one whose tier has none, as the dearest tier.
+    A clip whose mode has no price is charged as one of another mode; one whose tier has none, as the most expensive
+    tier.
     """
     total = _price_of_clip(prices, made, tiers)
     if images := made.frames + made.references:
@@ -105,7 +106,7 @@ def _price_of_clip(prices: Mapping[str, Any], made: Made, tiers: Sequence[str]) 
 
 
 def _taken_for(made: Made, tiers: Sequence[str]) -> Iterator[list[Made]]:
-    """Yield what a clip is charged as: itself, else one of another mode, else the dearest of all."""
+    """Yield what a clip is charged as: itself, else one of another mode, else the most expensive of all."""
     yield [made]
     for mode in MODES:
         yield [replace(made, mode=mode)]
@@ -120,7 +121,7 @@ def _priced(prices: Mapping[str, Any], made: Made, unit: Unit) -> Decimal | None
 
 
 def _rate(prices: Mapping[str, Any], made: Made, unit: Unit) -> Decimal | None:
-    """Return the rate of the most special names that say something new, the dearest of several; None without any."""
+    """Return the rate of the most specific names that add information, the highest of several; None without any."""
     found: dict[frozenset[str], Decimal] = {}
     for spelling, usd in unit.spellings.items():
         for filled, name in _names(spelling, made):
@@ -154,7 +155,7 @@ def _names(spelling: str, made: Made) -> Iterator[tuple[frozenset[str], str]]:
 
 
 def _amount(prices: Mapping[str, Any], name: str) -> Decimal:
-    """Return a price of the list, 0 where it is missing; raises NoPriceError for one that nobody can be charged."""
+    """Return a price of the list, 0 where it is missing; raises NoPriceError for one that cannot be charged."""
     value = prices.get(name, "0")
     try:
         amount = Decimal(str(value)) if not isinstance(value, bool) else Decimal("nan")

@@ -28,7 +28,7 @@ class Control:
         return json_answer(200, self._core.book.ledger())
 
     async def settings(self, request: web.Request) -> Answer:
-        """GET: all settings. PUT: change some; 400 naming a setting that there is not."""
+        """GET: all settings. PUT: change some; 400 naming an unknown setting."""
         if request.method == "PUT":
             changes = await _json(request)
             if not isinstance(changes, dict):
@@ -40,7 +40,7 @@ class Control:
         return json_answer(200, self._core.settings.as_json())
 
     async def faults(self, request: web.Request) -> Answer:
-        """GET: the faults in force. POST: add one or a list. DELETE: take all back."""
+        """GET: the faults in force. POST: add one or a list. DELETE: remove all."""
         if request.method == "DELETE":
             self._core.faults.clear()
         if request.method == "POST":

@@ -46,7 +46,7 @@ class Core:
         return self.settings
 
     def charge(self, plan: Plan) -> Decimal:
-        """Take the price of a clip from the credits and return it (USD); raises ApiError 402 where they do not reach.
+        """Take the price of a clip from the credits and return it (USD); raises ApiError 402 where they are not enough.
 
         All sums are decimals: floats would drift from the prices of the list.
         """

@@ -76,7 +76,7 @@ def _canned(fault: Fault) -> Answer:
 
 
 def _refusal(wording: str, status: int, words: str) -> dict[str, Any]:
-    """Make the body of a refusal that says its words in one of the places where they have been seen."""
+    """Make the body of a refusal with its message in one of the fields where messages have been seen."""
     match wording:
         case "message":
             return {"message": words}
@@ -103,7 +103,7 @@ def _status(fault: Fault) -> Answer:
 
 
 def reset(request: web.Request) -> web.StreamResponse:
-    """Break the connection with a real RST: no answer, no orderly close."""
+    """Break the connection with a TCP RST: no answer, no regular close."""
     transport = request.transport
     if transport is not None:
         connection = transport.get_extra_info("socket")
@@ -135,7 +135,7 @@ async def _drip(request: web.Request, answer: Answer, bytes_per_second: float) -
 
 
 async def _lose(request: web.Request, accepted: Answer, how: str | int) -> web.StreamResponse:
-    """Lose the answer to a submit; a refusal is not lost, for nothing was accepted."""
+    """Lose the answer to a submit; a refusal is not lost, because nothing was accepted."""
     if accepted.status >= 400:
         return await send(request, accepted)
     if how == "unreadable":

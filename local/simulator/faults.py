@@ -25,7 +25,7 @@ EFFECTS = (
     "refusal",
 )
 FLAGS = ("reset", "garbage", "html", "wrong_type", "empty")
-# How a refusal says its words: the documented error, one of its fields, or as a proxy in between puts it.
+# Where a refusal has its message: in the documented error, in one of its fields, or as a proxy in between writes it.
 WORDINGS = ("error", "metadata_raw", "moderation", "message", "detail", "detail_list")
 LOSSES = ("reset", "hang", "unreadable", 500, 502, 504)
 OPTIONS = ("on", "times", "after", "match", "rate", "headers", "body", "wording")
@@ -41,7 +41,8 @@ class BadFaultError(ValueError):
 class Fault:
     """One fault: it leaves the first `after` matching requests alone and then hits `times` (None: all) of them.
 
-    With a `rate` below 1 it hits that share of them, the same ones in every run: chance begins with the fault's `id`.
+    With a `rate` below 1 it hits that share of them, the same ones in every run: the random numbers are seeded with the
+    fault's `id`.
     """
 
     id: int
@@ -63,7 +64,7 @@ class Fault:
         self._chance = random.Random(self.id)  # noqa: S311 - picks requests, hides nothing
 
     def meets(self, address: str) -> bool:
-        """Count a request to its place and tell whether the fault may hit it."""
+        """Count a request to the fault's place and return whether the fault may hit it."""
         if self.match is not None and self.match not in address:
             return False
         self.seen += 1
@@ -72,7 +73,7 @@ class Fault:
         return self.rate == 1 or self._chance.random() < self.rate
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fault with `hits`, and with `remaining` (null: for ever)."""
+        """Return the fault with `hits`, and with `remaining` (null: without limit)."""
         return {
             "id": self.id,
             "on": self.on,
@@ -110,7 +111,7 @@ class Faults:
         return ready[0]
 
     def clear(self) -> None:
-        """Take all faults back."""
+        """Remove all faults."""
         self._faults.clear()
 
     def as_json(self) -> list[dict[str, Any]]:

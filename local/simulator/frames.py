@@ -22,7 +22,7 @@ type Planes = tuple[Image.Image, Image.Image, Image.Image]
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A slow camera move: how far it zooms (share of the picture) and where it looks (0..1, 0..1)."""
+    """A slow camera move: how far it zooms (share of the picture) and towards which point (x and y, each 0..1)."""
 
     zoom: float
     x: float
@@ -104,7 +104,7 @@ def _dissolve(first: Planes, last: Planes, move: Move, progress: float) -> Plane
 
 
 def _look(planes: Planes, move: Move, zoom: float) -> Planes:
-    """Cut the window that a zoom shows; a zoom of nothing gives the planes themselves, bit for bit."""
+    """Cut the window that a zoom shows; a zoom of 0 gives the planes themselves, bit for bit."""
     if zoom <= 0:
         return planes
     y, u, v = (_window(plane, move, zoom) for plane in planes)

@@ -26,7 +26,7 @@ async def fetch_image(url: str, settings: Settings, outbound: Outbound) -> bytes
     session = outbound.session(loopback_only=_loopback_only(url, shown, settings))
     timeout = aiohttp.ClientTimeout(total=settings.image_timeout_seconds)
     try:
-        # A real provider follows no redirect for an image: behind one there is mostly a page.
+        # A real provider follows no redirect for an image: it mostly leads to a page.
         async with session.get(url, timeout=timeout, allow_redirects=False) as answer:
             return await _read(answer, shown, settings.image_max_bytes)
     except TimeoutError as error:
@@ -41,7 +41,7 @@ def _loopback_only(url: str, shown: str, settings: Settings) -> bool:
         raise ImageUnusableError(f"Could not download the image from {shown}: the address is not valid.")
     if parts.scheme == "https" or settings.http_images == "any":
         return False
-    # A number is connected to without being resolved, so the resolver cannot hold it back.
+    # An IP address is connected to without being resolved, so the resolver cannot refuse it.
     is_number = parts.hostname.replace(".", "").isdigit() or ":" in parts.hostname
     if settings.http_images == "never" or (is_number and not is_loopback_name(parts.hostname)):
         raise ImageUnusableError(f"Could not download the image from {shown}: only https addresses are allowed.")

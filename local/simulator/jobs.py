@@ -16,7 +16,7 @@ from local.simulator.validation import Plan
 
 LOG = logging.getLogger(__name__)
 
-# How long the answer to the nth poll waits for the clip: it must not say anything but that the job has ended.
+# Seconds that the answer to the nth poll waits for the clip: that answer must say that the job has ended.
 NTH_POLL_PATIENCE_SECONDS = 120.0
 DEFAULT_FAILURE = "The provider could not generate this video."
 DATA_URL_SHOWN = 48
@@ -134,7 +134,7 @@ class JobBook:
         return self._jobs.get(job_id)
 
     def count_poll(self, job_id: str) -> None:
-        """Count a poll that has arrived, whatever becomes of its answer, and release the job on its nth."""
+        """Count a poll that has arrived, whether or not its answer arrives, and release the job on its nth."""
         job = self._jobs.get(job_id)
         if job is None:
             return
@@ -143,9 +143,10 @@ class JobBook:
             job.release.set()
 
     async def settle(self, job: Job) -> None:
-        """Let a job that is due reach its end before it is looked at.
+        """Let a job that is due reach its end before its status is read.
 
-        A job of the clock is waited for a few seconds, then it stays in progress; one of the nth poll must end there.
+        A job that ends by the clock is waited for a few seconds, then it stays in progress; a job that ends at its nth
+        poll must end there.
         """
         due = job.release.is_set() or (not job.waits_for_polls and self._clock.now() >= job.ready_at)
         if job.ending is None and due:
@@ -173,7 +174,7 @@ class JobBook:
         """Forget all jobs and stop their work."""
         for task in self._tasks:
             task.cancel()
-        # Whoever waits for a job that will not end now need not wait on.
+        # The job will not end now, so nothing should keep waiting for it.
         for job in self._jobs.values():
             job.finished.set()
         self._jobs.clear()
@@ -191,7 +192,7 @@ class JobBook:
         await self._on_end(job)
 
     async def _outcome(self, job: Job) -> Ending:
-        """Return how the job ends; when is not known yet."""
+        """Return how the job ends; the time is not known yet."""
         fate = job.settings.fail_with
         if fate is not None:
             error = fate.get("error", None if "failure_reason" in fate else DEFAULT_FAILURE)

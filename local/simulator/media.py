@@ -14,7 +14,7 @@ REFERENCE_TYPES = ("image_url", "audio_url", "video_url")
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """The addresses of reference pictures, and how many references of any kind and how many videos there are."""
+    """The addresses of reference pictures, the number of references of any kind, and the number of videos."""
 
     images: tuple[str, ...]
     total: int

@@ -89,9 +89,9 @@ async def _documented_errors(request: web.Request, handler: Responder) -> web.St
         headers = {name: value for name, value in refusal.headers.items() if name == "Allow"}
         return web.json_response(error_document(refusal.status), status=refusal.status, headers=headers)
     except ConnectionError:
-        # The client has gone in the middle of an answer; there is nobody left to tell.
+        # The client has gone in the middle of an answer, so no error can be sent.
         return effects.reset(request)
-    # The last line of defence: whatever breaks in here is answered as the API answers its own failures.
+    # Any other failure in here is answered as the API answers its own failures.
     except Exception:
         LOG.exception("%s %s failed", request.method, request.path)
         return web.json_response(error_document(500), status=500)

@@ -9,7 +9,7 @@ STATUSES = ("pending", "in_progress", "completed", *ENDINGS)
 
 
 class UnknownSettingError(ValueError):
-    """A setting has an unknown name or a value that it cannot take; `name` says which."""
+    """A setting has an unknown name or a value that is not allowed; `name` says which."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"setting '{name}': {problem}")
@@ -32,7 +32,7 @@ class Settings:
     outputs: int = 1
     output_ttl_seconds: float = 86_400.0
     fail_with: dict[str, Any] | None = None
-    # What is left of the key's credits, less with each submit; None: there is no limit.
+    # USD left of the key's credits, less with each submit; None: there is no limit.
     credits_usd: float | None = None
     key_expires_at: str | None = None
     # Charged on top of each clip's price, as by a service whose prices are no longer those of its list.

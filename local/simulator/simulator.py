@@ -78,7 +78,7 @@ class Simulator:
         return self._ask(lambda core: core.change(changes).as_json())
 
     def fault(self, on: str, *, times: int | None = 1, after: int = 0, **effect: Any) -> dict[str, Any]:
-        """Put a fault in force (times None: for ever) and return it; raises BadFaultError."""
+        """Put a fault in force (times None: without limit) and return it; raises BadFaultError."""
         spec = {"on": on, "times": times, "after": after, **effect}
         return self._ask(lambda core: core.faults.add(spec).as_json())
 
@@ -87,7 +87,7 @@ class Simulator:
         return self._ask(lambda core: core.faults.as_json())
 
     def clear_faults(self) -> None:
-        """Take all faults back."""
+        """Remove all faults."""
         self._ask(lambda core: core.faults.clear())
 
     def advance(self, seconds: float) -> None:

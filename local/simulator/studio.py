@@ -25,7 +25,7 @@ TINY_LINES = 64
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that decides the bytes of a clip."""
+    """Everything that determines the bytes of a clip."""
 
     width: int
     height: int
@@ -125,7 +125,7 @@ class Studio:
             self.renders += 1
         self._clips.move_to_end(key)
         try:
-            # Other jobs may wait for the same clip, so one that is cancelled must not take it along.
+            # Other jobs may wait for the same clip, so a job that is cancelled must not cancel the clip.
             clip = await asyncio.shield(task)
         except Exception:
             self._clips.pop(key, None)

@@ -31,19 +31,19 @@ FIELDS = {
     "upscale_factor",
     "creativity",
 }
-# What the API knows; a model may list others.
+# Values that the API documents; a model may list others.
 RESOLUTIONS = ("360p", "480p", "720p", "768p", "1080p", "1K", "2K", "4K")
 ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9", "9:21")
 DEFAULT_SECONDS = 4
 LONGEST_SECONDS = 60
 LARGEST_SIDE = 8192
-# Videos that go in are not fetched; each counts as this long.
+# Input videos are not fetched; each counts as this many seconds.
 VIDEO_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A checked request: what to render, what it costs (USD) and whom to tell."""
+    """A checked request: what to render, what it costs (USD) and the webhook's address."""
 
     model: str
     prompt: str

@@ -27,7 +27,7 @@ def sign(secret: str, body: bytes, at: int) -> str:
 
 
 class Webhooks:
-    """Sends webhooks and keeps what became of the last thousand attempts."""
+    """Sends webhooks and keeps the results of the last thousand attempts."""
 
     def __init__(self, outbound: Outbound) -> None:
         self._outbound = outbound
@@ -53,7 +53,8 @@ class Webhooks:
     async def _post(self, job: Job, url: str, body: bytes, settings: Settings) -> dict[str, Any]:
         headers = {"Content-Type": "application/json", KEY_HEADER: f"{job.id}-{job.status(0)}"}
         if settings.signing_secret is not None:
-            # The receiver compares with real time, so a clock that a test has moved must not show here.
+            # The receiver compares with real time, so the simulator's clock, which a test may have moved, is not used
+            # here.
             headers[SIGNATURE_HEADER] = sign(settings.signing_secret, body, int(time.time()))
         session = self._outbound.session(loopback_only=url.startswith("http:"))
         timeout = aiohttp.ClientTimeout(total=settings.webhook_timeout_seconds)

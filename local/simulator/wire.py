@@ -24,7 +24,7 @@ class Signer:
         return f"{job.base_url}/storage/{job.id}/{index}?{query}"
 
     def is_valid(self, job_id: str, index: int, expires: str, signature: str) -> bool:
-        """Tell whether a signature is ours, whatever the time."""
+        """Return whether the simulator made a signature; the expiry time is not checked."""
         return hmac.compare_digest(self._signature(job_id, index, expires).encode(), signature.encode())
 
     def _signature(self, job_id: str, index: int, expires: str) -> str:
@@ -74,11 +74,11 @@ def _usage(job: Job) -> dict[str, Any]:
 
 
 def webhook_json(job: Job) -> dict[str, Any]:
-    """Return the payload that tells of a job's terminal state; the job must have ended."""
+    """Return the payload with a job's terminal state; the job must have ended."""
     if job.ending is None:
-        raise ValueError("only a job that has ended is told about")
+        raise ValueError("only a job that has ended is reported")
     return {
-        # There is no event of its own for a dead job.
+        # A dead job has no event type of its own.
         "type": f"video.generation.{'failed' if job.ending.status == 'dead' else job.ending.status}",
         "created_at": datetime.fromtimestamp(job.ending.at, UTC).isoformat().replace("+00:00", "Z"),
         "data": {

@@ -21,7 +21,7 @@ _TEMPORARY = frozenset(
         *("ProvisionedThroughputExceededException", "RequestLimitExceeded"),
     }
 )
-"""Refusals of this moment that come with a status below 500."""
+"""Temporary refusals that come with a status below 500."""
 
 
 @contextmanager

@@ -42,12 +42,12 @@ from typing import Any, ClassVar, Self
 from urllib.parse import quote, unquote
 
 MAX_CARRIED_CHARACTERS = 20_000
-"""Of an error on its way through a state machine, where a cause is cut off at 32,768 (*AWS Step Functions quotas*)."""
+"""Limit of an error in a state machine, which cuts a cause off at 32,768 (*AWS Step Functions quotas*)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with a request: where, what was given, and what would do.
+    """One thing wrong with a request: where, what was given, and what is allowed.
 
     ``pointer`` is a JSON pointer as a URI fragment (RFC 6901), for example ``#/frame_images/0/frame_type``.
     """
@@ -81,7 +81,7 @@ _STOP_AGAIN = re.compile(r"(?:(?<=[^.\s]\.)|(?<=[!?…])|(?<=\.\.\.))\.(?=\s|$)"
 
 
 def with_single_stops(text: str) -> str:
-    """A text without the second full stop where foreign words that end in a stop of their own were put into it."""
+    """A text with one full stop where an inserted message brought a second one."""
     return _STOP_AGAIN.sub("", text)
 
 
@@ -121,7 +121,7 @@ class StillmotionError(Exception):
         return record
 
     def for_workflow(self) -> Self:
-        """The same error whose text is its record as JSON, so that a state machine carries every fact of it."""
+        """The same error with its record as JSON for its text, so that a state machine passes every fact on."""
         carried = type(self)(self.detail)
         record = self.as_record()
         while len(json.dumps(record)) > MAX_CARRIED_CHARACTERS and record.get("faults"):
@@ -304,10 +304,10 @@ def from_workflow(error: str, cause: str) -> StillmotionError:
 
     A Lambda task's cause is JSON with ``errorMessage``; ours carries the record that
     :meth:`StillmotionError.for_workflow` wrote. Errors that are not ours (a Lambda time-out, a bug) become
-    :class:`InternalError` with their name in the text: their words may hold anything, so they stay in the logs.
+    :class:`InternalError` with only their name in the text: their message may hold secrets, so it stays in the logs.
     """
     carried = _carried(cause)
-    # Lambda names an error by its class. Local clouds may not, and then the record it carries still does.
+    # Lambda names an error by its class. A local cloud may not; then the record in the cause names it.
     kind = ERRORS.get(error) or ERRORS.get(str(carried.get("code")))
     if kind is None:
         return InternalError(

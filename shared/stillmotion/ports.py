@@ -1,4 +1,4 @@
-"""What the use cases need of the world, as types: a Lambda passes the real adapters, a test passes fakes.
+"""What the use cases need from outside, as types: a Lambda passes the real adapters, a test passes fakes.
 
 records     JobStore, JobReader, JobIndex, BatchStore
 workflows   Executions, BatchExecutions
@@ -109,7 +109,7 @@ class BatchStore(Protocol):
         """Write the record of a new run; ``False`` when another run was first."""
 
     def save(self, batch: Batch) -> None:
-        """Write what became of a run; a run that another has followed is left alone."""
+        """Write the state of a run, unless a newer run has followed it."""
 
     def record(self, batch_id: str, run: int, outcomes: Iterable[Mapping[str, Any]]) -> None:
         """Write outcomes, each under its ``row``; the same row again replaces it."""
@@ -212,7 +212,7 @@ class LineSink(Protocol):
 
 
 type OpenLines = Callable[[str, str], AbstractContextManager[LineSink]]
-"""Opens an object of JSON Lines by bucket and key; it appears when it is left without an exception."""
+"""Opens an object of JSON Lines by bucket and key; the object appears when the block ends without an exception."""
 
 
 class Videos(Protocol):
@@ -386,7 +386,7 @@ class Media(Protocol):
     """The pictures and other media of a request."""
 
     def check(self, request: VideoRequest, names: Names) -> list[Picture]:
-        """The pictures, each of which can be used and may be named; raises ``ImageNotUsable`` for others."""
+        """Check that all pictures can be used and may be named, and return them; else raises ``ImageNotUsable``."""
 
     def upload_inline_media(self, request: VideoRequest, job_id: str, owner: str | None) -> VideoRequest:
         """The request with every ``data:`` address moved among its owner's uploads."""

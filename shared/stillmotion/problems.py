@@ -1,4 +1,4 @@
-"""Errors as HTTP answers: problem documents of RFC 9457, from one table-like tree, for every route."""
+"""Errors as HTTP answers: problem documents of RFC 9457, the same for every route."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Every field comes from the variable of its name in capitals. The field's type names its reader, which parses the text
 once: numbers, amounts, choices and lists reach the use cases as such. The template allows the same values for its
-parameters; ``tests/unit/test_settings.py`` holds the two together.
+parameters; ``tests/unit/test_settings.py`` checks that both agree.
 
 Annotations here are objects, not text: ``load`` reads them.
 """
@@ -156,7 +156,7 @@ class SubmitSettings(ProviderSettings):
 
 @dataclass(frozen=True, slots=True)
 class SubmitTaskSettings(SubmitSettings):
-    """For submitting from the workflow: defaults for dropped pictures that say nothing themselves."""
+    """For submitting from the workflow: defaults for dropped pictures without fields of their own."""
 
     default_model: DefaultModel
     default_prompt: Annotated[str, Text(r"[^\x00-\x1f\x7f]{0,1500}", "at most 1,500 characters on one line")]

@@ -1,6 +1,6 @@
 """The real ports behind the use cases, made once for each warm Lambda.
 
-Every port imports what it is made of when it is made: a function starts with its own modules and not with everybody's.
+The modules of a port are imported when the port is made, so a function loads only the modules that it uses.
 
 Tests make the use cases with ports of their own; nothing but the functions imports this.
 """
@@ -84,8 +84,8 @@ _BULK = Config(
     read_timeout=60,
     retries={"mode": "standard", "total_max_attempts": 4},
     signature_version="s3v4",
-    # Over TLS, S3 holds bodies against their checksums, which are signed. Hashing every byte for the signature as well
-    # would be a third of the time that a delivery computes.
+    # Over TLS, S3 checks bodies against their checksums, which are signed. Hashing every byte for the signature as well
+    # would take a third of a delivery's processor time.
     s3={"payload_signing_enabled": False},
 )
 
@@ -94,7 +94,7 @@ def prepare[S, P](port: Callable[[S], P], settings: type[S]) -> None:
     """Make a port while a Lambda starts; elsewhere it is made when it is first used.
 
     Clients take 0.1 to 0.2 s of processor time. A call at 256 MB has a seventh of a processor (*Lambda memory*: one at
-    1,769 MB), which is about a second; a start is commonly seen to have more.
+    1,769 MB), so that would take about a second there; Lambda usually gives a start more.
     """
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
         port(load(settings, os.environ))
@@ -121,8 +121,8 @@ def table(name: str) -> Table:
 def bulk_s3() -> Any:
     """S3 for pictures and videos.
 
-    On AWS it names buckets by their regional host: a presigned link else names the global one, which answers with a
-    redirect outside us-east-1, and ModelGates takes none. A local cloud has no host for each bucket.
+    On AWS it uses regional virtual-hosted URLs: presigned global URLs redirect outside us-east-1, and ModelGates
+    rejects redirects. A local cloud has no host for each bucket.
     """
     there = not {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"} & os.environ.keys()
     virtual = Config(s3={"addressing_style": "virtual", "payload_signing_enabled": False})
@@ -365,7 +365,7 @@ def drops(settings: SubmitTaskSettings) -> DroppedJobs:
 
 @cache
 def failures(settings: StoreSettings) -> Failures:
-    """For every entry point; with the output bucket in the settings, failed drops get their note there."""
+    """The use case of ending a job; only with an output bucket in the settings does it write notes for failed drops."""
     from stillmotion.generation.record_failure import Confirming, Failures
     from stillmotion.storage.sidecars import S3Notes
 

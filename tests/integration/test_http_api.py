@@ -371,7 +371,7 @@ def test_an_operator_sees_stops_and_resumes_everybodys_jobs(
     assert (status, shown["status"]) == (200, "completed")
     for method, path in (("DELETE", ""), ("POST", "/resume")):  # there is nothing to stop or resume: it is seen
         assert operated.http(method, f"/videos/{job_id}{path}", caller=OPERATOR)[0] == 409
-    told = [vars(record) for record in caplog.records if record.message == "operator at another's job"]
+    told = [vars(record) for record in caplog.records if record.message == "operator acts on another's job"]
     assert [(record["operator"], record["method"]) for record in told] == [
         (OPERATORS, "GET"),
         (OPERATORS, "DELETE"),

@@ -26,7 +26,7 @@ class BatchCounts(BaseModel):
 
 
 class BatchError(BaseModel):
-    """Why a batch came to nothing, or ended early."""
+    """Why a batch was refused, or ended early."""
 
     code: str
     message: str
@@ -45,7 +45,7 @@ class BatchView(BaseModel):
     items: int | None = Field(description="rows of the manifest; null until it is read")
     counts: BatchCounts
     failed_by_reason: dict[str, int]
-    estimated_cost_usd: float | None = Field(description="null where a model does not say its price")
+    estimated_cost_usd: float | None = Field(description="null where a model states no price")
     cost_usd: float | None
     duration_seconds: float | None
     results: str | None = Field(description="S3 address of the results, JSON Lines")
@@ -59,7 +59,7 @@ class BatchView(BaseModel):
 
 
 class BatchSummaryView(BaseModel):
-    """What a run came to. ``done``, ``failed``, ``skipped`` and ``not_run`` add up to ``items``; money is USD."""
+    """The result of a run. ``done``, ``failed``, ``skipped`` and ``not_run`` add up to ``items``; money is USD."""
 
     id: str
     run: int = Field(ge=1)
@@ -71,7 +71,7 @@ class BatchSummaryView(BaseModel):
     skipped: int = Field(ge=0, description="done by an earlier run")
     not_run: int = Field(ge=0, description="not begun when the run was stopped")
     failed_by_reason: dict[str, int]
-    cost_usd: float = Field(ge=0, description="what ModelGates charged for this run, as far as it said")
+    cost_usd: float = Field(ge=0, description="what ModelGates charged for this run, as far as it stated a charge")
     duration_seconds: float = Field(ge=0)
     started_at: str
     ended_at: str
@@ -86,8 +86,9 @@ def show_batch(
     *,
     aborted: bool = False,
 ) -> dict[str, Any]:
-    """A batch as ``GET /batches/{id}`` shows it; ``counts`` gives the items of its execution while that runs, ``link``
-    the address that its results can be fetched from."""
+    """A batch as ``GET /batches/{id}`` shows it; ``counts`` gives the item counts of its execution while that runs,
+    ``link`` a presigned link to its results.
+    """
     summary = {} if batch.summary is None else summary_facts(batch.summary)
     status = BatchStatus.ABORTED if aborted else batch.status
     view = BatchView(

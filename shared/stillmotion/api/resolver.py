@@ -1,4 +1,6 @@
-"""The HTTP boundary that the API's functions share: one resolver, one way of answering errors, one idea of a caller."""
+"""The HTTP boundary that the API's functions share: one resolver, one way of answering errors, one way to identify the
+caller.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,8 @@ from stillmotion.problems import CONTENT_TYPE, TYPE_PREFIX, problem
 from stillmotion.requests.video_request import VideoRequest, invalid_request
 from stillmotion.telemetry import logger
 
-# What any route may answer: bad input, not signed or not allowed, throttled, our own fault, AWS or the provider away;
-# and API Gateway in our place where a function died (502) or was too slow (504).
+# What any route may answer: bad input, not signed or not allowed, throttled, our own fault, AWS or the provider
+# unavailable. API Gateway itself answers where a function crashed (502) or took too long (504).
 _ALWAYS = frozenset({400, 403, 429, 500, 502, 503, 504})
 JobId = Annotated[str, PathParameter(description="the job's id, vid_…")]
 MAX_BODY_BYTES = 6_000_000
@@ -72,8 +74,9 @@ def new_api(body: type[BaseModel] = VideoRequest) -> APIGatewayRestResolver:
 
 
 def _json(text: str) -> Any:
-    """JSON whatever it holds, with a byte order mark or without. What Python will not read (deep nesting, numbers of
-    thousands of digits) is no JSON."""
+    """Any JSON value, with or without a byte order mark. What Python refuses to read (deep nesting, numbers of
+    thousands of digits) counts as invalid JSON.
+    """
     try:
         return json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError:
@@ -102,7 +105,7 @@ def answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | No
 
 
 def answer_problem(error: StillmotionError, *, job_id: str | None = None) -> Response[str]:
-    """The problem document for an error; ``job_id`` names the record that tells of it."""
+    """The problem document for an error; ``job_id`` is the job it is about, where there is one."""
     logger.info("refused", extra={"code": error.code, "detail": error.detail, "job_id": job_id})
     status, headers, body = problem(error, instance=None if job_id is None else f"/videos/{job_id}")
     return Response(status, CONTENT_TYPE, json.dumps(body), headers=dict(headers))
@@ -110,7 +113,7 @@ def answer_problem(error: StillmotionError, *, job_id: str | None = None) -> Res
 
 def _unplanned(error: Exception) -> Response[str]:
     logger.exception("unplanned error")
-    detail = "Something went wrong on our side. Try again; if it stays, look into the function's log."
+    detail = "Something went wrong on our side. Try again; if it happens again, read the function's log."
     return answer_problem(InternalError(detail))
 
 
@@ -138,7 +141,7 @@ def documented(successes: Mapping[int, Any], *problems: int) -> dict[int, OpenAP
 
 
 def caller(identity: Mapping[str, Any]) -> str | None:
-    """Who calls, from the request context's ``identity``: a user's ARN, or a role's whatever its session is called."""
+    """The caller's ARN, from the request context's ``identity``: the user's, or the role's without its session name."""
     arn = identity.get("userArn")
     if not isinstance(arn, str) or not arn:
         return None
@@ -147,8 +150,9 @@ def caller(identity: Mapping[str, Any]) -> str | None:
 
 
 def is_operator(who: str | None, operator_arns: Iterable[str]) -> bool:
-    """Whether a caller is one of these ARNs. Those of roles may have a path, which a caller's never has: a role's name
-    is its own in an account whatever its path (*IAM identifiers*)."""
+    """Whether a caller is one of these ARNs. A role's ARN in that list may have a path, which a caller's ARN never has.
+    The path is ignored: a role's name is unique in its account (*IAM identifiers*).
+    """
     return who is not None and who in {_ROLE_PATH.sub(r"\g<role>", arn) for arn in operator_arns}
 
 
@@ -156,21 +160,21 @@ def get_visible_job(app: APIGatewayRestResolver, store: JobStore, job_id: str, o
     """The job that a call is about, if its caller may see it.
 
     Raises:
-        JobNotFound: there is none, or it belongs to another caller and this one is no operator.
+        JobNotFound: there is none, or it belongs to another caller and this caller is not an operator.
     """
     who = current_caller(app)
     job = get_owned_job(store, job_id, who, operator=is_operator(who, operator_arns))
     if job.owner not in (None, who):
         method = app.current_event.http_method
-        logger.info("operator at another's job", extra={"job_id": job.id, "operator": who, "method": method})
+        logger.info("operator acts on another's job", extra={"job_id": job.id, "operator": who, "method": method})
     return job
 
 
 def require_operator(app: APIGatewayRestResolver, operator_arns: Iterable[str]) -> None:
-    """Refuse a call that is an operator's.
+    """Refuse a call that only operators may make.
 
     Raises:
-        OperatorsOnly: the caller is none.
+        OperatorsOnly: the caller is not an operator.
     """
     who = current_caller(app)
     if not is_operator(who, operator_arns):

@@ -165,7 +165,7 @@ class JobView(BaseModel):
     error: JobError | None = None
     metadata: dict[str, str]
     warnings: list[str] = Field(
-        default_factory=list, description="what of a picture is lost in the clip, and transparency"
+        default_factory=list, description="pictures that the clip crops or squashes, and pictures with transparency"
     )
     chosen: dict[str, str] = Field(
         default_factory=dict,
@@ -174,7 +174,7 @@ class JobView(BaseModel):
     inspection: Inspection | None = None
     execution_arn: str | None = None
     resumable: bool = Field(
-        default=False, description="whether POST /videos/{id}/resume may still bring its video home, at no cost"
+        default=False, description="whether POST /videos/{id}/resume may still deliver its video; nothing is paid again"
     )
     created_at: str = Timestamp
     updated_at: str = Timestamp
@@ -210,10 +210,10 @@ class PriceView(BaseModel):
     model_config = ConfigDict(title="Price")
 
     at_most_usd: str | None = Field(
-        default=None, description="null where it cannot be known; limits are held against it"
+        default=None, description="null where it cannot be known; spending limits are compared with it"
     )
     at_least_usd: str | None = None
-    basis: list[str] = Field(description="the names of the model's price list that make at_most_usd")
+    basis: list[str] = Field(description="the entries of the model's price list that at_most_usd is computed from")
     open: list[str]
     reason: str | None = None
 
@@ -234,7 +234,9 @@ class DryRun(BaseModel):
 
 
 class PricedModel(BaseModel):
-    """A model that can do what was asked. ``null`` lists are not stated by the model, which never means none."""
+    """A model that can do what was asked. A ``null`` list is not stated by the model, which never means that there is
+    none.
+    """
 
     id: str
     name: str | None
@@ -272,8 +274,9 @@ class ModelList(BaseModel):
 
 
 class SettleOrder(BaseModel):
-    """What became of a submit that got no answer: ModelGates' id of the job, or that it is given up. One that is given
-    up stays counted in its day's spending unless ``charged`` is ``false``."""
+    """How to settle a job whose submit got no answer: ModelGates' id of the job, or that the job is given up. A job
+    that is given up stays counted in its day's spending unless ``charged`` is ``false``.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -322,8 +325,9 @@ class FaultView(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error, as RFC 9457 has it; ``code`` is its name everywhere in Stillmotion. API Gateway's own leave ``status``
-    out where they do not know it."""
+    """An error, as RFC 9457 has it; ``code`` is its name everywhere in Stillmotion. API Gateway's own errors have no
+    ``status`` where API Gateway does not give one.
+    """
 
     type: str
     title: str

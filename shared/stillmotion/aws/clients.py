@@ -1,6 +1,7 @@
-"""AWS clients as a function needs them: botocore's own, on the process's TLS context, and DynamoDB tables over one.
+"""AWS clients for functions: botocore clients on the process's TLS context, and DynamoDB tables over one of them.
 
-boto3's session and its resources load models and transfer code that nothing here calls, 0.1 s of processor time.
+boto3's session and resources are not used: they load models and transfer code that nothing here calls, which takes
+0.1 s of processor time.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ MODELS = Path(__file__).parents[2] / "aws_models"
 
 
 def new_session() -> Session:
-    """A session that reads the trimmed models where they are; botocore's own lie behind them."""
+    """A session that reads the trimmed service models where there are any, else botocore's own."""
     session = Session()
     if MODELS.is_dir():
         given = session.get_config_variable("data_path")
@@ -43,9 +44,9 @@ def new_client(session: Session, service: str, config: Config) -> Any:
 def with_shared_tls(client: Any) -> Any:
     """The client, opening its connections with the shared context.
 
-    botocore has no setting for a context and loads its certificates anew for each connection. It comes with the Lambda
-    runtime, in versions of AWS's choice: where its HTTP session is not the known one, the client stays as it is.
-    ``AWS_CA_BUNDLE`` names the only certificates to trust, as ever.
+    botocore has no setting for a context and loads its certificates anew for each connection. The Lambda runtime brings
+    botocore in a version that AWS chooses: where its HTTP session is not of the class known here, the client is left
+    unchanged. ``AWS_CA_BUNDLE`` still names the only certificates to trust.
     """
     http: Any = getattr(getattr(client, "_endpoint", None), "http_session", None)
     options: Any = getattr(getattr(http, "_manager", None), "connection_pool_kw", None)
@@ -67,7 +68,7 @@ class DynamoTable:
     """One table: plain Python values in and out, conditions as ``boto3.dynamodb.conditions``, like boto3's resource.
 
     Args:
-        client: turned into one that converts values, for all tables that share it.
+        client: changed to convert values, for all tables that share it.
     """
 
     def __init__(self, name: str, client: Any) -> None:

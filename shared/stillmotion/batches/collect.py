@@ -75,12 +75,12 @@ class Collecting:
         return ended
 
     def note(self, manifest: Manifest, error: StillmotionError) -> None:
-        """Tell whoever only sees S3 why a dropped manifest came to nothing: ``failed/<its key>.json`` in its bucket."""
+        """Say in S3 why a dropped manifest was refused: ``failed/<its key>.json`` in its bucket."""
         if manifest.key.startswith(INPUT_PREFIX):
             self._put(manifest.bucket, note_key(manifest.key), problem(error)[2])
 
     def refuse(self, execution_arn: str, error: StillmotionError) -> None:
-        """Tell of an order that came to nothing before it was a batch."""
+        """Publish the failure of an order that was refused before it became a batch."""
         facts = {"status": str(BatchStatus.REFUSED), "error": error_facts(error.as_record())}
         self._events.tell(BATCH_FAILED, facts, execution_arn)
 

@@ -22,7 +22,7 @@ COLUMNS = (
     *("first_frame", "last_frame"),
 )
 MAX_RECORD_BYTES = 4 * MAX_ROW_BYTES
-"""Of the lines that one row may be spread over before the manifest is refused; a quote that never closes ends here."""
+"""Lines that one row may span before the manifest is refused: a quote that is never closed is noticed here."""
 _SEPARATORS = ",;\t"
 _SEPARATOR_LINE = re.compile(r'"?sep=(\\t|.)"?\s*', re.IGNORECASE)
 _TRUE = ("true", "yes", "1", "1.0", "1,0", "wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "sand", "sant")
@@ -36,7 +36,7 @@ MAX_SHOWN_CHARACTERS = 40
 
 
 def csv_rows(chunks: Iterable[bytes], blank: int) -> Iterator[Row]:
-    """The rows of a CSV; ``blank`` is the number of lines before the first of these.
+    """The rows of a CSV; ``blank`` is the number of lines before ``chunks``.
 
     Raises:
         InvalidRequest: it has no header that fits, or cannot be read to its end; with line, column and cell.
@@ -77,13 +77,13 @@ class _Lines:
         self.record = ""
 
     def first(self) -> str | None:
-        """The first line, which comes again when lines are taken."""
+        """The first line; it is given again when lines are read."""
         self._again = next(self, None)
         self.record = ""
         return None if self._again is None else self._again.rstrip("\n")
 
     def skip(self) -> None:
-        """Do without the first line."""
+        """Drop the first line."""
         self._again, self.begin = None, 0
 
     def start(self) -> None:
@@ -145,7 +145,7 @@ def _with_plain_ends(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _separator(header: str) -> str:
-    """The separator that makes the most of a header's known columns."""
+    """The separator that gives the most known columns for this header."""
 
     def known(separator: str) -> tuple[int, int]:
         cells = [cell.strip().strip('"') for cell in header.split(separator)]
@@ -155,7 +155,7 @@ def _separator(header: str) -> str:
 
 
 def _records(source: _Lines, separator: str) -> Iterator[_Record]:
-    """The rows that hold something."""
+    """The rows that are not empty."""
     source.separator = separator
     reader = csv.reader(source, delimiter=separator, strict=True, skipinitialspace=separator != " ")
     while True:
@@ -172,7 +172,7 @@ def _records(source: _Lines, separator: str) -> Iterator[_Record]:
 
 
 def _cells(text: str, separator: str) -> Iterator[tuple[str, bool]]:
-    """The cells of a row's text, each with whether its quotes are in order; none follow one that is not."""
+    """The cells of a row's text, each with whether its quotes are valid; reading stops at the first that is not."""
     at = 0
     while at <= len(text):
         start = at = at + len(text[at:]) - len(text[at:].lstrip(" "))
@@ -237,7 +237,7 @@ class _Columns:
         return Row(number, {name: _typed(name, cell) for name, cell in given.items()}, line=record.line)
 
     def _astray(self, cells: list[str]) -> str:
-        """What is wrong with a cell in a column without a name; the numbers of an index are no loss."""
+        """What is wrong with a cell in a column without a name; only an index that pandas wrote may be dropped."""
         for at, (name, cell) in enumerate(zip(self.names, cells, strict=False)):
             if cell and not name and not (at == self.index and cell.isdecimal()):
                 return f"has '{_shown(cell)}' in column {at + 1}, which has no name"
@@ -245,7 +245,9 @@ class _Columns:
 
 
 def _typed(column: str, cell: str) -> Any:
-    """A cell as the request's own type; what is not of it stays text, and is refused by the column's name later."""
+    """A cell as the type of its request field; one that does not fit stays text, and is refused by the column's name
+    later.
+    """
     if column in ("duration", "seed"):
         whole = _WHOLE.fullmatch(cell)
         return int(whole[1]) if whole else cell

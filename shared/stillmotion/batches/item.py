@@ -1,8 +1,9 @@
-"""One item of a batch, and which job that is.
+"""One item of a batch, and the job that it becomes.
 
-A job belongs to an attempt: while an attempt may still come to a video it is gone on with, and only after one that
-has failed for good does a later run of the batch make the next. Attempts are numbered, and each number is one job id,
-so whoever tries the same attempt twice, or at the same moment, pays once (:mod:`stillmotion.generation.submit`).
+Each attempt at an item has a job of its own. While an attempt may still produce a video, later runs of the batch
+continue it. Only after it has failed for good does a later run make the next attempt. The attempt's number is part of
+the job id, so the same attempt made twice, even at the same moment, is paid once
+(:mod:`stillmotion.generation.submit`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from stillmotion.jobs.record import Job, derived_job_id
 
 MAX_ITEM_ID_CHARACTERS = 128
 HOPELESS = frozenset({"NotAVideo", "GenerationExpired"})
-"""Paid, and not worth another look by itself: what ModelGates had was no video, or was gone."""
+"""Paid, and not resumed by a batch: ModelGates' output was no video, or is gone."""
 
 
 class AttemptState(StrEnum):
@@ -69,8 +70,8 @@ class BatchItem:
 def attempt_state(job: Job | None) -> AttemptState:
     """What to do about an attempt with this record.
 
-    A job that timed out or whose delivery failed is paid, and its video may still be had: that is gone on with. What
-    ModelGates delivered and was no video, or no longer has, is not asked for again.
+    A job that timed out or whose delivery failed is paid, and its video may still be available, so it is continued.
+    Output that was no video, or that ModelGates no longer has, is not fetched again.
     """
     if job is None:
         return AttemptState.NEW

@@ -16,7 +16,7 @@ _INSIDE = re.compile(rb'["\\]')
 
 
 def line_rows(chunks: Iterable[bytes], blank: int) -> Iterator[Row]:
-    """The rows of JSON lines; ``blank`` is the number of lines before the first of these."""
+    """The rows of JSON lines; ``blank`` is the number of lines before ``chunks``."""
     return _rows(piece for piece in lines(chunks, blank) if piece.too_large or piece.content.strip())
 
 
@@ -132,13 +132,13 @@ class _Cutter:
         self._keep(chunk[start:])
 
     def _turns(self, sign: bytes) -> tuple[bool, bool]:
-        """Whether a sign begins the reading of values, or ends a value or the whole."""
+        """Whether a bracket, quote or comma begins the values, and whether it ends a value or the whole."""
         if self._base == 0:
             return self._depth == 0 and sign == b"{", self._depth == 1 and sign in b"]}"
         return not self._begun, self._begun and self._depth <= 1 and sign in b",]}"
 
     def _move(self, sign: bytes) -> None:
-        """Go on behind a sign outside of strings."""
+        """Take in one bracket, quote or comma outside of strings."""
         if self._depth == 0 and self._begun and self._base:
             if sign != b"}" or not self._wrapped:
                 raise self._refused()
@@ -175,7 +175,7 @@ class _Cutter:
         self._value_lines, self._too_large = 0, False
 
     def end(self) -> None:
-        """Check that everything was there.
+        """Check that the input was complete.
 
         Raises:
             InvalidRequest: something is missing at the end.

@@ -69,17 +69,18 @@ def read_rows(chunks: Iterable[bytes], name: str) -> Iterator[Row]:
 
 
 def _head(chunks: Iterator[bytes]) -> tuple[bytes, int, Iterator[bytes]]:
-    """The first line that holds something, with what came in one piece with it; the number of line ends before it;
-    and what follows. Of an endless line there is as much as a row may have."""
+    """The first line that is not blank, with the rest of its piece; the number of line ends before it; and the pieces
+    that follow. Of a line without an end, no more than the size of a row is read.
+    """
     head, blank = b"", 0
     for chunk in chunks:
         head += chunk
-        # Of a byte order mark cut in two, the rest is still to come.
+        # A byte order mark may be split over two pieces.
         if not _BOM.startswith(head):
             text = head.removeprefix(_BOM).lstrip()
             blank += head[: len(head) - len(text)].count(b"\n")
             head = text
-        # So is that of a line, or of a wrapper's field.
+        # So may a line, or the field around the array.
         if b"\n" in head[_HEAD_BYTES:] or len(head) > MAX_ROW_BYTES:
             break
     return head.removeprefix(_BOM), blank, chunks
@@ -97,8 +98,9 @@ def _check_kind(head: bytes) -> None:
 
 
 def _is_laid_out(head: bytes, *, lines: bool) -> bool:
-    """Whether JSON objects are spread over lines. Of a file that calls itself JSON lines, only a lone brace says so:
-    there, a first line that cannot be read is that row's own fault."""
+    """Whether JSON objects are spread over lines. In a file named as JSON Lines, only a line with nothing but a brace
+    shows that; any other first line that cannot be read is an invalid row.
+    """
     first = head.partition(b"\n")[0].strip()
     if first == b"{":
         return True

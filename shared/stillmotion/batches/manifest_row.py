@@ -11,7 +11,7 @@ from typing import Any
 from stillmotion.errors import InvalidRequest
 
 MAX_ROW_BYTES = 64 * 1024
-"""Of one row: it rides through the state of a workflow, four times at worst, where 256 KiB are the limit."""
+"""Limit of one row. A workflow's state has a limit of 256 KiB and holds a row up to four times."""
 TOO_LARGE = f"has more than {MAX_ROW_BYTES:,} bytes; name pictures by their addresses"
 _ITEM_ID = re.compile(rb'"item_id"\s*:\s*("(?:[^"\\\x00-\x1f]|\\.){0,500}"|-?\d{1,40})')
 
@@ -29,13 +29,13 @@ class Row:
 
     @property
     def place(self) -> str:
-        """Where it stands, for people."""
+        """Its place in the manifest, for messages."""
         return f"Row {self.number} (line {self.line:,})" if self.line else f"Row {self.number}"
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The bytes of a row and the line that they begin on; ``too_large`` where there are only the first of them."""
+    """The bytes of a row and the line that they begin on; ``too_large`` where only the first bytes are kept."""
 
     content: bytes
     line: int

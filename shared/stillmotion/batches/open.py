@@ -58,7 +58,7 @@ class Batches:
         """The batch that an order means, claimed for an execution where there is something to run.
 
         Args:
-            arn: the ARN of the execution for a batch id and the number of its run.
+            arn: gives the execution's ARN for a batch id and the number of its run.
             own: the ARN of the execution that asks, if one does.
 
         Raises:
@@ -87,14 +87,14 @@ class Batches:
         )
         if self._store.claim(batch):
             return Opened(batch, owned_by_this_execution=True)
-        # Another process was first, or it was this very try, whose answer was lost.
+        # Another process was first, or this call was, in a try whose answer was lost.
         first = self._store.get(batch_id, asked.owner)
         return Opened(first, owned_by_this_execution=first == batch)
 
     def _wants_a_run(self, asked: Ordered, earlier: Batch) -> bool:
-        """Whether an order means a new run: not one under way, nor what a repeated delivery tells of again.
+        """Whether an order starts a new run; a running batch and a repeated delivery of the same order do not.
 
-        One that has ended is run again where the order names the batch, or where nothing had come of it.
+        A batch that has ended is run again where the order gives its id, or where it was refused or aborted.
         """
         if earlier.status not in _ENDED and self._running(earlier.execution_arn):
             return False

@@ -40,7 +40,8 @@ def outcome_of(row: int, item: BatchItem, job: Job, *, skipped: bool = False) ->
 
 
 def record_item(state: Mapping[str, Any], find: Callable[[str], Job | None], execution_arn: str) -> dict[str, Any]:
-    """The outcome of an item whose execution has ended, by what is on record; its own words may be cut off.
+    """The outcome of an item whose execution has ended, by its job's record: the execution's own error text may be cut
+    off.
 
     Args:
         state: ``{"batch": {"id", …}, "item": a line of items.jsonl, "error": …}``, the last where it failed.
@@ -62,13 +63,13 @@ def _why(job: Job) -> dict[str, Any]:
     if job.error is not None:
         return error_facts(job.error.as_json())
     return JobStateConflict(
-        f"Job '{job.id}' is {job.status}, and its workflow has ended or is another one. Run the batch again to go on "
-        "with it; it is not paid anew."
+        f"Job '{job.id}' is {job.status}, and its workflow has ended or is another one. Run the batch again to "
+        "continue it; it is not paid again."
     ).as_record()
 
 
 def _short(error: Mapping[str, Any]) -> dict[str, Any]:
-    """An error without its single faults, which its message tells too, and of bounded length."""
+    """An error without its list of faults, which its message repeats, and of bounded length."""
     kept = {name: value for name, value in error.items() if name != "faults"}
     for name in ("message", "provider_message"):
         if len(str(kept.get(name) or "")) > MAX_MESSAGE_CHARACTERS:

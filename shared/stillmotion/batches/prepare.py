@@ -35,7 +35,9 @@ MAX_TOLD = 5
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where lists go, and what holds for orders and rows that do not say; no ``default_model`` is the cheapest."""
+    """Where item lists are stored, and values for orders and rows that give none; without ``default_model``, the
+    cheapest.
+    """
 
     output_bucket: str
     max_concurrency: int
@@ -54,7 +56,7 @@ class Limits:
 
 @dataclass
 class _Tally:
-    """What the rows came to so far. Of each item id only eight bytes of its hash are kept."""
+    """Counts and sums over the rows read so far. Of each item id only eight bytes of its hash are kept."""
 
     items: int = 0
     to_run: int = 0
@@ -66,7 +68,7 @@ class _Tally:
     twice: list[str] = field(default_factory=list)
 
     def times(self, item_id: str) -> int:
-        """How often an id has come, with this time."""
+        """How often an id has come, this time included."""
         short = int.from_bytes(hashlib.sha256(item_id.encode()).digest()[:8])
         self.ids[short] = self.ids.get(short, 0) + 1
         return self.ids[short]
@@ -95,7 +97,7 @@ class Preparing:
 
     @property
     def bucket(self) -> str:
-        """Where lists go."""
+        """The bucket that item lists are stored in."""
         return self._limits.output_bucket
 
     def prepare(self, batch: Batch) -> Batch:
@@ -215,7 +217,9 @@ def _ended(row: ValidRow, item: BatchItem, job: Job | None) -> dict[str, Any] | 
 
 
 def _line(batch: Batch, row: ValidRow, item: BatchItem) -> dict[str, Any]:
-    """What the workflow needs to run an item. The name makes every try of this run at it the same execution."""
+    """What the workflow needs to run an item. Its name is the same for every try within a run, so Step Functions starts
+    it once.
+    """
     unique = derived_job_id("execution-name", batch.id, str(batch.run), item.item_id).partition("_")[2]
     return {
         "row": row.number,

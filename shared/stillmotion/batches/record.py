@@ -68,7 +68,7 @@ class Manifest(Document):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSummary(Document):
-    """What a run came to. ``done``, ``failed``, ``skipped`` and ``not_run`` add up to ``items``; money is USD."""
+    """The result of a run. ``done``, ``failed``, ``skipped`` and ``not_run`` add up to ``items``; money is USD."""
 
     id: str
     run: int

@@ -1,4 +1,4 @@
-"""From a manifest's row to a request that can be taken on, or to what is wrong with it."""
+"""Reads a manifest's row as a valid request, or says what is wrong with it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ValidRow:
 
     @property
     def content_id(self) -> str:
-        """What the row is called by what it asks for: the same on every run, whatever is filled in then."""
+        """An id made of what the row asks for: the same on every run, whatever is filled in then."""
         asked = {name: value for name, value in self.request.as_given().items() if name not in self.filled}
         canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
         return f"row-{hashlib.sha256(canonical.encode()).hexdigest()[:20]}"
@@ -43,11 +43,11 @@ class ValidRow:
 
 @dataclass(frozen=True, slots=True)
 class InvalidRow:
-    """A row that cannot be taken on, and why.
+    """A row that is refused, and why.
 
     Attributes:
         item_id: as the row gives it, made fit to be shown; ``None`` where it gives none.
-        unusable_id: the ``item_id`` itself is the fault, so that it names nothing.
+        unusable_id: the ``item_id`` itself is invalid, so it cannot name the item.
     """
 
     number: int
@@ -64,7 +64,7 @@ class Rows:
 
     Args:
         folder: what relative addresses are relative to.
-        defaults: fields of rows that do not say them themselves.
+        defaults: fields for rows that do not give them.
         default_model: the model of rows for which neither names one; empty to choose the cheapest.
         admit: refuses a request that names what the batch may not.
     """
@@ -87,7 +87,7 @@ class Rows:
         """What a row asks for.
 
         Raises:
-            ProviderError: the list of models cannot be had.
+            ProviderError: the list of models is not available.
         """
         given = row.item_id if row.data is None else row.data.get("item_id")
         try:
@@ -110,7 +110,7 @@ class Rows:
         return ValidRow(row.number, item_id, request, model, filled)
 
     def as_submitted(self, row: ValidRow, earlier: Mapping[str, Any]) -> ValidRow:
-        """A row with what was filled in when its job was made: a choice made anew would be another request.
+        """A row with the values that were filled in when its job was made: choosing again could give another request.
 
         Args:
             earlier: the request on the job's record.

@@ -4,7 +4,7 @@
     my-batch   batch              the record of its latest run
     my-batch   0001#00000001      what became of the first row in the first run
 
-So the outcomes of a run are one sorted range, read page by page, and those of a run before are never mixed in.
+So the outcomes of a run are one sorted range, read page by page, and never mix with those of an earlier run.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class DynamoBatchStore:
         return True
 
     def save(self, batch: Batch) -> None:
-        """Write what became of a run; a run that another has followed is left alone."""
+        """Write the state of a run, unless a newer run has followed it."""
         try:
             with _storage("write"):
                 self._table.put_item(Item=_record(batch), ConditionExpression=Attr("run").eq(batch.run))

@@ -1,8 +1,9 @@
 """Adopting the ModelGates job that a callback named, where the answer to the submit was lost.
 
-A callback only names a candidate. It is adopted when ModelGates itself answers for it: the answer contains this id, a
-model that it names is ours, and no other job holds the id. Else it is dropped, and another callback may name another.
-The marker of the id and the record are written in one transaction (:mod:`stillmotion.jobs.markers`).
+A callback only names a candidate. It is adopted when ModelGates' own answer confirms it: the answer contains this id,
+and the job's model if it names a model, and no other job has the id. Otherwise the candidate is dropped, and a later
+callback may name another one. The marker of the id and the record are written in one transaction
+(:mod:`stillmotion.jobs.markers`).
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ class Adoption:
             raise
 
     def _counted_again(self, job: Job) -> dict[str, Any]:
-        """The reservation that was given back, taken again: no limit keeps out what is paid already."""
+        """The reservation that was given back, made again; no limit applies, because the job is paid already."""
         if job.returned is None:
             return {}
         spend = Spend(job.returned.day, job.returned.micro_usd)

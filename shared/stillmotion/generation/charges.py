@@ -1,4 +1,4 @@
-"""What ModelGates really charges, against what was estimated: on the real service the only witness of a wrong price."""
+"""Compares what ModelGates charges with the estimate: on the real service, only this shows a wrong price."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stillmotion.ports import Credits
 from stillmotion.telemetry import count, logger
 
 TOLERANCE_USD = Decimal("0.000001")
-"""Charges come as JSON numbers; less than a micro-dollar is their rounding."""
+"""Charges come as JSON numbers; a difference below a micro-dollar is rounding."""
 
 
 def watch_charge(job: Job) -> None:

@@ -16,7 +16,8 @@ from stillmotion.requests.video_request import VideoRequest
 from stillmotion.telemetry import count, logger
 
 SUBMIT_SECONDS = 18.0
-"""What a submit may take at worst (connect, send, read the answer, record it); with less left it is queued."""
+"""The longest that a submit takes (connect, send, read the answer, record it); with less time left, the job is queued.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class CreateVideo:
     """The use case behind ``POST /videos``.
 
     Args:
-        executions: of the generate machine; the job's is named by its id.
+        executions: of the generate machine; a job's execution has the job's id as its name.
     """
 
     def __init__(self, submission: Submission, failures: Failures, executions: Executions) -> None:
@@ -70,11 +71,11 @@ class CreateVideo:
         return Created(job, replayed=False)
 
     def _submit(self, job: Job) -> tuple[Job, int]:
-        """The job, and in how many seconds it may be submitted if it was not."""
+        """The job and, where it was not submitted, in how many seconds it may be."""
         try:
             return self._submission.submit(job), 0
         except (*NOT_ACCEPTED, SubmitInProgress, StorageFailed) as error:
-            # The workflow continues by what the record says, also where the record could not be changed just now.
+            # The workflow continues by what the record says, even if the record could not be changed just now.
             logger.info("queued", extra={"job_id": job.id, "code": error.code})
             return job, submit_again_after(error, 1) if isinstance(error, NOT_ACCEPTED) else 0
         except StillmotionError as error:

@@ -1,4 +1,4 @@
-"""What Stillmotion fills in for entry points without a person: the drop folder and batches."""
+"""What Stillmotion fills in where no person chooses: for the drop folder and for batches."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Defaults:
 
         Raises:
             UnsupportedByModel: no model states that it can do this.
-            ProviderError: the list of models cannot be had.
+            ProviderError: the list of models is not available.
         """
         silent = {"generate_audio": False} if request.get("generate_audio") is None else {}
         whole = {**request, **silent}
@@ -61,7 +61,7 @@ class Defaults:
 
 
 def _fitting(fields: Mapping[str, Any], request: Mapping[str, Any], model: VideoModel | None) -> dict[str, Any]:
-    """The defaults that a request leaves open, its size does not contradict, and its model does not rule out."""
+    """The defaults for fields that a request leaves open and that neither its size nor its model rules out."""
     kept = {name: value for name, value in fields.items() if value is not None and request.get(name) is None}
     if request.get("size") is not None:
         kept = {name: value for name, value in kept.items() if name not in ("resolution", "aspect_ratio")}
@@ -71,7 +71,7 @@ def _fitting(fields: Mapping[str, Any], request: Mapping[str, Any], model: Video
 
 
 def _wish(request: Mapping[str, Any]) -> Wish:
-    """What a request asks of a model, as far as it can be read; the rest is for the checks to refuse."""
+    """What a request asks of a model. Fields that cannot be read are left out here, and refused by the checks later."""
     frames = [frame.get("frame_type") for frame in _objects(request.get("frame_images"))]
     return Wish(
         frames=tuple(frame for frame in frames if isinstance(frame, str)),

@@ -92,11 +92,11 @@ class Delivery:
             except (GenerationExpired, NotAVideo):
                 break
             except DownloadFailed as error:
-                if error.answered is None:  # it was there, and broke off
+                if error.answered is None:  # the output exists, but its download broke off
                     raise
                 break
             if any(video.checksum == known.checksum for known in videos):
-                break  # a service that gives one output for every number
+                break  # ModelGates gives the same output for every number
             videos.append(video)
         return videos
 

@@ -31,7 +31,7 @@ class Limits:
     per_job_usd: Decimal | None = None
 
     def check(self, request: VideoRequest, model: VideoModel) -> Quote:
-        """The price of one request, if it may be asked for at all.
+        """The price of one request, if the limits allow it.
 
         Raises:
             SpendLimitReached: it can cost more than a job or a day may.
@@ -80,7 +80,7 @@ def require_price(request: VideoRequest, model: VideoModel, found: Quote, limit:
     if billed:
         names = ", ".join(fault.given for fault in billed)
         raise PriceUnknown(
-            f"The request passes {names} on to the model, which can change what it costs, and {limit}. Ask by the "
+            f"The request passes {names} on to the model, which can change what it costs, and {limit}. Use the "
             "request's own fields instead, or leave it out; nothing was submitted.",
             faults=billed,
         )
@@ -102,7 +102,7 @@ def _hold(limit: Decimal, what: str, request: VideoRequest, found: Quote) -> Non
     at_most = found.at_most or Decimal(0)
     if at_most <= limit:
         return
-    cheaper = f" What makes it dear: {'; '.join(found.notes)}." if found.notes else ""
+    cheaper = f" What makes it expensive: {'; '.join(found.notes)}." if found.notes else ""
     raise SpendLimitReached(
         f"The request can cost {usd(at_most)} USD; the limit is {usd(limit)} USD a {what}.{cheaper} Ask for less, "
         "choose another model, or raise the limit; nothing was submitted.",

@@ -31,7 +31,7 @@ class Wish:
     """Width and height of the frame image that the clip's shape follows."""
 
     def ask(self, model: VideoModel) -> Ask:
-        """What of it decides the price on a model."""
+        """The part of it that decides the price on a model."""
         ratio = self.aspect_ratio
         if self.picture is not None and self.frames and ratio is None and self.size is None:
             ratio = nearest_ratio(self.picture, model.supported_aspect_ratios)
@@ -75,9 +75,9 @@ def offers(models: Sequence[VideoModel], wish: Wish, *, by_price: bool = False) 
 def choose(models: Sequence[VideoModel], wish: Wish) -> Choice | None:
     """The model to take for a wish that names none, ``None`` where no model states that it can do this.
 
-    Only models that *state* the frame types, the duration and the resolution take part: what states nothing edits or
-    enlarges videos, or animates avatars. They are compared by the price of the clip, at the asked length or at their
-    shortest of four seconds or more; where that is equal, by the price of a second.
+    Only models that *state* the frame types, the duration and the resolution take part: models that state none of these
+    edit or enlarge videos, or animate avatars. They are compared by the price of the clip, at the asked length or at
+    their shortest of four seconds or more; where that is equal, by the price of a second.
     """
     candidates = sorted(_candidates(models, wish), key=lambda found: (*_rank(found), found.model))
     if not candidates:

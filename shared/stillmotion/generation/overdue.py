@@ -1,8 +1,8 @@
 """Which jobs a sweep has to check: unpublished ones, ones that have not changed for long, and ones that timed out.
 
-An index has a job's status and when it was made and ended; when it last changed, only its record says. So an index
-gives candidates, oldest first, and the record says whether the job is due. Of timed-out jobs those that ended last come
-first: older ones have been rechecked already.
+An index entry has a job's status and the times of its creation and end, but only the record has the time of its last
+change. So an index gives candidates, oldest first, and the record decides whether a job is due. Of timed-out jobs those
+that ended last come first: older ones have been rechecked already.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ STILL_SECONDS = 900.0
 """A job that has not changed for so long may have lost its execution."""
 
 INSPECTED_FOR = timedelta(days=3)
-"""From a job's making. Later it stays without an inspection, also where inspections are switched on anew."""
+"""Counted from a job's creation. Older jobs are not inspected, even where inspections are switched on later."""
 
 CALLED_BACK_FOR = timedelta(days=7)
-"""From a job's making. A callback that comes later is not acted on."""
+"""Counted from a job's creation. A callback that comes later has no effect."""
 _MAYBE_UNKNOWN = (Status.SUBMIT_UNKNOWN, Status.FAILED, Status.CANCELLED)
 
 RECHECKED_AFTER = (timedelta(hours=1), timedelta(hours=24))
 LAST_RECHECK = timedelta(hours=96)
 LONGEST_LIFE = timedelta(days=1)
-"""From the creation of a job to its time-out: 240 polls of 300 s at most, and what it waits before."""
+"""From the creation of a job to its time-out: at most 240 polls of 300 s, and the wait before the submit."""
 
 RECHECK_PAUSE_SECONDS = 1800.0
-"""A recheck that got no answer is not repeated so soon, so that the next sweep begins with other jobs."""
+"""A recheck that got no answer is repeated only after this pause, so that the next sweep begins with other jobs."""
 
 
 @dataclass(slots=True)
@@ -72,7 +72,9 @@ class Due:
         ]
 
     def timed_out(self) -> list[Candidates]:
-        """Jobs whose next recheck is due: each has a time of its own, so that no backlog of one delays another."""
+        """Jobs whose next recheck is due. First and second rechecks are listed apart, so a backlog of one delays no
+        other.
+        """
         now = self._clock()
         found: list[Candidates] = []
         for after, until in pairwise((*RECHECKED_AFTER, LAST_RECHECK)):
@@ -126,7 +128,7 @@ def _ids(entries: Iterator[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _maybe_unknown(entries: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Without failed jobs whose submit outcome was known; of the others, only the record says."""
+    """The entries without failed jobs whose submit outcome was known; for the others, only the record says it."""
     for entry in entries:
         code = (entry.get("error") or {}).get("code")
         if entry.get("status") != Status.FAILED or code == "SubmitOutcomeUnknown":

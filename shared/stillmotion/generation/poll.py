@@ -25,7 +25,7 @@ class Polled:
 
     ``outcome`` is ``waiting`` or a terminal one, or ``unconfirmed``: the submit's outcome is unknown, and no callback
     has named the job in time. ``retry_after`` the seconds for which ModelGates asked not to be
-    polled again, 0 when it did not; ``wakes`` the callbacks that were there before ModelGates was asked.
+    polled again, 0 when it did not; ``wakes`` the number of callbacks that had come before ModelGates was asked.
     """
 
     job: Job
@@ -34,8 +34,9 @@ class Polled:
     wakes: int = 0
 
     def for_machine(self, interval: int) -> dict[str, Any]:
-        """What the state machine decides by: ids, the outcome, how long to wait before the next poll, and the callbacks
-        seen, as a number that DynamoDB's API takes: in text."""
+        """What the state machine decides by: ids, the outcome, how long to wait before the next poll, and the number of
+        callbacks seen, as text: so DynamoDB's API takes numbers.
+        """
         wait = max(interval, math.ceil(self.retry_after))
         return {"id": self.job.id, "outcome": str(self.outcome), "wait_seconds": wait, "wakes": str(self.wakes)}
 
@@ -45,7 +46,7 @@ class Polling:
 
     Args:
         callbacks: ``None`` where ModelGates does not call back.
-        adoption: for jobs that a callback may name; made when the first one is met.
+        adoption: for jobs that a callback may name; made when it is first needed.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Polling:
 
         Args:
             polls: the number of this poll.
-            seen_wakes: the callbacks that the last poll has seen.
+            seen_wakes: the number of callbacks that the last poll has seen.
 
         Raises:
             ProviderUnavailable, ProviderUnauthorized: no answer this time, which says nothing about the job.
@@ -94,14 +95,14 @@ class Polling:
                 polls=polls,
                 **job.with_answer(answer),
             )
-        except JobStateConflict:  # it ended between the two: the record counts
+        except JobStateConflict:  # the job ended after it was read: the record decides
             ended = get_job(self._store, job.id)
             return Polled(ended, _outcome_of(ended))
         logger.info("polled", extra={"job_id": job.id, "provider_status": answer.status, "polls": polls})
         return Polled(job, answer.outcome)
 
     def _confirm(self, job: Job) -> Polled:
-        """Adopt what a callback has named; else wait on, until the time is over."""
+        """Adopt the id that a callback has named; else keep waiting, until the time is over."""
         try:
             adopted = None if self._adoption is None else self._adoption().adopt(job)
         except ProviderThrottled as throttled:

@@ -22,13 +22,14 @@ class Publishing:
         self._notes = notes
 
     def publish(self, job: Job) -> Job:
-        """Write the job's note, send its event, and record that; a job with nothing to publish stays as it is.
+        """Write the job's note (a JSON object in S3), send its event, and record that; with nothing to publish, do
+        nothing.
 
-        A note that cannot be written holds back no event: one that S3 would refuse again is done without, any other is
-        tried again by whoever publishes the job again.
+        The event is sent even if the note cannot be written. A note that S3 would refuse again is left out. After any
+        other failure the job stays unpublished, and the next publishing writes the note.
 
         Raises:
-            StorageFailed: the event was not taken, or the note may be at another try; the job stays unpublished.
+            StorageFailed: the event was not accepted, or another try may write the note; the job stays unpublished.
             JobStateConflict: the job was resumed meanwhile.
         """
         if not job.unpublished:
@@ -43,7 +44,7 @@ class Publishing:
         return self._store.update(job.id, PUBLISH, only=job.status, published_at=now())
 
     def _note(self, job: Job) -> StorageFailed | None:
-        """Write the note; what it failed with."""
+        """Write the note. Returns the error that it failed with, ``None`` where it was written."""
         if self._notes is None:
             return None
         try:

@@ -12,8 +12,9 @@ What is done with a job depends on how far its record says it got:
                   checked for a callback that came late, for 7 days
     timed_out     asked for at ModelGates again after 1 h and after 24 h, and delivered if it has finished
 
-A finished job whose event is not yet published, because the bus or the bucket failed, has it published. That comes
-first, since it needs nothing of ModelGates; rechecking timed-out jobs comes last, since it needs nothing else.
+A finished job whose event is not yet published, because the bus or the bucket failed, has it published. Publishing
+comes first, because it does not need ModelGates. Rechecking timed-out jobs comes last, because it depends on ModelGates
+alone.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ MAX_DUE = 500
 """Jobs of one index partition that one sweep deals with; those with a running execution do not count."""
 
 MARGIN_SECONDS = 30.0
-"""No job is begun so shortly before the end of the time: one may take that long."""
+"""No job is begun with less time left than this: one may take that long."""
 
 _FORGOTTEN = (404, 410)
 
@@ -90,8 +91,8 @@ class Recovery:
     def execution_ended(self, job_id: str, execution_arn: str, how: str) -> Job | None:
         """End the record of a job whose execution ended as ``how`` (``ABORTED``, ``TIMED_OUT``, ``FAILED``).
 
-        A job that has ended has its event published now, where it was not. A record with nothing to do, or that
-        another execution works on, is left alone: the answer is ``None``.
+        Where the job has ended and its event is not yet published, the event is published now. A job with nothing to
+        do, or that another execution works on, is left alone: the answer is ``None``.
 
         Raises:
             SubmitInProgress: a submit may be under way; ask again in two minutes.
@@ -234,7 +235,7 @@ class Recovery:
         error = error_by_progress(job.status, what, workflow_ended=workflow_ended)
         job = self._failures.record(job.id, error, only=job.status, unchanged_since=job.updated_at)
         if not job.terminal and job.status is not Status.CONFIRMING:
-            raise SubmitInProgress(f"Job '{job.id}' moved on at this moment. Try again soon.")
+            raise SubmitInProgress(f"Job '{job.id}' changed at this moment. Try again soon.")
         return job
 
     def _recheck(self, job: Job) -> str:
@@ -243,7 +244,7 @@ class Recovery:
         if answer is None or answer.outcome is Outcome.WAITING:
             self._store.update(job.id, NOTE_RECHECK, rechecks=rechecks)
             return "nothing"
-        # In one change, which is taken back where the execution cannot be started: then this recheck is still due.
+        # One write, which is undone if the execution cannot be started; then this recheck is still due.
         changes = job.with_answer(answer)
         self._resuming.resume_in_new_execution(job, answer.outcome, answer=changes, rechecks=rechecks)
         return "resumed"
@@ -284,7 +285,8 @@ def _failed(error: Exception, job_id: str | None = None) -> str:
         why = {"code": error.code, "reason": error.detail}
     else:  # its text may hold anything
         place = extract_tb(error.__traceback__)[-1]
-        why = {"code": type(error).__name__, "reason": f"unplanned, in {place.name}, {place.filename}:{place.lineno}"}
+        reason = f"unexpected error in {place.name}, {place.filename}:{place.lineno}"
+        why = {"code": type(error).__name__, "reason": reason}
     logger.error("not repaired", extra={"job_id": job_id, **why})
     return "failed"
 

@@ -1,7 +1,7 @@
 """Ending a job without a video: once, in its record and with its event, whatever went wrong.
 
 Where ModelGates calls back, a job whose submit outcome is unknown does not end at once. It is ``confirming`` for as
-long as a job is polled: a callback may still name it. No callback makes that longer.
+long as a job is polled: a callback may still name it. No callback extends that time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from stillmotion.ports import Callbacks, EventSink, JobStore, Notes
 from stillmotion.telemetry import count, logger
 
 _TRIES = 10
-"""To end a job whose state changes each time between reading and writing its record."""
+"""Tries to end a job whose state changes between reading and writing its record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Failures:
         only: Status | None = None,
         unchanged_since: str | None = None,
     ) -> Job:
-        """End a job with this error, or with what it means for a job that got so far, and publish its end. A job that
+        """End a job with this error, or with the one that fits how far the job got, and publish its end. A job that
         has ended before keeps its end; one whose submit outcome is unknown may be ``confirming`` after it.
 
         Args:
@@ -102,7 +102,7 @@ class Failures:
         return self.publish(get_job(self._store, job.id))
 
     def _end(self, job: Job, error: StillmotionError, only: Status | None, unchanged_since: str | None) -> Job:
-        """End the job; what the error means is decided anew where its state changed before the record was written."""
+        """End the job; the error is chosen again where the job's state changed before the record was written."""
         for _ in range(_TRIES):
             if job.terminal or only not in (None, job.status) or unchanged_since not in (None, job.updated_at):
                 return job

@@ -87,4 +87,4 @@ def take_over(store: JobStore, job: Job, execution_arn: str) -> Job:
 
 
 _NOT_ENDED: dict[str, Any] = {"error": None, "completed_at": None, "published_at": None}
-"""What a record loses that says how its job ended."""
+"""Fields that are cleared: they say how the job ended."""

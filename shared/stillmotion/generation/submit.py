@@ -207,20 +207,20 @@ class Submission:
         return body if address is None else body | {"callback_url": address}
 
     def _accepted_before(self, job: Job) -> Job | None:
-        """The job, if an earlier call was answered as not accepted, and a callback has named it all the same.
+        """The job, if an earlier call was answered as not accepted but a callback has named its id since.
 
         Raises:
-            ProviderThrottled, ProviderUnavailable: ModelGates does not say now whether it is this job's: not paid.
+            ProviderThrottled, ProviderUnavailable: ModelGates does not confirm the id now; nothing is submitted.
         """
         if self._called_back is None or job.claim is None:
             return None
         try:
             return self._called_back.adoption.adopt(job)
         except JobStateConflict:
-            return None  # another process is at it; the claim says so
+            return None  # another process is submitting it; the claim shows that
 
     def _claim(self, job: Job) -> Job | None:
-        """The job, claimed and counted, if of all calls at once this is the one to make the paid call."""
+        """The job, claimed and counted, if this one, of all concurrent calls, may make the paid call."""
         price = None if job.estimated_cost_usd is None else Decimal(str(job.estimated_cost_usd))
         moment = datetime.now(UTC)
         spend = self._limits.reserve(price, moment)
@@ -260,12 +260,12 @@ class Submission:
             if job.reserved is not None:
                 self._give_back(job, RETURN_RESERVATION)
             raise
-        except Exception as error:  # not planned for, so how far the call got is not known
+        except Exception as error:  # unexpected, so it is not known how far the call got
             raise SubmitOutcomeUnknown(
                 f"Submitting job '{job.id}' failed with {type(error).__name__}, so ModelGates may have accepted it. It "
                 "is not sent again; look it up in the ModelGates account and settle the job by hand."
             ) from error
-        # The id is worth money: it is logged before anything else can go wrong.
+        # Without this id a paid job would be lost: it is logged before anything else can go wrong.
         logger.info("provider accepted", extra={"job_id": job.id, "provider_job_id": accepted.id})
         count("PaidSubmits", model=job.model)
         submitted = self._record(job, accepted)
@@ -275,7 +275,7 @@ class Submission:
     def _record(self, job: Job, accepted: ProviderJob) -> Job:
         try:
             return self._write(job, accepted)
-        except Exception as error:  # whatever it is: this job is paid
+        except Exception as error:  # whatever failed: this job is paid
             raise SubmitOutcomeUnknown(
                 f"ModelGates accepted job '{job.id}' as '{accepted.id}', but that could not be recorded. It is not "
                 "sent again; settle the job by hand with this id."

@@ -22,7 +22,7 @@ class Seekable(Protocol):
 def demuxer_for(head: bytes) -> str | None:
     """ffmpeg's name of the demuxer for a clip with these first bytes, `None` where it is neither MP4 nor WebM.
 
-    The demuxer is named and never guessed: among ffmpeg's are playlists, which make it open other addresses.
+    The demuxer is named and never guessed: ffmpeg's demuxers include playlist formats, which open other addresses.
     """
     if head.startswith(_MATROSKA):
         return "matroska"

@@ -32,7 +32,7 @@ PREVIEW_SIDE = 320
 MAX_BROKEN_PACKETS = 200
 MAX_TRACKS = 32
 END_SHARE = 0.3
-"""Of the time, for the end of a clip that could not be decoded as a whole."""
+"""Share of a clip's time that is kept for its end, for a clip that cannot be decoded as a whole."""
 
 # A damaged header may state any size of a frame.
 _DECODER_OPTIONS = {"max_pixels": str(8192 * 4352)}
@@ -77,7 +77,7 @@ def watch(source: Source, limits: Limits, clock: Callable[[], float] = monotonic
         return _watch(file, limits, lambda: deadline - clock())
     except (StorageFailed, NotInspectable):
         raise
-    # The demuxers and decoders meet bytes of any kind, and report them in many ways.
+    # Demuxers and decoders raise many kinds of errors for damaged bytes.
     except Exception as error:
         if isinstance(file.failure, StorageFailed):
             raise file.failure from error

@@ -53,7 +53,7 @@ def lay_into_frame(content: bytes, width: int, height: int) -> tuple[float, list
                 return _lay(picture, width, height)
     except NotAPicture:
         raise
-    # Pillow's readers meet bytes of any kind, and report them in many ways.
+    # Pillow's readers raise many kinds of errors for damaged bytes.
     except Exception as error:
         raise NotAPicture(f"The picture cannot be opened ({type(error).__name__}).") from error
 

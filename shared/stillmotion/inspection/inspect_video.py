@@ -1,6 +1,6 @@
-"""Inspecting a completed job: its clips are looked into, pictures of them are stored, and the result is published.
+"""Inspecting a completed job: its clips are decoded, pictures of them are stored, and the result is published.
 
-The order makes it repeatable. An attempt is counted before a clip is opened, so that a clip that ends the process is
+The order makes it repeatable. An attempt is counted before a clip is opened, so that a clip that crashes the process is
 given up after a few attempts; the pictures are stored before the record names them; and until the result is published,
 the record says so (`Job.uninspected`) and the sweep asks for another inspection.
 """
@@ -27,14 +27,15 @@ from stillmotion.storage.stored_clips import ClipGone
 from stillmotion.telemetry import count, logger
 
 MAX_ATTEMPTS = 4
-"""Of which three end without a result before a job counts as not inspectable: the event, and Lambda's two retries."""
+"""The last attempt opens no clip: after three without a result (the event, and Lambda's two retries) it reports that.
+"""
 
 MARGIN_SECONDS = 30.0
-"""Of the process's time, kept for pictures and the record."""
+"""Seconds of the process's time that are kept for storing the pictures and the record."""
 
 
 class Clips(Protocol):
-    """Where clips lie."""
+    """Where clips are stored."""
 
     def open(self, video: StoredVideo) -> Source:
         """A stored clip. Raises ClipGone, StorageFailed."""
@@ -106,7 +107,7 @@ class Inspecting:
                 given = dict(self._given(job))
                 reports = list(self._reports(job, given, seconds_left))
             except StorageFailed:
-                with suppress(StillmotionError):  # it says nothing about the clip
+                with suppress(StillmotionError):  # a storage failure says nothing about the clip
                     self._note(job, inspection_attempts=attempts - 1)
                 raise
         _count(job, reports)

@@ -1,7 +1,7 @@
 """A stored object as a file that can be read and sought, fetched by ranges in bounded memory.
 
-A demuxer reads a clip's index, jumps to its samples and goes on from there. So a jump fetches little, and what is read
-on and on is fetched in ever larger pieces. At most `WINDOWS` pieces are held.
+A demuxer reads a clip's index, jumps to its samples and goes on from there. So a jump fetches a small piece, and
+sequential reading fetches larger and larger ones. At most `WINDOWS` pieces are held.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 DURATION_TOLERANCE_SECONDS = 0.5
 SHAPE_TOLERANCE = 0.02
 LINES_TOLERANCE = 0.1
-"""Of a resolution such as 720p: models round frame heights to multiples of 16 or 32."""
+"""Share of the lines of a resolution such as 720p: models round frame heights to multiples of 16 or 32."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 KEY_PREFIX = "callback#"
 MAX_WAKES = 5
-"""Callbacks that count for a job; ModelGates may repeat one as often as it likes."""
+"""The most callbacks that count for a job: ModelGates may repeat a callback without limit."""
 MAX_NAMING_WAKES = 2 * MAX_WAKES
-"""Callbacks that count while no id is known, where they name one."""
+"""The most callbacks that may have counted when a first id is still accepted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from stillmotion.errors import Fault, InvalidRequest
 from stillmotion.jobs.lifecycle import Status
 
 SHARDS = 4
-"""Index partitions for each owner and each status: writes spread over so many, and a page reads all of them."""
+"""Index partitions for each owner and each status: writes are spread over them, and a page reads all of them."""
 
 _SHARED = "shared"
 MAX_EVALUATED = 2000

@@ -31,7 +31,7 @@ from stillmotion.jobs.lifecycle import ADOPT_QUEUED, CLAIM, COMPLETE, PUBLISH_IN
 from stillmotion.jobs.record import Job
 
 MAX_KEY_BYTES = 2048
-"""Of a partition key, also of an index (*Amazon DynamoDB constraints*)."""
+"""Limit in bytes of a partition key, also of an index's (*Amazon DynamoDB constraints*)."""
 
 _AS_TEXT = frozenset({"request", "error"})
 """Fields kept as JSON text: callers' numbers and strings may be anything JSON allows, DynamoDB's may not."""

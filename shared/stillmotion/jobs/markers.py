@@ -15,7 +15,7 @@ from stillmotion.jobs.record import record_expiry
 
 KEY_PREFIX = "provider#"
 OUTLIVES_SECONDS = 30 * 86400
-"""How much longer than a record its marker is kept."""
+"""Seconds for which a marker is kept longer than its record."""
 
 
 class ProviderIdTaken(Exception):
@@ -46,7 +46,7 @@ def marking(table: str, provider_id: str, job_id: str) -> dict[str, Any]:
 def keeping_callbacks(table: str, job_id: str) -> dict[str, Any]:
     """The part of a transaction that lets the job's item of callbacks expire with its record.
 
-    The state machine writes a token there, and knows no time to come.
+    The state machine writes a token there, but cannot compute when it should expire.
     """
     return {
         "TableName": table,

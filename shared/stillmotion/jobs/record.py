@@ -46,8 +46,9 @@ class Usage(Document):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceEstimate(Document):
-    """What the request was priced at: decimal strings in USD, the names of the price list that make the most, what was
-    open in words, and why there is no price."""
+    """What the request was priced at: decimal strings in USD, the entries of the price list behind the highest price,
+    notes on what the request left open, and why there is no price.
+    """
 
     at_most_usd: str | None = None
     at_least_usd: str | None = None

@@ -46,7 +46,7 @@ def get_job(store: JobStore, job_id: str) -> Job:
 
 
 def get_owned_job(store: JobStore, job_id: str, caller: str | None, *, operator: bool = False) -> Job:
-    """The record if the caller may see it: the job is its own, or has no owner, or it is an operator. Else
+    """The record if the caller may see it: the caller owns the job or is an operator, or the job has no owner. Else
     :class:`JobNotFound`."""
     job = get_job(store, job_id)
     if not operator and job.owner is not None and job.owner != caller:
@@ -145,7 +145,7 @@ class DynamoJobStore:
             yield _Part(keeping_callbacks(self._table.name, job_id))
 
     def _transact(self, job_id: str, parts: list[_Part]) -> Job:
-        """Make all changes or none; raises what the first part says whose condition failed."""
+        """Make all changes or none. Raises the error of the first part whose condition failed."""
         items: list[Any] = [{"Update": part.change} for part in parts]
         token = str(uuid4())  # a retry of a lost answer is the same transaction
         with _storage("update"):
@@ -248,7 +248,7 @@ def _counting(spend: Spend) -> dict[str, Any]:
         "ExpressionAttributeValues": {":amount": spend.micro_usd, ":gone": gone},
     }
     if spend.ceiling is not None:
-        # A day without an item counts nothing, and a ceiling below nothing was refused before.
+        # A day without an item counts as 0, and a negative ceiling was refused before.
         change["ConditionExpression"] = "attribute_not_exists(micro_usd) OR micro_usd <= :ceiling"
         change["ExpressionAttributeValues"][":ceiling"] = spend.ceiling
     return change

@@ -24,7 +24,7 @@ _NO_SECRET = frozenset(
 class SecretApiKey:
     """The API key from Secrets Manager: the plain secret string, or JSON with a field ``api_key``.
 
-    Cached for 5 minutes, so a rotated key is seen soon, and at once after a 401; that there is none is not cached.
+    Cached for 5 minutes, so a rotated key is seen soon, and at once after a 401. A missing key is not cached.
 
     Raises:
         ProviderUnauthorized: the secret holds no key, or may not be read.

@@ -46,7 +46,7 @@ MAX_CONTENT_REDIRECTS = 3
 QUERY_TIMEOUT = urllib3.Timeout(connect=3.0, read=8.0)
 CONTENT_TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
 CONTENT_SECONDS, LEAST_CONTENT_RATE = 30.0, 16 * 1024
-"""For an output's headers; and what its body must bring, in bytes a second."""
+"""Seconds for an output's headers, and the least rate of its body in bytes a second."""
 SUBMIT_CONNECT_SECONDS, SUBMIT_READ_SECONDS = 3.0, 12.0
 _JSON = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "stillmotion"}
 
@@ -84,7 +84,8 @@ class ModelGates:
         return read_models(listed)
 
     def submit(self, body: Mapping[str, Any]) -> ProviderJob:
-        """Start paid work, with one request that is sent at most once for every time it is certainly not accepted.
+        """Start paid work, with one request. Only after a 401, which accepts nothing, it is sent once more with the key
+        read afresh.
 
         Raises:
             ProviderThrottled, ProviderUnavailable: certainly not accepted; may be sent again later.
@@ -173,7 +174,7 @@ class ModelGates:
         """The open answer: 200, or 206 where ``headers`` ask for a range."""
         given = job.unsigned_urls[index] if index < len(job.unsigned_urls) else None
         url = self._own(given) or f"{self._root}/videos/{quote(job.id, safe='')}/content?index={index}"
-        # Part of a file that was not asked for as such would be stored as the whole of it.
+        # A 206 that was not asked for would be stored as if it were the whole file.
         good = (200, 206) if "Range" in headers else (200,)
         with self._open_content(url, headers) as answer:
             if answer.status not in good:
@@ -224,7 +225,7 @@ class ModelGates:
                     connection.sock.settimeout(SUBMIT_READ_SECONDS)
                 headers = _JSON | {"Authorization": f"Bearer {key}", "Connection": "close"}
                 path = f"{urlsplit(self._root).path}/videos"
-                # Where the server refuses before it has read everything, the refusal is there to be read.
+                # The server may refuse before it has read everything; its answer can still be read.
                 with suppress(BrokenPipeError, ConnectionResetError):
                     connection.request("POST", path, body=payload, headers=headers, preload_content=False)
                 answer = connection.getresponse()
@@ -239,7 +240,7 @@ class ModelGates:
             answer = self._pool.request(
                 "GET", url, headers=_JSON | dict(headers), redirect=False, preload_content=False
             )
-            with answer:  # a connection with an unread rest is not used again
+            with answer:  # a connection with unread bytes is not used again
                 raw = answer.read(MAX_JSON_BYTES)
         except (HTTPError, HTTPException, OSError) as error:
             raise ProviderUnavailable(
@@ -271,7 +272,7 @@ class ModelGates:
 
 
 def _unquoted(path: str) -> str:
-    """A path as the last of several servers may read it, each of which decodes it once more."""
+    """A path after repeated percent-decoding: each server on the way may decode it once more."""
     while (plain := unquote(path)) != path:
         path = plain
     return path
@@ -288,7 +289,9 @@ def _connection(root: str) -> HTTPConnection:
 
 
 def _read_leniently(answer: urllib3.BaseHTTPResponse) -> bytes:
-    """The body, or nothing: a refusal stays one when its reason breaks off, and a 2xx without a job is unknown."""
+    """The body, or nothing where reading fails: a refusal needs no reason, and a 2xx without a job is an unknown
+    outcome.
+    """
     try:
         return answer.read(MAX_JSON_BYTES)
     except (HTTPError, HTTPException, OSError, ValueError):

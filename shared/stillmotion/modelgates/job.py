@@ -36,7 +36,7 @@ _OUTCOMES: Mapping[str, Outcome] = {
 
 _FINISHED_WORDS = frozenset({"done", "ready", "complete", "finished"})
 _FAILED_WORDS = frozenset({"error", "errored", "rejected", "failure"})
-"""Words that are undocumented and could be about a step on the way: they count only together with what proves them."""
+"""Undocumented words, which may describe an intermediate step: they count only together with an output or an error."""
 _WRAPPINGS = ("data", "job", "video", "result", "response")
 
 
@@ -87,7 +87,7 @@ def read_job(data: Any, job_id: str | None = None) -> ProviderJob | None:
 
 
 def read_accepted(data: Any) -> ProviderJob | None:
-    """The job in an answer to a submit: an id is all it takes, the status can be asked for."""
+    """The job in an answer to a submit: an id is enough, because the status can be asked for."""
     whole = read_job(data)
     if whole is not None:
         return whole
@@ -120,7 +120,7 @@ def _job(data: Mapping[str, Any], job_id: str, status: str) -> ProviderJob:
 
 
 def _unwrapped(data: Any) -> Iterator[Mapping[str, Any]]:
-    """The answer's object, then the objects that it may be wrapped around, outermost first."""
+    """The answer's object, then the objects inside it that may be the job, outermost first."""
     for _ in range(3):
         if isinstance(data, list) and len(data) == 1:
             data = data[0]
@@ -143,7 +143,7 @@ def _text(value: Any) -> str | None:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    # What is no text keeps its place: the position is the output's number.
+    # An entry that is no text keeps its place, because the position is the output's number.
     return tuple(_text(part) or "" for part in value) if isinstance(value, list) else ()
 
 

@@ -44,7 +44,7 @@ class VideoModel(BaseModel):
     @field_validator("pricing_skus", mode="before")
     @classmethod
     def _as_text(cls, value: Any) -> Any:
-        """Numbers have been seen among the prices: one odd entry must not take the other prices away."""
+        """A price as text. Numbers have been seen among prices: one unusual entry must not invalidate the others."""
         return {name: str(price) for name, price in value.items()} if isinstance(value, Mapping) else value
 
 
@@ -55,8 +55,9 @@ def read_models(listed: Sequence[Any]) -> list[VideoModel]:
 
 
 def _model(entry: Mapping[str, Any]) -> VideoModel | None:
-    """One entry of the model list. A capability of an unexpected shape counts as not stated: it says nothing to us,
-    and must not take the other models away."""
+    """One entry of the model list. A capability of an unexpected shape counts as not stated: it must not invalidate the
+    other models.
+    """
     try:
         return VideoModel.model_validate(entry)
     except ValidationError as error:
@@ -77,7 +78,7 @@ class ModelCatalogue:
         """Every model.
 
         Raises:
-            ProviderError: the list cannot be had and none younger than 6 hours is at hand.
+            ProviderError: the list is not available, and no copy younger than 6 hours is kept.
         """
         age = self._clock() - self._fetched_at
         if age >= FRESH_SECONDS:

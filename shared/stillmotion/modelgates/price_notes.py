@@ -1,4 +1,4 @@
-"""What of a price is open, in words: what makes it high, and what would make it lower."""
+"""The open points of a price in words: what makes it high, and what would make it lower."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Quote:
     """The one figure that every entry point shows for a request, in USD.
 
     Attributes:
-        at_most: what it can cost at most; limits are held against it. ``None`` where it cannot be known.
+        at_most: what it can cost at most; limits are compared with it. ``None`` where it cannot be known.
         at_least: what it costs at least.
         basis: the names of the price list that make ``at_most``.
         notes: one sentence for each open point on which the price depends.
@@ -31,7 +31,7 @@ class Quote:
 
     @property
     def certain(self) -> bool:
-        """Whether a limit can be held against ``at_most``."""
+        """Whether a limit can be compared with ``at_most``."""
         return self.at_most is not None and self.reason is None
 
     @property
@@ -69,7 +69,7 @@ def usd(amount: Decimal) -> str:
 def _notes(model: VideoModel, ask: Ask, found: Price) -> Iterator[str]:
     for point in found.open_points:
         if point == "mode":
-            yield "the price list has no rate for this kind of request: the dearest of its other rates counts"
+            yield "the price list has no rate for this kind of request: the highest of its other rates counts"
             continue
         priced = list(_alternatives(model, ask, point))
         low, high = min(priced, key=_by_price, default=None), max(priced, key=_by_price, default=None)

@@ -14,7 +14,7 @@ from stillmotion.requests.video_request import VideoRequest
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What of a request decides its price. ``None`` is left open."""
+    """The fields of a request that decide its price. ``None`` is left open."""
 
     duration: int | None = None
     resolution: str | None = None
@@ -132,5 +132,5 @@ def _pixel_counts(model: VideoModel, ask: Ask, tier: str | None, tiers: Sequence
 
 
 def _ends(values: Sequence[int]) -> list[int]:
-    """The smallest and the largest of some values, one where they are equal, none of none."""
+    """The smallest and the largest of some values; one value where they are equal, none without values."""
     return sorted({min(values), max(values)}) if values else []

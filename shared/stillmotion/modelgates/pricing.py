@@ -1,7 +1,7 @@
 """What a clip costs, in USD and exact, from a model's ``pricing_skus``.
 
-What a request leaves open (duration, tier, ratio, sound, mode) is priced at every value that it can take: the most is
-the price that limits are held against, the least is shown beside it, and the open points are named.
+What a request leaves open (duration, tier, ratio, sound, mode) is priced at every value that it can take: the highest
+price is the one that limits are compared with, the lowest is shown beside it, and the open points are named.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Price:
     """A request's price in USD.
 
     Attributes:
-        at_most: the dearest reading, ``None`` where it cannot be known.
-        at_least: the cheapest reading, or the model's minimum where the rest cannot be known.
+        at_most: the highest price of a reading, ``None`` where it cannot be known.
+        at_least: the lowest price of a reading, or the model's minimum where the rest cannot be known.
         basis: the price-list names that make ``at_most``.
         open_points: what the request leaves open and the price depends on.
         reason: why there is no price.
@@ -135,7 +135,7 @@ def _total(model: VideoModel, skus: Sequence[Sku], ask: Ask, mode: str, reading:
         facts["video"] = "with_video_input"
 
     def rate(unit: Unit) -> tuple[Decimal, str] | None:
-        return _dearest([sku for sku in skus if sku.unit is unit and sku.applies(facts)])
+        return _highest_rate([sku for sku in skus if sku.unit is unit and sku.applies(facts)])
 
     flat = rate(Unit.VIDEO)
     total, names = (flat[0], [flat[1]]) if flat else _by_length(model, ask, reading, rate)
@@ -173,11 +173,11 @@ def _by_length(
     return found[0] * reading.pixels * FRAMES_PER_SECOND * seconds / PIXELS_PER_TOKEN, [found[1]]
 
 
-def _dearest(applying: Sequence[Sku]) -> tuple[Decimal, str] | None:
+def _highest_rate(applying: Sequence[Sku]) -> tuple[Decimal, str] | None:
     """The price of one unit and its name.
 
-    A name falls away where a less specific one has the same value, then where a more specific one applies; of the rest
-    the dearest counts.
+    A name is dropped where a less specific one has the same value, then where a more specific one applies; of the rest
+    the highest price counts.
 
     Raises:
         _Unpriceable: one of them is no decimal from 0 to 1,000.

@@ -72,7 +72,7 @@ def submitted(status: int, headers: Mapping[str, str], raw: bytes) -> ProviderJo
 
 
 def raise_outcome_unknown(what: str, said: str | None = None) -> NoReturn:
-    """The request was sent, and what became of it cannot be known."""
+    """Raise SubmitOutcomeUnknown: the request was sent, and its outcome cannot be known."""
     raise SubmitOutcomeUnknown(
         f"ModelGates may or may not have accepted the job: {what}. It is not sent again, so that it is never paid "
         "for twice; look it up in the ModelGates account and settle the job by hand.",

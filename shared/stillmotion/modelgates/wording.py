@@ -1,4 +1,4 @@
-"""What an answer of ModelGates says in words, whatever shape it says it in.
+"""The error message in an answer of ModelGates, whatever the shape of its JSON.
 
 The words of the model's own provider are often inside: as ``metadata.raw`` (text, or JSON in text), as ``reasons`` of a
 moderation, as a list of faults, or beside ``error`` as ``message``, ``detail`` or ``failure_reason``.
@@ -21,7 +21,7 @@ _MAX_DEPTH, _MAX_ENTRIES = 6, 10
 def words_of_answer(answer: Any) -> str | None:
     """What a decoded answer (a job, or an error's body) says about what went wrong, ``None`` where it says nothing.
 
-    Word for word, but for the query strings of addresses: it may repeat a signed link to an image.
+    Word for word, except that addresses lose their query strings: it may repeat a signed link to an image.
     """
     if not isinstance(answer, Mapping):
         return None

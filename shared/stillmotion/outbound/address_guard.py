@@ -1,9 +1,9 @@
 """Which addresses may be fetched, decided on the resolved IP address that is then connected to.
 
-An address comes from a caller or from a provider's answer, and the Lambda that fetches it stands inside an
-account. So: https only, public unicast only, and no second look-up between the check and the connection (DNS
-rebinding). What is trusted beyond that is configured as origins, for example a local cloud.
-Source of the ranges: the IANA special-purpose registries, as Python's :mod:`ipaddress` has them.
+An address comes from a caller or from a provider's answer, and the Lambda that fetches it runs inside an AWS account.
+So: https only, public unicast only, and no second look-up between the check and the connection (DNS rebinding). What is
+trusted beyond that is configured as origins, for example a local cloud. Source of the ranges: the IANA special-purpose
+registries, as Python's :mod:`ipaddress` has them.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _split(url: str) -> tuple[str, str, int, str]:
         raise ForbiddenAddress("port 0 is no port")
     if not host:
         raise ForbiddenAddress("it names no host")
-    if _HOST.fullmatch(host) is None:  # also what is a space or a percent sign only once it is normalised
+    if _HOST.fullmatch(host) is None:  # also characters that normalisation turns into a space or a percent sign
         raise ForbiddenAddress("its host is not a host name")
     if parts.username is not None or parts.password is not None:
         raise ForbiddenAddress("it holds a user name or password")

@@ -25,10 +25,10 @@ class Deadline:
         self._end = clock() + seconds
 
     def begin_body(self) -> None:
-        """The headers are there."""
+        """Called when the headers have arrived."""
 
     def received(self, count: int, waited: float) -> None:
-        """So many bytes have come after so many seconds."""
+        """Called after ``count`` bytes have arrived in ``waited`` seconds."""
 
     def left(self, at_most: float | None = None) -> float:
         """Seconds that the next step may take.
@@ -51,7 +51,7 @@ class Pace(Deadline):
     Only time spent waiting for bytes counts: what is done with them may take as long as it takes.
 
     Args:
-        seconds: to the end of the headers; and as much may be waited for bytes that come more slowly than wanted.
+        seconds: to the end of the headers; the same again for delays of a body that is slower than ``least_rate``.
         least_rate: bytes a second.
     """
 

@@ -1,8 +1,8 @@
 """One output's bytes as one stream, whatever the connection does.
 
 A connection that breaks is opened again where it stopped, with ``Range`` and ``If-Range`` (RFC 9110, sections 13.1.5
-and 14.2), as long as each brings something. Where the server offers no ranges, or continues with something else, the
-download fails and is started over by whoever asked for it.
+and 14.2), as long as each connection delivers bytes. Where the server offers no ranges, or continues with something
+else, the download fails and is started over by whoever asked for it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Download:
 
     Raises:
         DownloadFailed: the server did not continue where it had stopped.
-        urllib3.exceptions.HTTPError, OSError: it broke off and cannot be taken up again.
+        urllib3.exceptions.HTTPError, OSError: it broke off and cannot be continued.
     """
 
     def __init__(self, opener: Opener) -> None:
@@ -79,7 +79,7 @@ class Download:
 
 
 def _length(headers: Mapping[str, str]) -> int | None:
-    """The length of a content that can be had in ranges, each of which tells that it is of the same bytes.
+    """The length if ranges are supported and the ETag is strong, else ``None``.
 
     A weak ETag says that two things are alike, not that their bytes are.
     """

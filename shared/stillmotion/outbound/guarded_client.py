@@ -92,7 +92,7 @@ class GuardedClient:
         failed: Exception | None = None
         for at, ip in enumerate(target.ips):
             try:
-                # So that a dead address leaves time for those behind it.
+                # So that an address that does not answer leaves time for the next ones.
                 share = deadline.left() / (len(target.ips) - at)
             except TimeoutError as error:
                 failed = failed or error

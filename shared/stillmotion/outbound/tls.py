@@ -68,7 +68,9 @@ class StrictContext(ssl.SSLContext):
             raise ValueError("The shared TLS context always checks host names; give server_hostname instead.")
 
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
-        """Once: urllib3 sets the same ones for every connection, while other threads may be opening theirs."""
+        """Set the protocols once only: urllib3 sets the same ones for every connection, while other threads may be
+        connecting.
+        """
         wanted = tuple(alpn_protocols)
         if wanted != self._protocols:
             super().set_alpn_protocols(wanted)

@@ -1,4 +1,4 @@
-"""The clip's shape follows the picture: which ratio is asked for, and what of a picture is lost by another one.
+"""The clip's shape follows the picture: which ratio is asked for, and how much of a picture another ratio loses.
 
 This is the one place that chooses, for every entry point. What the caller names is never changed.
 """

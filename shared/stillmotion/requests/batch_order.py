@@ -44,7 +44,7 @@ class BatchOrder(BaseModel):
     @classmethod
     def _free(cls, batch_id: str | None) -> str | None:
         if batch_id in _RESERVED:
-            raise ValueError(f"'{batch_id}' is a folder of ours; choose another id")
+            raise ValueError(f"'{batch_id}' is a folder that Stillmotion uses itself; choose another id")
         return batch_id
 
     @field_validator("defaults")

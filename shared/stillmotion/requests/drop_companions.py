@@ -1,4 +1,6 @@
-"""What lies beside a dropped picture and belongs to it, whatever the case and the Unicode form of its name."""
+"""The objects beside a dropped picture that belong to it (its companions), whatever the case and the Unicode form of
+its name.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +39,7 @@ def find_companions(keys: Callable[[str, str], Iterable[str]], bucket: str, key:
         keys: the keys of a bucket that begin with a prefix, without those of folders within.
 
     Raises:
-        InvalidRequest: something has the name of a companion and cannot be used: half of what was given would be
-            paid for.
+        InvalidRequest: a companion cannot be used, and without it another clip than the one asked for would be paid.
         StorageFailed: S3 did not answer.
     """
     folder, _, name = key.rpartition("/")

@@ -30,7 +30,7 @@ def fields_of_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
     pairs: dict[str, str] = {}
     for name, value in metadata.items():
         pair = _PAIR.fullmatch(name.lower())
-        # Names of pairs are the caller's own and keep their signs; those of fields are written with either.
+        # Keys of metadata pairs are the caller's own and stay as they are; names of fields may have "-" for "_".
         known, place = (pairs, pair[1]) if pair else (fields, name.lower().replace("-", "_"))
         text = _decoded(value)
         if known.get(place, text) != text:
@@ -79,7 +79,7 @@ def _truth(text: str) -> bool:
 
 def _refused(name: str, detail: str, given: str) -> InvalidRequest:
     return InvalidRequest(
-        f"/{name} is '{given[:80]}' and {detail}. Correct what is said of the object and drop it again; nothing was "
+        f"/{name} is '{given[:80]}' and {detail}. Correct its metadata or its JSON and drop it again; nothing was "
         "submitted.",
         faults=[Fault(pointer(name), detail, given=given[:80])],
     )

@@ -50,7 +50,7 @@ class Drop:
 
     @classmethod
     def from_event(cls, detail: Mapping[str, Any]) -> Drop:
-        """The object an ``Object Created`` event tells of.
+        """The object that an ``Object Created`` event names.
 
         Raises:
             InvalidRequest: it is no such event.
@@ -84,7 +84,7 @@ class Drop:
 
     @property
     def failure_key(self) -> str:
-        """Where the problem document of a drop that failed is put."""
+        """The key of the problem document of a drop that failed."""
         return note_key(self.key.removeprefix(PREFIX))
 
     def is_replaced(self, there: ObjectFacts) -> bool:
@@ -100,7 +100,7 @@ class DroppedRequest:
 
     Attributes:
         is_picture: the defaults apply to it; a whole request says everything itself.
-        content: what tells its bytes and all that was said of it from other bytes, or other words, of the same key.
+        content: differs when, for the same key, the bytes or anything that was said about them differ.
         put_at: unix seconds.
     """
 
@@ -160,7 +160,9 @@ class Drops:
         return DroppedRequest(asked, True, _content(drop, " ".join(etags), asked), there.put_at)
 
     def _check_picture(self, drop: Drop, there: ObjectFacts) -> None:
-        """By its name, else by its bytes; what a picture of the right name is made of is for the pictures' checks."""
+        """Check by its name, else by its bytes. The bytes of a file with a picture's name are checked later, with all
+        pictures.
+        """
         if drop.suffix in IMAGE_SUFFIXES:
             return
         _, head = self._objects.first_bytes(drop.bucket, drop.key, HEAD_BYTES) if there.size else (there, b"")

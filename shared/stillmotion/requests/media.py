@@ -1,7 +1,7 @@
 """The images (and reference media) of a request: checked before anything is paid, and made fetchable for ModelGates.
 
 ``s3://`` objects stay private: they are given to ModelGates as presigned links (or inline). ``data:`` images are moved
-into the input bucket first, so that they never ride through a workflow or a record.
+into the input bucket first, so that neither a workflow's state nor a record holds them.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Images:
         """The pictures of a request, each of which can be used, and may be named there. Nothing is kept.
 
         Raises:
-            ImageNotUsable: with every address that will not do, and why.
+            ImageNotUsable: with every address that cannot be used, and why.
             StorageFailed: S3 did not answer.
         """
         media = _media(request)
@@ -111,7 +111,7 @@ class Images:
             return one.fault(error)
 
     def _fetchable(self, one: MediaAddress) -> str:
-        """A link, or the object itself; either says what the object really is, whatever it was stored as."""
+        """A link, or the object itself inline; both give the type that the bytes have, not the stored one."""
         try:
             content_type = self._probe.object(one).content_type
             bucket, key = one.place

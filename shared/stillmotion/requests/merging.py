@@ -1,4 +1,4 @@
-"""Putting a request together from what several places say: by what its fields mean, so that nothing given is lost."""
+"""Merging a request from several sources by the meaning of its fields, so that no given value is lost."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def flattened(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merged(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with its defaults, both flattened, put together by what the fields mean.
+    """A row merged with its defaults, both flattened, by the meaning of the fields.
 
     Frames join by their type, the fields of objects by their names. A size of the row's own disables the defaults'
     resolution and aspect ratio, and either of these the defaults' size.
@@ -66,16 +66,16 @@ def merged(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any
 
 
 def _joined(default: Any, own: Any) -> Any:
-    """Two objects as one, also within; where they are none, the row's."""
+    """Two objects merged, nested ones too; where one of them is no object, the row's value."""
     if not isinstance(default, dict) or not isinstance(own, dict):
         return own
     return default | {name: _joined(default.get(name), own[name]) for name in own}
 
 
 def _joined_frames(defaults: Any, own: Any) -> Any:
-    """The row's frames, and of the defaults' those of other types; anything that is no list of frames is left alone."""
+    """The row's frames, and the defaults' frames of other types; where one is no list of frames, the row's value."""
     if own is None or defaults is None:
-        return deepcopy(defaults if own is None else own)  # addresses are completed in place
+        return deepcopy(defaults if own is None else own)  # copies, because addresses are completed in place
     types = [frame.get("frame_type") for frame in own if isinstance(frame, dict)] if isinstance(own, list) else []
     if not types or not isinstance(defaults, list):
         return own

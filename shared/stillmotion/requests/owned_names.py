@@ -22,7 +22,7 @@ _OWNER_CHARACTERS = 26
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Keys of the input bucket by their beginning: those of ``prefixes``, except those of ``but``."""
+    """Keys of the input bucket that begin with one of ``prefixes``, except those that begin with one of ``but``."""
 
     prefixes: tuple[str, ...] = ()
     but: tuple[str, ...] = ()

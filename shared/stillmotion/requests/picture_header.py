@@ -1,4 +1,4 @@
-"""What a picture's header says: its size as it is looked at, and whether parts of it may be transparent.
+"""What a picture's header says: its size as shown, and whether parts of it may be transparent.
 
 The first bytes are enough, cut anywhere: a photo of many megabytes is not read for its shape. Nothing here raises on
 broken bytes; what they do not say stays ``None``.
@@ -23,7 +23,7 @@ _ALPHA_ITEM = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"
 
 @dataclass(frozen=True, slots=True)
 class PictureHeader:
-    """Width and height in pixels as the picture is looked at, and whether it has an alpha channel or a transparent
+    """Width and height in pixels as the picture is shown, and whether it has an alpha channel or a transparent
     colour (whose pixels may still all be opaque)."""
 
     width: int

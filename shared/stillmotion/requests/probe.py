@@ -1,7 +1,7 @@
 """Reading the first bytes of the media that a request names, and deciding by them what it is.
 
 ``https://`` addresses must answer 200 with the right label too, because ModelGates fetches them itself. ``s3://``
-objects are read with the function's own role. Of ``data:`` addresses the whole is at hand.
+objects are read with the function's own role. ``data:`` addresses hold all their bytes themselves.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from stillmotion.requests.data_url import MalformedData, decode_data_url
 from stillmotion.requests.image_types import describe, image_type, is_cut_off, is_mp4
 
 PROBE_BYTES = 256 * 1024
-"""A photo's size may stand behind previews and colour profiles."""
+"""In a photo, the size may come after previews and colour profiles."""
 TAIL_BYTES = 64 * 1024
 PROBE_SECONDS = 10.0
 MAX_MEDIA_BYTES = 30 * 2**20
@@ -34,7 +34,7 @@ _DIGITS = re.compile(r"\d{1,18}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class MediaAddress:
-    """One address of a request, and where it stands there."""
+    """One address of a request, and its place in the request."""
 
     pointer: str
     url: str
@@ -73,7 +73,7 @@ class Found:
 
 
 class Unusable(Exception):
-    """Why one address will not do, to be put behind its pointer."""
+    """Why one address cannot be used; the text follows its pointer."""
 
 
 class Probe:
@@ -84,7 +84,7 @@ class Probe:
         self._guarded = guarded
 
     def look(self, one: MediaAddress) -> Found:
-        """What an address delivers, whole as far as its end tells.
+        """What an address delivers; a file whose end is missing is refused.
 
         Raises:
             Unusable: it cannot be read, or is not of its kind.
@@ -141,7 +141,7 @@ class Probe:
             raise Unusable(f"did not answer ({reason})") from None
         if status in REDIRECTS:
             raise Unusable(f"answers a redirect (HTTP {status}): give the address it leads to")
-        if status == 416:  # no range of nothing can be had
+        if status == 416:  # an empty file has no range
             status, head = 206, b""
         if status not in (200, 206):
             raise Unusable(f"answers HTTP {status} instead of 200")
@@ -160,7 +160,7 @@ class Probe:
             return answer.status, answer.headers, body
 
     def _check_fetched_end(self, one: MediaAddress, found: Found, length: int, *, ranges: bool) -> None:
-        """A server that gives ranges gives the last one too; where it does not, the end is not judged."""
+        """Check the end with one more range; where the server does not give it, the end is not judged."""
         if found.content_type not in _WITH_END:
             return
         if length <= len(found.head):
@@ -197,7 +197,7 @@ def decide_type(kind: str, head: bytes, label: str) -> str:
 
 
 def _decide_fetched_type(kind: str, head: bytes, label: str) -> str:
-    """The same, of an address that ModelGates fetches: it believes the label."""
+    """Like :func:`decide_type`, for an address that ModelGates fetches itself: it trusts the Content-Type."""
     if label.startswith(f"{kind}/"):
         return decide_type(kind, head, label)
     if kind == "image" and image_type(head) is None:
@@ -249,11 +249,11 @@ def _unread(code: str) -> str:
 
 
 ABSENT = _unread("NoSuchKey")
-"""Of an object that is not there, and in the same words of one that the caller may not name."""
+"""For an object that is not there, and in the same words for one that the caller may not name."""
 
 
 def unusable(faults: Sequence[Fault]) -> str:
-    """What a refusal says about addresses that will not do."""
+    """The text of a refusal, for addresses that cannot be used."""
     listed = "; ".join(f"{fault.place} {fault.detail}" for fault in faults)
     return (
         f"{listed}. Give an https:// address that answers 200 with an image directly, an s3:// object that this stack "

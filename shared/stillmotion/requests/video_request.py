@@ -29,7 +29,7 @@ from stillmotion.outbound.address_guard import MAX_URL_CHARACTERS
 from stillmotion.outbound.redaction import redact_url
 
 FrameType = Literal["first_frame", "last_frame"]
-# Open lists: which of them a model takes, the model says.
+# Open lists: each model states which of them it takes.
 Resolution = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[A-Za-z]{1,3}$")]
 AspectRatio = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}:[1-9][0-9]{0,3}$")]
 Size = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$")]
@@ -223,14 +223,14 @@ def invalid_request(
     """One :class:`InvalidRequest` from pydantic's error list on a ``body``; ``strip`` leading parts of each location
     are dropped.
 
-    Of more than 30 faults the first 30 are told: the answer has to fit into a workflow's state.
+    Only the first 30 faults are listed: the answer has to fit into a workflow's state.
     """
     found = [fault for error in errors for fault in _faults(error, tuple(error["loc"])[strip:], body)]
     faults, left = found[:MAX_FAULTS], len(found) - MAX_FAULTS
-    told = "; ".join(f"{fault.place}: {fault.detail}" for fault in faults)
+    listed = "; ".join(f"{fault.place}: {fault.detail}" for fault in faults)
     more = f"; and {left} more" if left > 0 else ""
     return InvalidRequest(
-        f"{told}{more}. Correct this and send the request again; nothing was submitted.", faults=faults
+        f"{listed}{more}. Correct this and send the request again; nothing was submitted.", faults=faults
     )
 
 

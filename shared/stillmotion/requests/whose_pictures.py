@@ -1,8 +1,8 @@
-"""Holding a request to the pictures that its entry point may name (:mod:`stillmotion.requests.owned_names`).
+"""Restricting a request to the pictures that its entry point may name (:mod:`stillmotion.requests.owned_names`).
 
-Checked by prefix, once, when the request is accepted. Other buckets are a matter of the role, which reads what the
-parameter ``ImageObjectArns`` names. A key that may not be named is answered as one that is not there, and before any
-call to S3, so that nothing is learnt about it.
+Checked by prefix, once, when the request is accepted. For other buckets the function's role decides: it may read what
+the parameter ``ImageObjectArns`` names. A key that may not be named is answered as one that is not there, and before
+any call to S3, so that nothing is learnt about it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stillmotion.requests.video_request import VideoRequest
 
 @dataclass(frozen=True, slots=True)
 class InputBucket:
-    """The input bucket, and the prefix in it that everybody may name."""
+    """The input bucket, and the prefix in it that every caller may name."""
 
     name: str
     shared_prefix: str
@@ -35,7 +35,7 @@ class InputBucket:
         """Whether these names admit a key; of another bucket, every key without empty and dotted segments."""
         if any(segment in ("", ".", "..") for segment in key.split("/")):
             return False
-        # Hosts are read without regard to case, and a bucket's name may become one.
+        # A bucket's name may become a host name, whose case does not matter.
         return bucket.lower() != self.name.lower() or key.startswith(self.shared_prefix) or names.admit(key)
 
     def require_all(self, request: VideoRequest, names: Names) -> None:

@@ -15,9 +15,9 @@ from stillmotion.requests.drop_folder import DroppedRequest, Drops
 from stillmotion.stepfunctions.execution_input import DroppedObject
 
 REPEATED_SECONDS = 15 * 60
-"""A put of equal bytes and metadata so soon after another is an uploader's retry."""
+"""Within this time after another put, a put of equal bytes and metadata counts as an uploader's retry."""
 _UNDER_WAY_SECONDS = 120
-"""So long after its mark a put may still be on its way to a record."""
+"""Within this time after its mark, a put may still become a record."""
 _TRIES = 5
 
 
@@ -25,7 +25,7 @@ class DroppedJobs:
     """The use case of dropped objects, over its ports.
 
     Args:
-        fields: the stack's defaults for pictures that say nothing themselves, without the model.
+        fields: the stack's defaults for pictures without fields of their own, except the model.
     """
 
     def __init__(

@@ -44,7 +44,7 @@ class Started:
     Args:
         job_id: the same for every retry, every delivery of one event, and every use of one key.
         source: where the request comes from, for the record.
-        owner: who started the batch that the request belongs to, ``None`` where it belongs to everybody.
+        owner: who started the batch that the request belongs to, ``None`` where it has no owner.
         request: not checked yet; without what may be given beside its fields.
     """
 

@@ -1,6 +1,6 @@
 """The one adapter of Step Functions: executions of both machines, by their ARNs, and the video machine's by their jobs.
 
-An execution's name is that of the work it does, so that starting it twice is starting it once.
+An execution is named after its work (a job, a run), so that starting it twice starts it once.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def ignored(job_id: str) -> dict[str, Any]:
 
 
 def not_accepted(job_id: str, error: StillmotionError, attempt: int) -> dict[str, Any]:
-    """What the Submit state answers when it may be sent again later, and in how many seconds."""
+    """What the Submit state answers when the submit may be repeated later, and in how many seconds."""
     return {"id": job_id, "outcome": "not_accepted", "wait_seconds": submit_again_after(error, attempt)}
 
 
@@ -69,11 +69,12 @@ def record_failure(ended: Ended, store: JobStore, failures: Failures) -> dict[st
     """End the execution's own job, or put a refused request on record.
 
     Answers ``error`` and ``cause`` for Fail, the job's ``id``, and the ``outcome``: ``ended``, or ``confirming`` for a
-    job that is not ended, because its submit outcome is unknown. Then the execution waits on for a callback.
+    job that is not ended, because its submit outcome is unknown. Then the execution keeps waiting for a callback.
     """
     started = ended.started
     job = _own_job(ended, store)
-    # Without a record the request never became a job: the model list could not be had, say, as often as it was asked.
+    # Without a record the request never became a job: for example because the model list was not available at any
+    # attempt.
     if job is None and "job" in ended.state and store.find(ended.state["job"]["id"]) is not None:
         return _taken_over(ended.state["job"]["id"], ended.error(None))
     if job is None:
@@ -95,7 +96,7 @@ def _output(job_id: str, shown: dict[str, Any], outcome: str) -> dict[str, Any]:
 
 
 def _taken_over(job_id: str, error: StillmotionError) -> dict[str, Any]:
-    """What an execution says of a job that another one has taken over meanwhile: how it ends is for that one to say."""
+    """The output of an execution whose job another one has taken over: the other one reports how the job ends."""
     return _output(job_id, error.as_record(), "ended")
 
 

@@ -1,8 +1,8 @@
 """A video from an open HTTP answer into S3, in memory that does not depend on its size.
 
-While a part of 8 MiB is read, the four before it are on their way to S3, which takes its time to answer for each: five
-parts in memory, and for a moment six while the pieces of one are put together. An object appears only when it is
-whole; whatever fails, no parts are left behind.
+While a part of 8 MiB is read, the four before it are being uploaded, because S3 takes long to answer for each: five
+parts in memory, and for a moment six while one is assembled. An object appears only when it is whole; whatever fails,
+no parts are left behind.
 
 Source of the limits: *Amazon S3 multipart upload limits* (parts of 5 MiB to 5 GiB, the last may be smaller; 10,000).
 """
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PART_BYTES = 8 * 2**20
 READ_BYTES = 256 * 2**10
-"""Read at once: as much of a part, at most, is lost where a connection breaks."""
+"""Bytes read at once; at most so many of a part are lost where a connection breaks."""
 UPLOADS_IN_FLIGHT = 4
 MIN_VIDEO_BYTES = 256
 MAX_VIDEO_BYTES = 5 * 2**30
@@ -96,7 +96,7 @@ class VideoStore:
         first = next(parts)
         with storage_errors("S3 did not store the video", _AGAIN):
             if len(first) < self._part_bytes:
-                # The whole of it: nothing may follow a short part.
+                # A short first part is the whole video.
                 size = len(first) + sum(len(part) for part in parts)
                 self._s3.put_object(
                     Bucket=self._bucket,
@@ -138,7 +138,7 @@ class VideoStore:
         while True:
             part = _read_full(answer, self._part_bytes)
             last, total = len(part) < self._part_bytes, total + len(part)
-            # Before the look at the first bytes: what broke off early may be a video the next time.
+            # Checked before the first bytes are: what broke off early may be a video the next time.
             if last and expected.length is not None and total != expected.length:
                 raise DownloadFailed(
                     f"The video ended after {total:,} of {expected.length:,} bytes. The download is tried again."
@@ -214,8 +214,9 @@ def _read_full(answer: HttpAnswer, amount: int) -> bytes:
 
 
 def checksum_crc32(part: bytes) -> str:
-    """What S3 holds the part's bytes against. Given beforehand, it spares botocore a copy and a framing of the part,
-    and S3 wants the same one again with the completed upload (*Checking object integrity in Amazon S3*)."""
+    """The CRC32 that S3 checks the part's bytes against, in base64. Given here, it saves botocore a copy and a framing
+    of the part. S3 wants the same value again when the upload is completed (*Checking object integrity in Amazon S3*).
+    """
     return base64.b64encode(zlib.crc32(part).to_bytes(4)).decode()
 
 
@@ -223,7 +224,7 @@ def _check_head(part: bytes) -> None:
     if not is_mp4(part):
         what = f"it is {image_type(part) or describe(part).name}"
     elif len(part) < MIN_VIDEO_BYTES:
-        what = "it has nothing but a beginning"
+        what = "it has only a beginning"
     else:
         return
     raise NotAVideo(
