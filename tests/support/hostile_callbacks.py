@@ -64,11 +64,8 @@ def play(url: FunctionUrl, number: int, seed: int) -> Played:
     """Play so many callbacks, in an order that the seed decides."""
     chance, records = random.Random(seed), _records()
     callbacks = _Callbacks(chance, [key for key in records if key.startswith(ID_PREFIX)])
-    made, calls, answers = (
-        BaseClient._make_api_call,
-        Counter[str](),
-        {kind: Counter[int]() for kind in FORGED + GENUINE},
-    )  # type: ignore[attr-defined]
+    made, calls = BaseClient._make_api_call, Counter[str]()  # type: ignore[attr-defined]
+    answers = {kind: Counter[int]() for kind in FORGED + GENUINE}
 
     def call(client: Any, name: str, given: Any) -> Any:
         calls[name] += 1
