@@ -122,7 +122,7 @@ lint: $(READY) $(CFN_LINT)/.installed docs node ## Check style, types, import co
 	@python -m scripts.reference --check
 	@python -m scripts.deployer --check
 	@python -m local.validate
-	@$(CFN_LINT)/bin/cfn-lint --template template.yaml docs/deployer.yaml $(wildcard examples/*/template.yaml) --regions us-east-1 eu-central-1 us-gov-west-1 cn-north-1
+	@$(CFN_LINT)/bin/cfn-lint --template template.yaml docs/deployer.yaml $(wildcard observability/*.yaml) $(wildcard examples/*/template.yaml) --regions us-east-1 eu-central-1 us-gov-west-1 cn-north-1
 
 .PHONY: bench
 bench: $(READY) ## Measure speed, memory and start-up against baselines: ARGS="transfer --json"

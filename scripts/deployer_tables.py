@@ -23,6 +23,8 @@ RESOURCES: dict[str, list[str]] = {
     "AWS::ApiGateway::Deployment": _API,
     "AWS::ApiGateway::RestApi": _API,
     "AWS::ApiGateway::Stage": _API,
+    # A nested one, named after the stack and its own logical id.
+    "AWS::CloudFormation::Stack": _arn("cloudformation", "stack/${StackName}-*"),
     "AWS::CloudWatch::Alarm": _arn("cloudwatch", "alarm:${StackName}-*"),
     "AWS::CloudWatch::CompositeAlarm": _arn("cloudwatch", "alarm:${StackName}-*"),
     "AWS::CloudWatch::Dashboard": _arn("cloudwatch", "dashboard/${StackName}*", region=":${AWS::AccountId}"),
@@ -94,7 +96,8 @@ UNUSED = {
 ANYWHERE = {
     *("cloudwatch:DescribeAlarms", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"),
     *("logs:PutResourcePolicy", "logs:DeleteResourcePolicy", "secretsmanager:GetRandomPassword"),
-    *("logs:DescribeIndexPolicies",),
+    *("logs:DescribeIndexPolicies", "logs:DescribeQueryDefinitions"),
+    *("logs:DeleteQueryDefinition", "logs:PutQueryDefinition"),
 }
 ARTIFACTS = _arn("s3", "${ArtifactBucketPrefix}*", "${ArtifactBucketPrefix}*/*", region=":")
 
