@@ -102,6 +102,10 @@ check: $(READY) node ## The quick loop: style, types, import contracts, unit tes
 faults: $(READY) ## Break everything once, and print what it cost: double payments, lost videos, stuck jobs
 	@FAULT_CROWDS=4 python -m pytest -n 3 tests/faults $(ARGS)
 
+.PHONY: game-day
+game-day: $(READY) ## Fire every alarm on a local cloud and follow its section of the runbook: ARGS=Sweep for some
+	@python -m scripts.game_day $(ARGS)
+
 .PHONY: mutants
 mutants: $(READY) ## Break the code on purpose, and fail unless the fault suite notices every time
 	@python -m scripts.mutants $(ARGS)
