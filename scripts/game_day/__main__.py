@@ -5,7 +5,7 @@
 
 Each alarm gets a point of its own metric that passes its threshold. Its message must come through the topic, the
 commands of its section must run as they are written, and it must be off at the end. Exits 1 where anything of that
-fails. On AWS an alarm is tried out with ``aws cloudwatch set-alarm-state``; this script never leaves the machine.
+fails. On AWS an alarm is tried out with CloudWatch's ``set-alarm-state``; this script never leaves the machine.
 """
 
 from __future__ import annotations
