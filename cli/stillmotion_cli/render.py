@@ -12,7 +12,8 @@ from rich.text import Text
 from stillmotion_cli.client import Document, Job
 from stillmotion_cli.generation import next_step
 from stillmotion_cli.terminal import Terminal, clean
-from stillmotion_cli.units import age, clock, money, size
+from stillmotion_cli.timeline import Timeline
+from stillmotion_cli.units import age, clock, iso, money, size
 
 _COLOURS = {"completed": "green", "failed": "red", "expired": "red", "submit_unknown": "red", "timed_out": "yellow"}
 _OPTIONS = ("duration", "resolution", "aspect_ratio", "size", "generate_audio", "seed")
@@ -66,6 +67,21 @@ def _took(job: Job) -> str:
     except (KeyError, ValueError):
         return ""
     return f" (after {clock((ended - begun).total_seconds())})"
+
+
+def show_timeline(terminal: Terminal, timeline: Timeline) -> None:
+    """One line for each thing that happened in a job's life: when, how long after its creation, how long it took."""
+    rows = [
+        [iso(entry.at), _span(timeline.after(entry)), _span(entry.seconds), entry.source, entry.what]
+        for entry in timeline.entries
+    ]
+    _table(terminal, ["at", "after", "took", "from", "what"], rows)
+    for reason in timeline.unread:
+        terminal.say(f"Not read: {reason}", "yellow")
+
+
+def _span(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.1f}s"
 
 
 def show_jobs(terminal: Terminal, jobs: Sequence[Document]) -> None:

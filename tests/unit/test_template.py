@@ -17,7 +17,7 @@ from stillmotion.generation.submit import LEASE_SECONDS
 from stillmotion.jobs.callbacks import KEY_PREFIX
 from stillmotion.settings import load
 from stillmotion.storage.event_bus import COMPLETED, INSPECTION_REQUESTED, SOURCE
-from tests.support.cloudformation import expanded_resources
+from tests.support.cloudformation import deployed_resources, expanded_resources
 from tests.support.functions import handler_of, loaded_settings
 from tests.support.inprocess import HANDLERS, VALUES
 from tests.support.template import DEFINITION, ROOT, function_environment, resources, template
@@ -65,8 +65,9 @@ def test_a_function_logs_into_the_stacks_one_group_which_has_no_fixed_name(funct
     assert "LoggingConfig" not in FUNCTIONS[function]
     assert template()["Globals"]["Function"]["LoggingConfig"] == {"LogGroup": {"Ref": "FunctionLogGroup"}}
     groups = resources("AWS::Logs::LogGroup")
-    assert groups["FunctionLogGroup"] == {"RetentionInDays": {"Ref": "LogRetentionDays"}}
-    assert set(groups) == {"FunctionLogGroup", "EventLogGroup"}
+    assert "LogGroupName" not in groups["FunctionLogGroup"]
+    assert groups["FunctionLogGroup"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    assert set(groups) == {"FunctionLogGroup", "AccessLogGroup", "EventLogGroup"}
 
 
 def test_the_event_log_takes_streams_without_and_events_with_a_source_arn() -> None:
@@ -210,8 +211,11 @@ def test_a_bucket_is_private_encrypted_and_cleans_up_after_broken_uploads(bucket
     found = BUCKETS[bucket]
     assert set(found["PublicAccessBlockConfiguration"].values()) == {True}
     assert len(found["PublicAccessBlockConfiguration"]) == 4
-    [encryption] = found["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-    assert encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
+    [encryption] = deployed_resources("AWS::S3::Bucket")[bucket]["BucketEncryption"][
+        "ServerSideEncryptionConfiguration"
+    ]
+    assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    found = deployed_resources("AWS::S3::Bucket")[bucket]
     rules = [rule for rule in found["LifecycleConfiguration"]["Rules"] if rule["Status"] == "Enabled"]
     [abort] = [rule["AbortIncompleteMultipartUpload"] for rule in rules if "AbortIncompleteMultipartUpload" in rule]
     assert abort["DaysAfterInitiation"] <= 7
@@ -229,7 +233,7 @@ def test_what_holds_data_outlives_the_stack(logical_id: str) -> None:
 
 
 def test_the_table_forgets_in_time_and_can_be_brought_back() -> None:
-    table = resources("AWS::DynamoDB::Table")["JobTable"]
+    table = deployed_resources("AWS::DynamoDB::Table")["JobTable"]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["SSESpecification"] == {"SSEEnabled": True}

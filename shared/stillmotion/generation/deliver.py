@@ -6,6 +6,8 @@ written again, and an event that was not sent is sent.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from stillmotion.errors import (
     DownloadFailed,
     GenerationExpired,
@@ -52,7 +54,10 @@ class Delivery:
         """
         job = get_job(self._store, job_id)
         if job.status is not Status.COMPLETED:
+            waited = job.status is Status.IN_PROGRESS  # what is delivered again says nothing of ModelGates
             job = self._store.update(job.id, BEGIN_DELIVERY)
+            if waited:
+                count("SecondsToReady", _seconds(job.created_at, job.updated_at), "Seconds", model=job.model)
             job = self._complete(job)
         return self._publishing.publish(job)
 
@@ -75,12 +80,15 @@ class Delivery:
             job = get_job(self._store, job.id)
             if job.status is not Status.COMPLETED:
                 raise
-        logger.info("job completed", extra={"job_id": job.id, "bytes": sum(video.bytes for video in videos)})
+        stored_bytes = sum(video.bytes for video in videos)
+        taken = _seconds(job.created_at, job.completed_at or job.updated_at)
+        logger.info("job completed", extra={"job_id": job.id, "bytes": stored_bytes, "seconds_to_stored": taken})
         count("JobsCompleted", model=job.model)
+        count("SecondsToStored", taken, "Seconds", model=job.model)
         watch_charge(job)
         if job.usage.cost_usd is not None:
             count("SpendUsd", job.usage.cost_usd, "None", model=job.model)
-        count("BytesDelivered", sum(video.bytes for video in videos), "Bytes", model=job.model)
+        count("BytesDelivered", stored_bytes, "Bytes", model=job.model)
         return job
 
     def _outputs(self, job: Job, answer: ProviderJob) -> list[StoredVideo]:
@@ -111,3 +119,8 @@ class Delivery:
         except (ProviderError, StillmotionError) as error:
             logger.warning("delivery broke off", extra={"job_id": job.id, "index": index, "reason": error.detail})
             raise
+
+
+def _seconds(start: str, end: str) -> float:
+    """Seconds between two times of a record, to the millisecond."""
+    return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)
