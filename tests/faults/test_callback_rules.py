@@ -19,10 +19,8 @@ from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job
 from stillmotion.modelgates.callback import callback_token
 from tests.faults.invariants import assert_invariants
-from tests.faults.shaking import broken_call
-from tests.faults.test_aws_faults import call, change, event
-from tests.faults.test_callback_faults import QUICKLY
-from tests.faults.world import MAX_POLLS, World
+from tests.faults.shaking import broken_call, call, change, event
+from tests.faults.world import MAX_POLLS, CALLING_BACK, World
 from tests.faults.world import world as made_world
 from tests.support.inprocess import CALLBACK_SECRET, Cloud
 from tests.support.recovery import age
@@ -30,7 +28,7 @@ from tests.support.recovery import age
 
 @pytest.fixture(scope="module")
 def broken_world() -> Iterator[World]:
-    with Simulator(**QUICKLY) as simulator, made_world(simulator, callbacks=True) as made:
+    with Simulator(**CALLING_BACK) as simulator, made_world(simulator, callbacks=True) as made:
         yield made
 
 

@@ -219,7 +219,7 @@ def earlier(seconds: float) -> str:
     return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
 
 
-def test_times_to_ready_and_to_stored_are_measured_from_the_record_s_creation(
+def test_times_to_ready_and_to_stored_count_from_the_record_s_creation(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     _, delivery = make(job=a_job(created_at=earlier(90)))

@@ -1,7 +1,8 @@
 """Delivering a finished video: stream it to S3, complete the record, publish the event.
 
-Repeatable at every point: an object that is already whole is not downloaded again, a record that is complete is not
-written again, and an event that was not sent is sent.
+Six calls to AWS for a clip of one part: the claim, the object, the completion, the note, the event, and that it is
+published. Repeatable at every point: an object that is already whole is not downloaded again, a record that is
+complete is not written again, and an event that was not sent is sent.
 """
 
 from __future__ import annotations
@@ -60,19 +61,26 @@ class Delivery:
             DownloadFailed, StorageFailed, ProviderError: not this time; may be tried again.
             NotAVideo, GenerationExpired: final.
         """
-        job = get_job(self._store, job_id)
+        job, first = self._begin(job_id)
         if job.status is not Status.COMPLETED:
-            waited = job.status is Status.IN_PROGRESS  # what is delivered again says nothing of ModelGates
-            job = self._store.update(job.id, BEGIN_DELIVERY)
-            if waited:
-                count("SecondsToReady", _seconds(job.created_at, job.updated_at), "Seconds", model=job.model)
-            job = self._complete(job)
+            job = self._complete(job, first)
         return self._publishing.publish(job)
 
-    def _complete(self, job: Job) -> Job:
+    def _begin(self, job_id: str) -> tuple[Job, bool]:
+        """The job, and whether this is its first delivery, so that nothing of it can be in S3 yet."""
+        try:
+            job = self._store.update(job_id, BEGIN_DELIVERY, only=Status.IN_PROGRESS)
+        except JobStateConflict:
+            job = get_job(self._store, job_id)
+            return (job if job.status is Status.COMPLETED else self._store.update(job.id, BEGIN_DELIVERY)), False
+        # Counted here, because a delivery that is repeated says nothing about ModelGates.
+        count("SecondsToReady", _seconds(job.created_at, job.updated_at), "Seconds", model=job.model)
+        return job, job.resumes == 0
+
+    def _complete(self, job: Job, first: bool) -> Job:
         assert job.provider.job_id is not None  # a job is in progress only with a provider's id on record
         answer = self._provider.job(job.provider.job_id, job.provider.polling_url)
-        videos = self._outputs(job, answer)
+        videos = self._outputs(job, answer, first)
         cost = answer.cost_usd if answer.cost_usd is not None else job.usage.cost_usd
         cut = {} if self._inspected else {"request": without_signatures(job.request)}
         try:
@@ -101,12 +109,12 @@ class Delivery:
         count("BytesDelivered", stored_bytes, "Bytes", model=job.model)
         return job
 
-    def _outputs(self, job: Job, answer: ProviderJob) -> list[StoredVideo]:
+    def _outputs(self, job: Job, answer: ProviderJob, first: bool) -> list[StoredVideo]:
         """Every output that is listed; without a list, the first one and all after it that are there."""
-        videos = [self._fetch(job, answer, index) for index in range(answer.outputs)]
+        videos = [self._fetch(job, answer, index, first) for index in range(answer.outputs)]
         for index in range(1, 1 if answer.lists_outputs else MAX_UNLISTED_OUTPUTS):
             try:
-                video = self._fetch(job, answer, index)
+                video = self._fetch(job, answer, index, first)
             except (GenerationExpired, NotAVideo):
                 break
             except DownloadFailed as error:
@@ -118,9 +126,9 @@ class Delivery:
             videos.append(video)
         return videos
 
-    def _fetch(self, job: Job, answer: ProviderJob, index: int) -> StoredVideo:
+    def _fetch(self, job: Job, answer: ProviderJob, index: int, first: bool) -> StoredVideo:
         key = f"videos/{job.id}.mp4" if index == 0 else f"videos/{job.id}-{index}.mp4"
-        stored = self._videos.find(key, job.id)
+        stored = None if first else self._videos.find(key, job.id)
         if stored is not None:
             return stored
         try:
