@@ -20,7 +20,7 @@ from stillmotion.jobs.record import Job
 from stillmotion.modelgates.callback import callback_token
 from tests.faults.invariants import assert_invariants
 from tests.faults.shaking import broken_call, call, change, event
-from tests.faults.world import MAX_POLLS, CALLING_BACK, World
+from tests.faults.world import CALLING_BACK, MAX_POLLS, World
 from tests.faults.world import world as made_world
 from tests.support.inprocess import CALLBACK_SECRET, Cloud
 from tests.support.recovery import age
