@@ -40,7 +40,7 @@ class Stack:
         """Read what `make local` wrote."""
         try:
             values = json.loads(path.read_text())
-            # The log of events is younger than the file's other entries.
+            # The log of events was added later than the file's other entries.
             known = {"event_log_group": None} | {name: values[name] for name in values if name in _FILED}
             return cls(**known)
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -54,7 +54,7 @@ class Stack:
 
     @property
     def is_local(self) -> bool:
-        """Whether AWS is played by this very machine, so that real credentials have no business there."""
+        """Whether this machine's local cloud takes the place of AWS, so that real credentials must not be used."""
         return bool(self.endpoint_url) and urlsplit(self.endpoint_url or "").hostname in ("127.0.0.1", "localhost")
 
     def session(self) -> boto3.Session:

@@ -1,4 +1,4 @@
-"""What reaches the user: results on standard output, everything else on standard error."""
+"""Output for the user: results on standard output, everything else on standard error."""
 
 import json
 import os
@@ -49,7 +49,7 @@ class Terminal:
             self.insist(text, style)
 
     def insist(self, text: str, style: str = "") -> None:
-        """A message that is also for those who asked for quiet."""
+        """A message that --quiet does not suppress."""
         self.errors.print(Text(clean(text), style=style), soft_wrap=True)
 
     def line(self, text: str | Text) -> None:
@@ -62,7 +62,7 @@ class Terminal:
             typer.echo(text.plain)
 
     def document(self, document: Any) -> None:
-        """The result as JSON: laid out for eyes, on one line for programs."""
+        """The result as JSON: indented on a terminal, on one line for programs."""
         typer.echo(json.dumps(document, indent=2 if self.output.is_terminal else None))
 
     def json_line(self, document: Any) -> None:
