@@ -121,7 +121,7 @@ class ApiClient:
         return self._job("GET", f"/batches/{quote(batch_id, safe='')}", safe=True)
 
     def upload_place(self, content_type: str) -> Document:
-        """POST /uploads. Reserving a place stores nothing, so it is safe to repeat."""
+        """POST /uploads. A presigned upload stores nothing by itself, so this is safe to repeat."""
         return self._call("POST", "/uploads", body={"content_type": content_type}, safe=True)
 
     def _job(self, method: str, path: str, *, safe: bool, **sent: Any) -> Job:

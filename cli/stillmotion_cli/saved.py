@@ -69,5 +69,5 @@ def forget() -> bool:
 
 def _unreadable(why: str) -> BadInput:
     return BadInput(
-        f"{path()} cannot be read: {why}. Write it anew: stillmotion use NAME. Or remove it: stillmotion use --none"
+        f"{path()} cannot be read: {why}. Save it again: stillmotion use NAME. Or remove it: stillmotion use --none"
     )

@@ -15,7 +15,7 @@ from stillmotion_cli.wording import OPTIONS, with_single_stops
 
 
 def clean(text: str) -> str:
-    """Text from elsewhere without the characters that steer a terminal."""
+    """Text from outside without the characters that control a terminal."""
     return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 

@@ -95,7 +95,7 @@ class FailureSettings(StoreSettings):
 
 @dataclass(frozen=True, slots=True)
 class UploadSettings:
-    """For offering places for pictures."""
+    """For making presigned uploads."""
 
     input_bucket: Name
 

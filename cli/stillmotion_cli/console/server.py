@@ -112,4 +112,4 @@ def serve(stack: Stack, shown: Shown, *, port: int, open_browser: bool, say: Cal
         try:
             uvicorn.Server(server_config(app)).run(sockets=[listener])
         except KeyboardInterrupt:
-            say("The console has ended. Jobs that it submitted go on.")
+            say("The console has ended. Jobs that it submitted keep running.")

@@ -1,6 +1,6 @@
 """One deadline for the whole of an HTTP call: connecting, TLS, headers and body.
 
-A time-out of a socket begins anew with every byte: a server that drips one a second, or sends ``100 Continue`` without
+A socket's time-out starts again with every byte: a server that drips one a second, or sends ``100 Continue`` without
 end, would hold a thread and a socket for as long as it likes. Here every receive may take what is left of the call,
 and nothing when that is used up. A body that may take long has a least rate instead of a total.
 """
