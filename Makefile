@@ -102,6 +102,10 @@ check: $(READY) node ## The quick loop: style, types, import contracts, unit tes
 faults: $(READY) ## Break everything once, and print what it cost: double payments, lost videos, stuck jobs
 	@FAULT_CROWDS=4 python -m pytest -n 3 tests/faults $(ARGS)
 
+.PHONY: game-day
+game-day: $(READY) ## Fire every alarm on a local cloud and follow its section of the runbook: ARGS=Sweep for some
+	@python -m scripts.game_day $(ARGS)
+
 .PHONY: mutants
 mutants: $(READY) ## Break the code on purpose, and fail unless the fault suite notices every time
 	@python -m scripts.mutants $(ARGS)
@@ -122,7 +126,7 @@ lint: $(READY) $(CFN_LINT)/.installed docs node ## Check style, types, import co
 	@python -m scripts.reference --check
 	@python -m scripts.deployer --check
 	@python -m local.validate
-	@$(CFN_LINT)/bin/cfn-lint --template template.yaml docs/deployer.yaml $(wildcard examples/*/template.yaml) --regions us-east-1 eu-central-1 us-gov-west-1 cn-north-1
+	@$(CFN_LINT)/bin/cfn-lint --template template.yaml docs/deployer.yaml $(wildcard observability/*.yaml) $(wildcard examples/*/template.yaml) --regions us-east-1 eu-central-1 us-gov-west-1 cn-north-1
 
 .PHONY: bench
 bench: $(READY) ## Measure speed, memory and start-up against baselines: ARGS="transfer --json"

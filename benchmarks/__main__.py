@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from benchmarks import connections, front, report, startup, transfer, workflow
+from benchmarks import connections, front, inspection, report, startup, transfer, workflow
 from benchmarks.measure import Table
 
 
@@ -20,6 +20,7 @@ def _benchmarks(quick: bool) -> dict[str, Callable[[], list[Table]]]:
         "startup": lambda: startup.run(startup.QUICK if quick else startup.FULL),
         "connections": lambda: connections.run(connections.QUICK if quick else connections.FULL),
         "workflow": lambda: workflow.run(workflow.QUICK if quick else workflow.FULL),
+        "inspection": lambda: inspection.run(inspection.QUICK if quick else inspection.FULL),
         "front": lambda: front.run(front.QUICK if quick else front.FULL),
     }
 

@@ -15,7 +15,7 @@ BUILDS = STATE / "builds"
 BUILD_TIMEOUT = 300
 KEPT = 3
 ATTEMPTS = 3
-_INPUTS = ("functions", "layers", "shared", "workflows")
+_INPUTS = ("functions", "layers", "observability", "shared", "workflows")
 
 
 def architecture() -> str:

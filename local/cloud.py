@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +36,8 @@ class LocalCloud:
     `purpose` names its folder below .local/clouds, where the logs stay. With an `api_key` the real ModelGates is used
     instead of the simulator, which otherwise gets a key of its own and offers the models of `catalogue`, a file (None:
     the recorded list), with `test_models` also made-up ones. `by_sam` deploys with `sam deploy`, not from a kept
-    package. `say` is called with one line for each step.
+    package. `overrides` are parameters of the template beside those of every local cloud. `say` is called with one line
+    for each step.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class LocalCloud:
         catalogue: Path | None = None,
         test_models: bool = False,
         by_sam: bool = False,
+        overrides: Mapping[str, str] | None = None,
         say: Say = lambda _: None,
     ) -> None:
         self.folder = CLOUDS / f"{purpose}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
@@ -62,6 +64,7 @@ class LocalCloud:
             test_models=test_models,
         )
         self._by_sam = by_sam
+        self._overrides = dict(overrides or {})
         self._say = say
         self._servers: list[Server] = []
         self._running: tuple[Stack, EventLog] | None = None
@@ -128,7 +131,7 @@ class LocalCloud:
     def _deploy(self, template: Path) -> tuple[Stack, EventLog]:
         endpoint_url, *simulated = [server.url for server in self._servers]
         simulator_url = simulated[0] if simulated else None
-        parameters = deploy.parameters(endpoint_url, simulator_url)
+        parameters = deploy.parameters(endpoint_url, simulator_url) | self._overrides
         outputs = deploy.deploy(template, endpoint_url, parameters, self.folder, by_sam=self._by_sam)
         deploy.store_api_key(outputs, endpoint_url, self.api_key)
         stack = deploy.describe(outputs, endpoint_url, simulator_url)

@@ -96,6 +96,12 @@ def sam_deploy(endpoint_url: str, folder: Path) -> dict[str, str]:
     return _base() | aws(endpoint_url) | _sam() | own
 
 
+def desk(endpoint_url: str, folder: Path) -> dict[str, str]:
+    """The shell of somebody who works on the local cloud: the AWS CLI, `stillmotion`, `make`."""
+    kept = {name: os.environ[name] for name in ("MAKEFLAGS",) if name in os.environ}
+    return kept | _base() | aws(endpoint_url) | {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")}
+
+
 def _sam() -> dict[str, str]:
     return {
         "SAM_CLI_TELEMETRY": "0",

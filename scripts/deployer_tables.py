@@ -23,6 +23,8 @@ RESOURCES: dict[str, list[str]] = {
     "AWS::ApiGateway::Deployment": _API,
     "AWS::ApiGateway::RestApi": _API,
     "AWS::ApiGateway::Stage": _API,
+    # A nested one, named after the stack and its own logical id.
+    "AWS::CloudFormation::Stack": _arn("cloudformation", "stack/${StackName}-*"),
     "AWS::CloudWatch::Alarm": _arn("cloudwatch", "alarm:${StackName}-*"),
     "AWS::CloudWatch::CompositeAlarm": _arn("cloudwatch", "alarm:${StackName}-*"),
     "AWS::CloudWatch::Dashboard": _arn("cloudwatch", "dashboard/${StackName}*", region=":${AWS::AccountId}"),
@@ -94,7 +96,8 @@ UNUSED = {
 ANYWHERE = {
     *("cloudwatch:DescribeAlarms", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"),
     *("logs:PutResourcePolicy", "logs:DeleteResourcePolicy", "secretsmanager:GetRandomPassword"),
-    *("logs:DescribeIndexPolicies",),
+    *("logs:DescribeIndexPolicies", "logs:DescribeQueryDefinitions"),
+    *("logs:DeleteQueryDefinition", "logs:PutQueryDefinition"),
 }
 ARTIFACTS = _arn("s3", "${ArtifactBucketPrefix}*", "${ArtifactBucketPrefix}*/*", region=":")
 
@@ -113,6 +116,20 @@ Parameters:
     Type: String
     Default: aws-sam-cli-managed-default-
     Description: How the bucket that sam deploy uploads to begins; the default is the one of --resolve-s3.
+  KmsKeyArn:
+    Type: String
+    Default: ""
+    AllowedPattern: (arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+)?
+    Description: The stack's KmsKeyArn, where it has one.
+  InVpc:
+    Type: String
+    Default: "false"
+    AllowedValues: ["true", "false"]
+    Description: Whether the stack's functions run in a VPC.
+
+Conditions:
+  HasKmsKey: !Not [!Equals [!Ref KmsKeyArn, ""]]
+  HasVpc: !Equals [!Ref InVpc, "true"]
 
 Resources:
   # Given to CloudFormation by sam deploy --role-arn. Whoever may make roles may give them any permission: set a
@@ -178,6 +195,41 @@ Resources:
             Effect: Allow
             Action: secretsmanager:PutSecretValue
             Resource: !Sub arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:*Secret-*
+
+  # Tables, secrets and variables of functions are encrypted on behalf of who makes them.
+  KeyPolicy:
+    Type: AWS::IAM::ManagedPolicy
+    Condition: HasKmsKey
+    Properties:
+      Description: Lets CloudFormation give Stillmotion's resources their key
+      Roles: [!Ref ServiceRole]
+      PolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - Sid: UseKey
+            Effect: Allow
+            Action: [kms:Decrypt, kms:DescribeKey, kms:Encrypt, kms:GenerateDataKey]
+            Resource: !Ref KmsKeyArn
+          - Sid: GrantKeyToServices
+            Effect: Allow
+            Action: kms:CreateGrant
+            Resource: !Ref KmsKeyArn
+            Condition: { Bool: { kms:GrantIsForAWSResource: "true" } }
+
+  # EC2 takes no narrower resource for these.
+  NetworkPolicy:
+    Type: AWS::IAM::ManagedPolicy
+    Condition: HasVpc
+    Properties:
+      Description: Lets CloudFormation put Stillmotion's functions into a VPC
+      Roles: [!Ref ServiceRole]
+      PolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - Sid: LookUpNetwork
+            Effect: Allow
+            Action: [ec2:DescribeSecurityGroups, ec2:DescribeSubnets, ec2:DescribeVpcs]
+            Resource: "*"
 
 """
 TAIL = """\

@@ -7,6 +7,7 @@
         template.yaml           names code and definitions by relative path: sam deploy --template-file template.yaml
         artifacts/*.zip         functions and layers, arm64
         workflows/*.asl.json    definitions
+        nested/*.yaml           nested stacks: the dashboard
         *.whl                   the terminal command
         openapi.json events/    contracts
         sbom.cdx.json           CycloneDX: every package in the layers, with its licence
@@ -69,7 +70,7 @@ def release(target: Path) -> None:
 def _packed(text: str, built: Path, target: Path) -> str:
     """The built template with each folder packed and named by its relative path."""
     for name, resource in yaml_parse(text)["Resources"].items():
-        for place in ("CodeUri", "ContentUri", "DefinitionUri"):
+        for place in ("CodeUri", "ContentUri", "DefinitionUri", "TemplateURL"):
             given = resource.get("Properties", {}).get(place)
             if isinstance(given, str):
                 text = _replaced(text, name, place, given, _artifact(name, built / given, target))
@@ -78,6 +79,11 @@ def _packed(text: str, built: Path, target: Path) -> str:
 
 def _artifact(name: str, path: Path, target: Path) -> str:
     """Put a resource's folder or definition into the release; its relative path there."""
+    if path.name == "template.yaml":  # of a nested stack
+        nested = f"nested/{name}.yaml"
+        (target / "nested").mkdir(exist_ok=True)
+        shutil.copyfile(path, target / nested)
+        return nested
     if path.is_file():
         (target / "workflows").mkdir(exist_ok=True)
         shutil.copyfile(path, target / "workflows" / path.name)

@@ -36,5 +36,11 @@ def translated() -> dict[str, Any]:
 
 
 def resource_types() -> set[str]:
-    """The types of all resources, those that SAM adds included."""
-    return {resource["Type"] for resource in translated()["Resources"].values()}
+    """The types of all resources, those that SAM adds and those of nested stacks included."""
+    given = translated()["Resources"].values()
+    nested = [
+        yaml_parse((ROOT / str(resource["Properties"]["TemplateURL"])).read_text())["Resources"].values()
+        for resource in given
+        if resource["Type"] == "AWS::CloudFormation::Stack"
+    ]
+    return {resource["Type"] for resources in (given, *nested) for resource in resources}

@@ -24,7 +24,14 @@ def read(stack: Stack, name: str | None, job_id: str, since: datetime) -> Iterat
     `name` is the stack's name in CloudFormation, None where it is not known. Raises Unreachable where the log cannot
     be read.
     """
-    group = log_group(stack, name)
+    return (_entry(line) for line in lines(stack, log_group(stack, name), job_id, since))
+
+
+def lines(stack: Stack, group: str, job_id: str, since: datetime) -> Iterator[dict[str, Any]]:
+    """The lines of a log group that name a job, each once, as CloudWatch Logs answers them: `timestamp` in ms.
+
+    Raises Unreachable where the group is not there or cannot be read.
+    """
     query: dict[str, Any] = {
         "logGroupName": group,
         "startTime": int(since.timestamp() * 1000) - EARLIER_MS,
@@ -35,16 +42,17 @@ def read(stack: Stack, name: str | None, job_id: str, since: datetime) -> Iterat
         while True:
             page = logs.filter_log_events(**query)
             for line in page.get("events") or []:
-                # A local cloud may not know patterns.
-                if line["eventId"] not in seen and job_id in line["message"]:
-                    seen.add(line["eventId"])
-                    yield _entry(line)
+                # A local cloud may know neither patterns nor ids of lines.
+                known_by = line.get("eventId") or (line["timestamp"], line["message"])
+                if known_by not in seen and job_id in line["message"]:
+                    seen.add(known_by)
+                    yield line
             if not page.get("nextToken"):
                 return
             query["nextToken"] = page["nextToken"]
     except ClientError as error:
         if error.response["Error"].get("Code") == "ResourceNotFoundException":
-            raise Unreachable(f"The log group {group} of the stack's functions does not exist.") from error
+            raise Unreachable(f"The log group {group} of the stack does not exist.") from error
         raise aws_failure(error, stack.profile) from error
     except BotoCoreError as error:
         raise aws_failure(error, stack.profile) from error

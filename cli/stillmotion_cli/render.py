@@ -11,8 +11,10 @@ from rich.text import Text
 
 from stillmotion_cli.client import Document, Job
 from stillmotion_cli.generation import next_step
-from stillmotion_cli.terminal import Terminal, clean
-from stillmotion_cli.units import age, clock, money, size
+from stillmotion_cli.shown import one_line
+from stillmotion_cli.terminal import Terminal
+from stillmotion_cli.timeline import Timeline
+from stillmotion_cli.units import age, clock, iso, money, size
 
 _COLOURS = {"completed": "green", "failed": "red", "expired": "red", "submit_unknown": "red", "timed_out": "yellow"}
 _OPTIONS = ("duration", "resolution", "aspect_ratio", "size", "generate_audio", "seed")
@@ -22,9 +24,10 @@ def show_job(terminal: Terminal, job: Job) -> None:
     """Everything about one job that a person asks for, and what to do next."""
     for name, value in _facts(job):
         style = _COLOURS.get(value, "") if name == "status" else ""
-        terminal.line(Text.assemble((f"{name:<13}", "dim"), (clean(value), style)))
+        terminal.line(Text.assemble((f"{name:<13}", "dim"), (one_line(value), style)))
     if step := next_step(job):
-        terminal.say(f"\n{step}", "dim")
+        terminal.say("")
+        terminal.say(step, "dim")
 
 
 def _facts(job: Job) -> Iterator[tuple[str, str]]:
@@ -66,6 +69,21 @@ def _took(job: Job) -> str:
     except (KeyError, ValueError):
         return ""
     return f" (after {clock((ended - begun).total_seconds())})"
+
+
+def show_timeline(terminal: Terminal, timeline: Timeline) -> None:
+    """One line for each thing that happened in a job's life: when, how long after its creation, how long it took."""
+    rows = [
+        [iso(entry.at), _span(timeline.after(entry)), _span(entry.seconds), entry.source, entry.what]
+        for entry in timeline.entries
+    ]
+    _table(terminal, ["at", "after", "took", "from", "what"], rows)
+    for reason in timeline.unread:
+        terminal.say(f"Not read: {reason}", "yellow")
+
+
+def _span(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.1f}s"
 
 
 def show_jobs(terminal: Terminal, jobs: Sequence[Document]) -> None:
@@ -155,7 +173,7 @@ def _listed(values: Sequence[Any] | None) -> str:
 
 def _table(terminal: Terminal, names: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
     """A table that fits a terminal; elsewhere aligned columns of whatever width, for grep and awk."""
-    cells = [[Text(clean(cell)) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    cells = [[Text(one_line(cell), style="" if isinstance(cell, str) else cell.style) for cell in row] for row in rows]
     if terminal.output.is_terminal:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
         for number, name in enumerate(names):

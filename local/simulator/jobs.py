@@ -49,6 +49,8 @@ class Job:
     ending: Ending | None = None
     release: asyncio.Event = field(default_factory=asyncio.Event)
     finished: asyncio.Event = field(default_factory=asyncio.Event)
+    # The webhook has been delivered, or given up, or there is none.
+    told: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def ready_at(self) -> float:
@@ -133,6 +135,11 @@ class JobBook:
         """Return a job, or None."""
         return self._jobs.get(job_id)
 
+    def untold(self) -> int:
+        """Return how many jobs will end by themselves or have ended, and are still to be told of."""
+        waiting = [job for job in self._jobs.values() if not job.told.is_set()]
+        return sum(job.ending is not None or not job.waits_for_polls for job in waiting)
+
     def count_poll(self, job_id: str) -> None:
         """Count a poll that has arrived, whether or not its answer arrives, and release the job on its nth."""
         job = self._jobs.get(job_id)
@@ -177,6 +184,7 @@ class JobBook:
         # The job will not end now, so nothing should keep waiting for it.
         for job in self._jobs.values():
             job.finished.set()
+            job.told.set()
         self._jobs.clear()
 
     async def _release_in_time(self, job: Job) -> None:
@@ -189,7 +197,10 @@ class JobBook:
         await job.release.wait()
         job.ending = replace(outcome, at=self._clock.now())
         job.finished.set()
-        await self._on_end(job)
+        try:
+            await self._on_end(job)
+        finally:
+            job.told.set()
 
     async def _outcome(self, job: Job) -> Ending:
         """Return how the job ends; the time is not known yet."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, Literal
 
 from aws_lambda_powertools import Logger, Tracer
@@ -43,10 +44,25 @@ type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 def entry_point(handler: Handler) -> Handler:
     """A Lambda handler whose log lines carry the invocation's ids and whose run is a trace segment.
 
-    Neither events nor answers are logged or traced: both may hold signed links.
+    Neither events nor answers are logged or traced: both may hold signed links. A container's first invocation is
+    counted as ``ColdStarts``, by function: one more metric for each function, whatever is asked of it.
     """
-    logged: Handler = logger.inject_lambda_context(_traced(handler), clear_state=True)
+    logged: Handler = logger.inject_lambda_context(_counting_cold_starts(_traced(handler)), clear_state=True)
     return logged
+
+
+def _counting_cold_starts(handler: Handler) -> Handler:
+    cold = True
+
+    @wraps(handler)
+    def counting(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        nonlocal cold
+        if cold:
+            cold = False
+            count("ColdStarts", function=context.function_name)
+        return handler(event, context)
+
+    return counting
 
 
 def _traced(handler: Handler) -> Handler:
@@ -57,7 +73,10 @@ def _traced(handler: Handler) -> Handler:
     return traced
 
 
-def count(name: str, value: float = 1, unit: Literal["Count", "Bytes", "None"] = "Count", **dimensions: str) -> None:
+type Unit = Literal["Count", "Bytes", "Seconds", "None"]
+
+
+def count(name: str, value: float = 1, unit: Unit = "Count", **dimensions: str) -> None:
     """One metric with its own dimensions, for example ``count("PaidSubmits", model="google/veo-3.1-lite")``."""
     with single_metric(
         name=name,

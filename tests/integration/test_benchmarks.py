@@ -48,6 +48,12 @@ def test_memory_does_not_grow_with_the_size_of_the_video(found: dict[str, Any]) 
     assert large < small + 32, "64 MiB more of video may not be held"
 
 
+def test_inspecting_a_gibibyte_takes_no_more_memory_than_a_common_clip(found: dict[str, Any]) -> None:
+    rows = found["benchmarks"]["inspection"]["rows"]
+    common, large = (row["peak_mib"]["median"] for name, row in rows.items() if name.startswith("Stillmotion"))
+    assert large < common + 32
+
+
 def test_the_state_does_not_grow_with_the_polls(found: dict[str, Any]) -> None:
     one, five = (found["benchmarks"]["workflow"]["rows"][name] for name in ("1 poll each", "5 polls each"))
     assert five["state_bytes"] <= one["state_bytes"] + 10

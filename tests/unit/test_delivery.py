@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -203,3 +205,33 @@ def _other_was_first(bench: Bench) -> None:
     first = {"status": Status.COMPLETED, "completed_at": "2026-01-01T00:00:00.000Z"}
     bench.store.put(replace(bench.job, **first))
     bench.store.before_update = None
+
+
+def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, list[float]]:
+    """Values of the metrics with a model since the last call, by name."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    of_model = [line for line in lines if line.get("model") == MODEL]
+    named = [(line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"], line) for line in of_model]
+    return {name: line[name] for name, line in named}
+
+
+def earlier(seconds: float) -> str:
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+
+
+def test_times_to_ready_and_to_stored_count_from_the_record_s_creation(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, delivery = make(job=a_job(created_at=earlier(90)))
+    delivery.deliver("vid_1")
+    measured = metrics(capsys)
+    [ready], [stored] = measured["SecondsToReady"], measured["SecondsToStored"]
+    assert 89.9 < ready <= stored < 100  # records keep milliseconds
+
+
+def test_a_repeated_delivery_measures_no_time_to_ready(capsys: pytest.CaptureFixture[str]) -> None:
+    _, delivery = make(job=a_job(Status.DELIVERING, created_at=earlier(90)))
+    delivery.deliver("vid_1")
+    measured = metrics(capsys)
+    assert "SecondsToReady" not in measured
+    assert 89.9 < measured["SecondsToStored"][0] < 100

@@ -89,6 +89,8 @@ def test_roles_are_handed_to_the_stacks_services_alone() -> None:
 
 def resolved(value: Any) -> Any:
     """A policy with names put in as long as they get: a stack of 72 characters in the region with the longest name."""
+    if value == {"Ref": "KmsKeyArn"}:
+        return "arn:aws-us-gov:kms:ap-southeast-1:123456789012:key/mrk-" + "0" * 32
     if isinstance(value, dict) and set(value) == {"Fn::Sub"}:
         text = value["Fn::Sub"].replace("${AWS::Partition}", "aws-us-gov").replace("${AWS::Region}", "ap-southeast-1")
         text = text.replace("${AWS::AccountId}", "123456789012").replace("${StackName}", "s" * 72)
@@ -96,6 +98,17 @@ def resolved(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: resolved(one) for key, one in value.items()}
     return [resolved(one) for one in value] if isinstance(value, list) else value
+
+
+def test_a_key_and_a_network_are_allowed_where_the_stack_has_them_alone() -> None:
+    for name, condition, prefix in (("KeyPolicy", "HasKmsKey", "kms:"), ("NetworkPolicy", "HasVpc", "ec2:Describe")):
+        assert DOCUMENT["Resources"][name]["Condition"] == condition
+        statements = POLICIES[name]["Statement"]
+        given = [one["Action"] for one in statements]
+        actions = [action for one in given for action in ([one] if isinstance(one, str) else one)]
+        assert all(action.startswith(prefix) for action in actions)
+    key = [one["Resource"] for one in POLICIES["KeyPolicy"]["Statement"]]
+    assert key == [{"Ref": "KmsKeyArn"}] * 2
 
 
 @pytest.mark.parametrize("name", sorted(POLICIES))

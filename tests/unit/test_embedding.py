@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scripts.openapi_texts import version
+from tests.support.cloudformation import deployed_resources
 from tests.support.template import ROOT, read_template, resources, template
 
 PAGE = (ROOT / "docs" / "embedding.md").read_text()
@@ -68,7 +69,7 @@ def test_the_release_is_the_one_of_the_command() -> None:
 def allowed(policy: str) -> dict[str, dict[str, Any]]:
     """The statements of a policy by each action they allow."""
     found: dict[str, dict[str, Any]] = {}
-    for statement in POLICIES[policy]["PolicyDocument"]["Statement"]:
+    for statement in deployed_resources("AWS::IAM::ManagedPolicy")[policy]["PolicyDocument"]["Statement"]:
         actions = statement["Action"]
         found |= dict.fromkeys([actions] if isinstance(actions, str) else actions, statement)
     return found

@@ -94,6 +94,14 @@ def test_a_layer_with_code_under_the_gpl_is_shipped_as_sources(tmp_path: Path) -
     assert release._left_out("PollFunction") is None
 
 
+def test_a_nested_template_is_in_the_release_and_named_by_its_place(tmp_path: Path) -> None:
+    built = folder(tmp_path / "built", {"Observability/template.yaml": b"Resources: {}"})
+    text = "Resources:\n  Observability:\n    Properties:\n      TemplateURL: Observability/template.yaml\n"
+    packed = release._packed(text, built, tmp_path)
+    assert packed == text.replace("Observability/template.yaml", "nested/Observability.yaml")
+    assert (tmp_path / "nested" / "Observability.yaml").read_bytes() == b"Resources: {}"
+
+
 def reporter(path: Path, text: str, code: int = 0) -> str:
     """A command that prints a report."""
     path.write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\necho 'ConnectionError: no route' >&2\nexit {code}\n")

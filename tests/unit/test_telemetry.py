@@ -115,6 +115,22 @@ def test_metrics_need_no_environment(capsys: pytest.CaptureFixture[str], monkeyp
     assert emitted(capsys)[0]["PaidSubmits"] == [1.0]
 
 
+def test_a_cold_start_is_counted_once_a_container_by_function(capsys: pytest.CaptureFixture[str], lines: Any) -> None:
+    @entry_point
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        if event["fails"]:
+            raise KeyError("id")
+        return {}
+
+    with pytest.raises(KeyError):  # a first call that fails was a cold start too
+        handler({"fails": True}, context("request-1"))
+    handler({"fails": False}, context("request-2"))
+    [found] = emitted(capsys)
+    [described] = found["_aws"]["CloudWatchMetrics"]
+    assert [sorted(names) for names in described["Dimensions"]] == [["function", "service"]]
+    assert (found["ColdStarts"], found["function"]) == ([1.0], "poll")
+
+
 def run(code: str, **environment: str) -> str:
     """What a fresh interpreter prints."""
     kept = {
@@ -139,7 +155,8 @@ def test_without_tracing_the_tracing_sdk_is_not_even_imported() -> None:
         "aws_request_id='r')\n"
         "print(handler({'id': 1}, context), 'aws_xray_sdk' in sys.modules)"
     )
-    assert run(code, POWERTOOLS_TRACE_DISABLED="true") == "{'seen': 1} False"
+    # The first line is the metric of the cold start.
+    assert run(code, POWERTOOLS_TRACE_DISABLED="true").splitlines()[1:] == ["{'seen': 1} False"]
 
 
 def test_a_secret_that_gets_into_a_log_line_is_redacted(lines: Any) -> None:

@@ -17,7 +17,7 @@ from stillmotion.generation.submit import LEASE_SECONDS
 from stillmotion.jobs.callbacks import KEY_PREFIX
 from stillmotion.settings import load
 from stillmotion.storage.event_bus import COMPLETED, INSPECTION_REQUESTED, SOURCE
-from tests.support.cloudformation import expanded_resources
+from tests.support.cloudformation import deployed_resources, expanded_resources
 from tests.support.functions import handler_of, loaded_settings
 from tests.support.inprocess import HANDLERS, VALUES
 from tests.support.template import DEFINITION, ROOT, function_environment, resources, template
@@ -65,8 +65,9 @@ def test_a_function_logs_into_the_stacks_one_group_which_has_no_fixed_name(funct
     assert "LoggingConfig" not in FUNCTIONS[function]
     assert template()["Globals"]["Function"]["LoggingConfig"] == {"LogGroup": {"Ref": "FunctionLogGroup"}}
     groups = resources("AWS::Logs::LogGroup")
-    assert groups["FunctionLogGroup"] == {"RetentionInDays": {"Ref": "LogRetentionDays"}}
-    assert set(groups) == {"FunctionLogGroup", "EventLogGroup"}
+    assert "LogGroupName" not in groups["FunctionLogGroup"]
+    assert groups["FunctionLogGroup"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    assert set(groups) == {"FunctionLogGroup", "AccessLogGroup", "EventLogGroup"}
 
 
 def test_the_event_log_takes_streams_without_and_events_with_a_source_arn() -> None:
@@ -210,14 +211,35 @@ def test_a_bucket_is_private_encrypted_and_cleans_up_after_broken_uploads(bucket
     found = BUCKETS[bucket]
     assert set(found["PublicAccessBlockConfiguration"].values()) == {True}
     assert len(found["PublicAccessBlockConfiguration"]) == 4
-    [encryption] = found["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-    assert encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
-    rules = [rule for rule in found["LifecycleConfiguration"]["Rules"] if rule["Status"] == "Enabled"]
+    [encryption] = deployed_resources("AWS::S3::Bucket")[bucket]["BucketEncryption"][
+        "ServerSideEncryptionConfiguration"
+    ]
+    assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    found = deployed_resources("AWS::S3::Bucket")[bucket]
+    rules = [rule for rule in found["LifecycleConfiguration"]["Rules"] if rule.get("Status") == "Enabled"]
     [abort] = [rule["AbortIncompleteMultipartUpload"] for rule in rules if "AbortIncompleteMultipartUpload" in rule]
     assert abort["DaysAfterInitiation"] <= 7
     policies = resources("AWS::S3::BucketPolicy").values()
     [policy] = [policy for policy in policies if policy["Bucket"] == {"Ref": bucket}]
     assert [statement["Sid"] for statement in policy["PolicyDocument"]["Statement"]] == ["TlsOnly"]
+
+
+def test_videos_go_with_their_versions_where_their_days_are_limited() -> None:
+    """In the bucket that they are in; none of the others' objects begin like them."""
+    rule = {
+        "Id": "videos-expire",
+        "Status": "Enabled",
+        "Prefix": "videos/",
+        "ExpirationInDays": {"Ref": "VideoRetentionDays"},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+    }
+    limited = {"Fn::If": ["HasVideoRetention", rule, {"Ref": "AWS::NoValue"}]}
+    assert limited in BUCKETS["OutputBucket"]["LifecycleConfiguration"]["Rules"]
+    in_one = {"Fn::If": ["OneBucket", limited, {"Ref": "AWS::NoValue"}]}
+    assert in_one in BUCKETS["InputBucket"]["LifecycleConfiguration"]["Rules"]
+    condition = {"Fn::Not": [{"Fn::Equals": [{"Ref": "VideoRetentionDays"}, 0]}]}
+    assert template()["Conditions"]["HasVideoRetention"] == condition
+    assert template()["Parameters"]["VideoRetentionDays"]["Default"] == 0
 
 
 @pytest.mark.parametrize("logical_id", [*BUCKETS, *resources("AWS::DynamoDB::Table")])
@@ -229,7 +251,7 @@ def test_what_holds_data_outlives_the_stack(logical_id: str) -> None:
 
 
 def test_the_table_forgets_in_time_and_can_be_brought_back() -> None:
-    table = resources("AWS::DynamoDB::Table")["JobTable"]
+    table = deployed_resources("AWS::DynamoDB::Table")["JobTable"]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["SSESpecification"] == {"SSEEnabled": True}

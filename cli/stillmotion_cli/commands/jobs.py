@@ -1,4 +1,4 @@
-"""The commands that show jobs, and the one that stops them: show, list, cancel."""
+"""The commands that show jobs, stop them, and delete what they made: show, list, cancel, purge."""
 
 from typing import Annotated, Any
 
@@ -6,10 +6,11 @@ import typer
 
 from stillmotion_cli import completion, opening
 from stillmotion_cli.app import JOBS, Call, command
-from stillmotion_cli.client import ApiClient, Document
+from stillmotion_cli.client import ApiClient, Document, Job
 from stillmotion_cli.errors import BadInput
 from stillmotion_cli.options import JobId, Status
-from stillmotion_cli.render import show_job, show_jobs
+from stillmotion_cli.render import show_job, show_jobs, show_timeline
+from stillmotion_cli.timeline import read_timeline
 from stillmotion_cli.units import iso, moment
 
 DEFAULT_LIMIT = 20
@@ -23,25 +24,42 @@ def show(
     job_id: JobId,
     open_it: Annotated[bool, typer.Option("--open", help="Open the clip in the browser.")] = False,
     poster: Annotated[bool, typer.Option("--poster", help="With --open: the picture of its first frame.")] = False,
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="Its life: record, execution, events and log in order, with durations.")
+    ] = False,
 ) -> None:
     """Show one job: its status, its cost, its error.
+
+    --timeline reads more than the API: states:GetExecutionHistory, logs:FilterLogEvents and
+    cloudformation:DescribeStackResource, which the stack's OperatorPolicy has. What it may not read is named.
 
     --open opens the presigned link of the clip, which whoever has it can use for an hour (LinkSeconds).
 
     \b
     stillmotion show vid_01kaf3
     stillmotion show vid_01kaf3 --open
+    stillmotion show vid_01kaf3 --timeline
     stillmotion show vid_01kaf3 --json | jq -r '.video[0].s3_uri'
     """
     if poster and not open_it:
         raise BadInput("--poster has no use without --open.")
     job = call.client.job(job_id)
-    if call.terminal.as_json:
+    if timeline:
+        _show_life(call, job)
+    elif call.terminal.as_json:
         call.terminal.document(job)
     else:
         show_job(call.terminal, job)
     if open_it:
-        opening.open_link(call.terminal, opening.link_of(job, "poster_url" if poster else "url"))
+        opening.open_link(call.terminal, opening.link_of(job, "poster_url" if poster else "url", call.stack.api_url))
+
+
+def _show_life(call: Call, job: Job) -> None:
+    life = read_timeline(call.stack, call.wanted.stack_name, job)
+    if call.terminal.as_json:
+        call.terminal.document(life.document(job))
+    else:
+        show_timeline(call.terminal, life)
 
 
 @command("list", JOBS)
@@ -108,3 +126,32 @@ def cancel(call: Call, job_id: JobId) -> None:
     call.terminal.line(f"{job['id']} is {job['status']}.")
     if message := (job.get("error") or {}).get("message"):
         call.terminal.say(message)
+
+
+@command("purge", JOBS)
+def purge(
+    call: Call,
+    job_id: JobId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete the clip of a job that has ended, with everything that is this job's alone.
+
+    Its pictures, its notes and its own uploads go too, and the prompt and the addresses from its record. What it cost
+    stays on record, so that the same idempotency key never pays again. This cannot be undone.
+
+    \b
+    stillmotion purge vid_01kaf3
+    stillmotion purge vid_01kaf3 --yes
+    """
+    if not yes:
+        if not call.terminal.can_ask:
+            raise BadInput(f"Purging {job_id} cannot be undone, and nobody can be asked here. Say --yes.")
+        if not typer.confirm(f"Delete the clip of {job_id} for good, and all that is this job's alone?", err=True):
+            raise BadInput("Nothing was deleted.")
+    call.terminal.on_interrupt = f"Stopped; it may be deleted in part. Finish it: stillmotion purge {job_id} --yes"
+    job = call.client.purge(job_id)
+    if call.terminal.as_json:
+        return call.terminal.document(job)
+    for left in job.get("warnings") or []:
+        call.terminal.say(f"Left: {left}", "yellow")
+    return call.terminal.line(f"{job['id']} is purged.")

@@ -1,10 +1,13 @@
 """Delivering a finished video: stream it to S3, complete the record, publish the event.
 
-Repeatable at every point: an object that is already whole is not downloaded again, a record that is complete is not
-written again, and an event that was not sent is sent.
+Six calls to AWS for a clip of one part: the claim, the object, the completion, the note, the event, and that it is
+published. Repeatable at every point: an object that is already whole is not downloaded again, a record that is
+complete is not written again, and an event that was not sent is sent.
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from stillmotion.errors import (
     DownloadFailed,
@@ -17,6 +20,7 @@ from stillmotion.errors import (
 from stillmotion.generation.charges import watch_charge
 from stillmotion.generation.publish import Publishing
 from stillmotion.jobs.lifecycle import BEGIN_DELIVERY, COMPLETE, Status
+from stillmotion.jobs.public import without_signatures
 from stillmotion.jobs.record import Job, StoredVideo, Usage, now
 from stillmotion.jobs.spend import correction
 from stillmotion.jobs.store import get_job
@@ -28,7 +32,11 @@ MAX_UNLISTED_OUTPUTS = 16
 
 
 class Delivery:
-    """The use case of delivering a video."""
+    """The use case of delivering a video.
+
+    Args:
+        inspected: whether clips are inspected once they are delivered, for which their pictures' links are kept.
+    """
 
     def __init__(
         self,
@@ -37,10 +45,13 @@ class Delivery:
         videos: Videos,
         events: EventSink,
         notes: Notes | None = None,
+        *,
+        inspected: bool = True,
     ) -> None:
         self._store = store
         self._provider = provider
         self._videos = videos
+        self._inspected = inspected
         self._publishing = Publishing(store, events, notes)
 
     def deliver(self, job_id: str) -> Job:
@@ -50,17 +61,28 @@ class Delivery:
             DownloadFailed, StorageFailed, ProviderError: not this time; may be tried again.
             NotAVideo, GenerationExpired: final.
         """
-        job = get_job(self._store, job_id)
+        job, first = self._begin(job_id)
         if job.status is not Status.COMPLETED:
-            job = self._store.update(job.id, BEGIN_DELIVERY)
-            job = self._complete(job)
+            job = self._complete(job, first)
         return self._publishing.publish(job)
 
-    def _complete(self, job: Job) -> Job:
+    def _begin(self, job_id: str) -> tuple[Job, bool]:
+        """The job, and whether this is its first delivery, so that nothing of it can be in S3 yet."""
+        try:
+            job = self._store.update(job_id, BEGIN_DELIVERY, only=Status.IN_PROGRESS)
+        except JobStateConflict:
+            job = get_job(self._store, job_id)
+            return (job if job.status is Status.COMPLETED else self._store.update(job.id, BEGIN_DELIVERY)), False
+        # Counted here, because a delivery that is repeated says nothing about ModelGates.
+        count("SecondsToReady", _seconds(job.created_at, job.updated_at), "Seconds", model=job.model)
+        return job, job.resumes == 0
+
+    def _complete(self, job: Job, first: bool) -> Job:
         assert job.provider.job_id is not None  # a job is in progress only with a provider's id on record
         answer = self._provider.job(job.provider.job_id, job.provider.polling_url)
-        videos = self._outputs(job, answer)
+        videos = self._outputs(job, answer, first)
         cost = answer.cost_usd if answer.cost_usd is not None else job.usage.cost_usd
+        cut = {} if self._inspected else {"request": without_signatures(job.request)}
         try:
             job = self._store.update(
                 job.id,
@@ -69,26 +91,30 @@ class Delivery:
                 usage=Usage(cost_usd=cost),
                 completed_at=now(),
                 spend=correction(job.reserved, cost),
+                **cut,
             )
         except JobStateConflict:
             # Two deliveries ran at once and stored the same bytes; the other one was first to record it.
             job = get_job(self._store, job.id)
             if job.status is not Status.COMPLETED:
                 raise
-        logger.info("job completed", extra={"job_id": job.id, "bytes": sum(video.bytes for video in videos)})
+        stored_bytes = sum(video.bytes for video in videos)
+        taken = _seconds(job.created_at, job.completed_at or job.updated_at)
+        logger.info("job completed", extra={"job_id": job.id, "bytes": stored_bytes, "seconds_to_stored": taken})
         count("JobsCompleted", model=job.model)
+        count("SecondsToStored", taken, "Seconds", model=job.model)
         watch_charge(job)
         if job.usage.cost_usd is not None:
             count("SpendUsd", job.usage.cost_usd, "None", model=job.model)
-        count("BytesDelivered", sum(video.bytes for video in videos), "Bytes", model=job.model)
+        count("BytesDelivered", stored_bytes, "Bytes", model=job.model)
         return job
 
-    def _outputs(self, job: Job, answer: ProviderJob) -> list[StoredVideo]:
+    def _outputs(self, job: Job, answer: ProviderJob, first: bool) -> list[StoredVideo]:
         """Every output that is listed; without a list, the first one and all after it that are there."""
-        videos = [self._fetch(job, answer, index) for index in range(answer.outputs)]
+        videos = [self._fetch(job, answer, index, first) for index in range(answer.outputs)]
         for index in range(1, 1 if answer.lists_outputs else MAX_UNLISTED_OUTPUTS):
             try:
-                video = self._fetch(job, answer, index)
+                video = self._fetch(job, answer, index, first)
             except (GenerationExpired, NotAVideo):
                 break
             except DownloadFailed as error:
@@ -100,9 +126,9 @@ class Delivery:
             videos.append(video)
         return videos
 
-    def _fetch(self, job: Job, answer: ProviderJob, index: int) -> StoredVideo:
+    def _fetch(self, job: Job, answer: ProviderJob, index: int, first: bool) -> StoredVideo:
         key = f"videos/{job.id}.mp4" if index == 0 else f"videos/{job.id}-{index}.mp4"
-        stored = self._videos.find(key, job.id)
+        stored = None if first else self._videos.find(key, job.id)
         if stored is not None:
             return stored
         try:
@@ -111,3 +137,8 @@ class Delivery:
         except (ProviderError, StillmotionError) as error:
             logger.warning("delivery broke off", extra={"job_id": job.id, "index": index, "reason": error.detail})
             raise
+
+
+def _seconds(start: str, end: str) -> float:
+    """Seconds between two times of a record, to the millisecond."""
+    return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)

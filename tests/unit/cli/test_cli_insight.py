@@ -55,6 +55,11 @@ def test_logs_shows_the_lines_of_one_job_once(logged: FakeApi, run: Run) -> None
     assert sent["startTime"] == 1795348740000
 
 
+def test_lines_without_an_id_are_shown_once_too(logged: FakeApi, run: Run) -> None:
+    logged.log_events = [{name: one[name] for name in ("timestamp", "message")} for one in logged.log_events]
+    assert len(run("logs", JOB_ID).out.splitlines()) == 2
+
+
 def test_logs_as_json_are_whole_lines(logged: FakeApi, run: Run) -> None:
     first, _ = (json.loads(text) for text in run("logs", JOB_ID, "--json").out.splitlines())
     assert (first["message"], first["cold_start"], first["time"]) == ("polled", False, "2025-11-24T16:00:00.001Z")

@@ -18,7 +18,8 @@ from PIL import Image
 
 from stillmotion.errors import StorageFailed
 from stillmotion.inspection.clip import Limits, NotInspectable, watch
-from tests.unit.inspection.clips import Bytes, clip, picture, stretched
+from tests.support.clips import clip, picture
+from tests.support.stretching import Bytes, stretched
 
 ROOMY = Limits(seconds=60)
 GIB = 2**30
@@ -128,7 +129,8 @@ def test_a_gibibyte_is_read_at_its_ends_only() -> None:
 def test_a_clip_of_any_length_is_inspected_in_bounded_memory() -> None:
     code = (
         "import resource, sys\n"
-        "from tests.unit.inspection.clips import clip, picture, stretched\n"
+        "from tests.support.clips import clip, picture\n"
+        "from tests.support.stretching import stretched\n"
         "from stillmotion.inspection.clip import Limits, watch\n"
         "source = stretched(clip(picture(), seconds=16), 2**30)\n"
         "watch(stretched(clip(picture()), 1000), Limits())\n"

@@ -18,8 +18,9 @@ from stillmotion.jobs.public import sidecar
 from stillmotion.jobs.record import Job, StoredVideo
 from stillmotion.storage.given_pictures import PictureGone
 from stillmotion.storage.stored_clips import ClipGone
+from tests.support.clips import clip, picture
 from tests.support.fakes import Died, Fuse, MemoryEvents, MemoryJobStore, a_job
-from tests.unit.inspection.clips import Bytes, clip, picture
+from tests.support.stretching import Bytes
 
 FIRST, LAST, OTHER = picture("lake"), picture("hill"), picture("snow")
 ASKED = {"model": "google/veo-3.1-lite", "duration": 1, "aspect_ratio": "16:9", "generate_audio": False}

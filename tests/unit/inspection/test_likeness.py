@@ -10,7 +10,8 @@ from local.simulator.pictures import landscape
 from stillmotion.inspection.clip import Limits, watch
 from stillmotion.inspection.likeness import compare, psnr, ssim
 from stillmotion.inspection.report import Likeness, Thresholds, unlike
-from tests.unit.inspection.clips import Bytes, clip, encoded, picture
+from tests.support.clips import clip, encoded, picture
+from tests.support.stretching import Bytes
 
 EXPECTED = Thresholds(psnr_db=25, ssim=0.75)
 

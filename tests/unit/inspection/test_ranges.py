@@ -11,7 +11,7 @@ import pytest
 from stillmotion.errors import StorageFailed
 from stillmotion.inspection.boxes import demuxer_for, index_in_front
 from stillmotion.inspection.ranges import FIRST_BYTES, LARGEST_BYTES, WINDOWS, BudgetSpent, RangeFile
-from tests.unit.inspection.clips import Bytes
+from tests.support.stretching import Bytes
 
 
 def opened(content: bytes, max_bytes: int = 2**30) -> RangeFile:
