@@ -27,7 +27,7 @@ _POLL_SECONDS = 0.2
 def package(built_template: Path, s3: Any, endpoint_url: str, folder: Path) -> Path:
     """The folder of this build's package, its objects now in `BUCKET` of the running cloud.
 
-    The folder stands beside the built template and goes with it. Several clouds may call this at the same time.
+    The folder lies beside the built template and is deleted with it. Several clouds may call this at the same time.
     """
     kept = built_template.parent / "package"
     s3.create_bucket(Bucket=BUCKET)

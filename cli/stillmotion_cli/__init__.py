@@ -1,1 +1,1 @@
-"""The `stillmotion` command: a terminal's way to a Stillmotion stack, over its HTTP API alone."""
+"""The `stillmotion` command: a terminal client for a Stillmotion stack, which uses its HTTP API alone."""

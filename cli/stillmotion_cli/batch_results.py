@@ -1,4 +1,4 @@
-"""What became of a batch's rows: why some failed, and the clips of the others onto this machine."""
+"""The results of a batch's rows: say why some failed, and download the clips of the others."""
 
 import json
 import re
@@ -67,7 +67,7 @@ def failures(lines: Sequence[Document]) -> list[Document]:
 
 
 def show_failures(terminal: Terminal, failed: Sequence[Document], results: str | None) -> None:
-    """Say of each row why it has no clip; of very many, of the first ones."""
+    """Say for each row why it has no clip; of many rows, for the first ones only."""
     for line in failed[:MAX_SHOWN]:
         error = line.get("error") or {}
         said = str(error.get("message") or "")
@@ -86,7 +86,7 @@ def show_failures(terminal: Terminal, failed: Sequence[Document], results: str |
 def store_clips(
     client: ApiClient, lines: Sequence[Document], folder: Path, force: bool, progress: Progress
 ) -> list[Clip]:
-    """Download the clips of all rows that have one; those that are there already stay.
+    """Download the clips of all rows that have one; files that exist already are kept.
 
     Raises:
         NotStored: some could not be stored; all others are.

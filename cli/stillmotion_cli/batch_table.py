@@ -26,7 +26,7 @@ class BatchTable(LiveView):
         super().__init__(terminal, now, per_second=4)
 
     def update(self, batch: Document) -> None:
-        """The batch's numbers; where nothing can be drawn, they are printed when they have changed."""
+        """Show the batch's numbers; where no table can be drawn, print them when they have changed."""
         self._batch = batch
         line = f"{batch['id']}  {sentence(batch)}"
         self._say(f"{line}  ({self._elapsed})", line)

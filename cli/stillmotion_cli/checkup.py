@@ -1,4 +1,4 @@
-"""The checks of `stillmotion doctor`: each says what is so, and what to do where something is wrong."""
+"""The checks of `stillmotion doctor`: each says what it found, and what to do where something is wrong."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -120,12 +120,12 @@ def _key(call: Call, deployed: Deployment) -> Finding:
         described = call.stack.client("secretsmanager").describe_secret(SecretId=secret)
     except (BotoCoreError, ClientError) as error:
         advice = f"To see it, allow secretsmanager:DescribeSecret. AWS said: {error}"
-        return Finding("key", UNKNOWN, "Whether a ModelGates key was put cannot be seen.", advice)
+        return Finding("key", UNKNOWN, "It is not known whether the secret holds a ModelGates key.", advice)
     stages = [stage for names in (described.get("VersionIdsToStages") or {}).values() for stage in names]
     if "AWSCURRENT" not in stages:
         advice = f"Put it: aws secretsmanager put-secret-value --secret-id {secret} --secret-string file:///dev/stdin"
         return Finding("key", FAILED, "No ModelGates key was put into the stack's secret.", advice, 6)
-    return Finding("key", OK, "A ModelGates key was put. Whether it is accepted, the first job shows.")
+    return Finding("key", OK, "The secret holds a ModelGates key. The first job shows whether it is accepted.")
 
 
 def _limits(deployed: Deployment) -> Finding:

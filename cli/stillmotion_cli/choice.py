@@ -1,4 +1,4 @@
-"""Which model makes the clip, how long it becomes, and what that is going to cost: as the stack says."""
+"""Which model makes the clip, how long it becomes, and what it will cost, by the stack's answers."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,7 +74,7 @@ def _named(client: ApiClient, wish: dict[str, Any], model: str) -> Choice:
     try:
         answer = client.offer(**wish, model=model)
     except (ApiProblem, Unreachable) as error:
-        # The API takes requests while the list cannot be had; but without credentials nothing works.
+        # The API takes requests even while the list is not available; but without credentials nothing works.
         if not isinstance(error, ApiProblem) or not error.may_pass:
             raise
         answer = {}

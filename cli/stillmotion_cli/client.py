@@ -63,7 +63,7 @@ class ApiClient:
     def submit(self, request: Mapping[str, Any], key: str | None = None) -> Job:
         """POST /videos. Returns the record of the accepted job; status 200 in `last` if the key had one already.
 
-        An answer that got lost leaves open whether a job was paid for, so without an idempotency key this never
+        When the answer is lost, it is unknown whether a job was paid for, so without an idempotency key this never
         tries twice.
         """
         headers = {"Idempotency-Key": key} if key else {}
@@ -94,7 +94,7 @@ class ApiClient:
         return self._job("POST", _path(job_id) + "/resume", safe=False)
 
     def settle(self, job_id: str, provider_job_id: str | None, charged: bool = True) -> Job:
-        """POST /videos/{id}/settle: adopt what ModelGates has under this id, or with none give the job up.
+        """POST /videos/{id}/settle: adopt the job that ModelGates has under this id, or without an id give the job up.
 
         A job that is given up stays counted as spent where it may have been `charged`.
         """
@@ -116,7 +116,9 @@ class ApiClient:
         return self._call("GET", "/usage" + _query(query), safe=True)
 
     def start_batch(self, order: Mapping[str, Any]) -> Document:
-        """POST /batches. A batch that is under way is answered as it is, so a lost answer may be asked for again."""
+        """POST /batches. For a running batch the answer is its record, so the call may be repeated when an answer is
+        lost.
+        """
         return self._job("POST", "/batches", body=order, safe=True)
 
     def batch(self, batch_id: str) -> Document:
@@ -124,7 +126,7 @@ class ApiClient:
         return self._job("GET", f"/batches/{quote(batch_id, safe='')}", safe=True)
 
     def upload_place(self, content_type: str) -> Document:
-        """POST /uploads. Reserving a place stores nothing, so it is safe to repeat."""
+        """POST /uploads. A presigned upload stores nothing by itself, so this is safe to repeat."""
         return self._call("POST", "/uploads", body={"content_type": content_type}, safe=True)
 
     def _job(self, method: str, path: str, *, safe: bool, **sent: Any) -> Job:
@@ -235,7 +237,7 @@ def _not_ours(status: int, shown: str) -> ApiProblem:
 
 
 def _problem(status: int, document: Document, content: bytes, wait: float | None) -> ApiProblem:
-    """An ApiProblem also where API Gateway itself answered, whose documents are poorer."""
+    """An ApiProblem, also for API Gateway's own answers, whose documents have fewer fields."""
     plain = document.get("message") or document.get("Message") or content[:300].decode(errors="replace")
     from_gateway = str(document.get("type", "")).endswith(":Gateway")
     problem = ApiProblem(

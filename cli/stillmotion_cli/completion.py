@@ -1,6 +1,6 @@
 """What the shell completes: ids of jobs and names of models, as the stack has them.
 
-Completing must be quick and must never disturb what is being typed. So there is one try with a short time-out, answers
+Completing must be quick and must never disturb typing. So there is one try with a short time-out, answers
 are kept for a moment, and every failure completes nothing.
 """
 

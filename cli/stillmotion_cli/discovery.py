@@ -14,7 +14,7 @@ from stillmotion_cli.errors import BadInput, CommandError, NoCredentials, NoStac
 from stillmotion_cli.stack import Stack
 
 LOCAL_STACK_FILE = Path(".local/stack.json")
-# One read of a stack's outputs: a person waits for it.
+# For one read of a stack's outputs, because a person waits for it.
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"max_attempts": 3, "mode": "standard"})
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 
@@ -137,7 +137,7 @@ def _not_described(name: str, region: str, error: ClientError) -> CommandError:
 
 
 def aws_failure(error: Exception, profile: str | None) -> Unreachable:
-    """What AWS's own library could not do, said so that the user can mend it."""
+    """A failure of the AWS SDK, with what the user can do about it."""
     kind, code = type(error).__name__, ""
     if isinstance(error, ClientError):
         code = error.response["Error"].get("Code", "")

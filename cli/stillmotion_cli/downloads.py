@@ -1,4 +1,4 @@
-"""Finished clips onto this machine, through the presigned links of the job's record."""
+"""Downloading finished clips through the presigned links of the job's record."""
 
 import hashlib
 import os
@@ -64,7 +64,7 @@ def folder_of(text: str) -> Path:
     """The folder that -o names for several clips. Raises BadInput where it cannot take any."""
     folder = _named(text)
     if text in ("", "-") or (folder.exists() and not folder.is_dir()):
-        raise BadInput(f"-o '{text}' is no folder, which the clips of a batch go into. Give another -o.")
+        raise BadInput(f"-o '{text}' is no folder, and several clips need one. Give another -o.")
     check_writable(folder / "clip.mp4")
     return folder
 
@@ -196,7 +196,7 @@ def _place(video: dict[str, Any]) -> str:
 
 
 def _is_this(path: Path, video: dict[str, Any]) -> bool:
-    """Whether a file holds this very video."""
+    """Whether a file holds exactly this video."""
     if not path.is_file() or path.stat().st_size != video["bytes"]:
         return False
     with path.open("rb") as file:

@@ -24,7 +24,7 @@ INTERRUPTED = 130
 # API Gateway's own refusals of a signature, unless the code is one of these.
 FORBIDDEN = (401, 403)
 REFUSED_BY_THE_STACK = ("OperatorsOnly",)
-# What a repetition may mend among the answers 500 and 502; every other code names something final.
+# Codes of answers 500 and 502 for which a retry may succeed; every other code is final.
 PASSING = ("InternalError", "UnexpectedAnswer")
 
 

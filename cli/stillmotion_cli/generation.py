@@ -78,7 +78,9 @@ def _poll(client: ApiClient, job: Job) -> Job:
 
 
 def require_completed(job: Job) -> Job:
-    """The job again, if it has a video; otherwise GenerationFailed (or StillRunning) with our words and theirs."""
+    """The job again, if it has a video; otherwise raises GenerationFailed (or StillRunning) with our message and
+    ModelGates'.
+    """
     if job["status"] == "completed":
         return job
     error = job.get("error") or {}

@@ -12,7 +12,7 @@ from rich.live import Live
 from stillmotion_cli.terminal import Terminal
 from stillmotion_cli.units import clock
 
-# A log without a line for longer than this looks as if nothing happened.
+# Seconds. A log without a new line for longer than this looks as if nothing happened.
 HEARTBEAT_SECONDS = 60.0
 
 

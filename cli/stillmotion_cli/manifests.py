@@ -1,6 +1,6 @@
 """A manifest on this machine: which local pictures it names, and the same manifest with their addresses.
 
-What its rows ask for is for the stack to judge, so every row keeps its line.
+The stack checks what the rows ask for, so every row keeps its line number.
 """
 
 import csv
@@ -88,7 +88,7 @@ class Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a manifest. Raises BadInput where it is none; what its rows ask for is for the stack to judge."""
+    """Read a manifest. Raises BadInput where it is none; the stack checks what its rows ask for."""
     if path.suffix.lower() not in SUFFIXES:
         raise BadInput(f"{path} is no manifest: it ends in none of {', '.join(SUFFIXES)}.")
     try:

@@ -132,9 +132,9 @@ def kind_of(picture: str) -> str | None:
 
 
 def preview(call: Call, request: Document, needed: bool) -> Document:
-    """Show what the clip will be like before it is paid for; empty where that cannot be had and is not `needed`.
+    """Show what the clip will be like before it is paid for; empty where the check fails and is not `needed`.
 
-    What stands against the request, the submit says.
+    Faults of the request are reported by the submit, not here.
     """
     with Progress(call.terminal) as progress:
         progress.doing("checking the pictures")
@@ -149,15 +149,15 @@ def preview(call: Call, request: Document, needed: bool) -> Document:
 
 
 def show_plan(call: Call, planned: dict[str, Any]) -> None:
-    """Say what was chosen for the user and what is lost by it."""
+    """Say what was chosen for the user, and what of the pictures it loses."""
     for field, value in (planned.get("chosen") or {}).items():
         call.terminal.say(f"{field.replace('_', ' ').capitalize()}: {value}, the nearest to the picture.")
     warn(call, planned)
 
 
 def submit(call: Call, request: dict[str, Any], key: str, said: Sequence[str] = ()) -> Job:
-    repeat = f"The same command with --idempotency-key {key} finds out without paying twice."
-    call.terminal.on_interrupt = f"Stopped while the request was on its way: it may have been accepted.\n{repeat}"
+    repeat = f"The same command with --idempotency-key {key} shows that, without paying twice."
+    call.terminal.on_interrupt = f"Stopped while the request was being sent: it may have been accepted.\n{repeat}"
     try:
         with Progress(call.terminal) as progress:
             progress.doing("submitting")

@@ -1,4 +1,4 @@
-"""From what a user calls a picture to an address that the API takes."""
+"""Turning what a user gives as a picture into an address that the API takes."""
 
 import base64
 import os
@@ -21,7 +21,7 @@ _ADDRESS = re.compile(r"data:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 def is_address(picture: str) -> bool:
-    """Whether this names a picture elsewhere, which the API judges, and not a file of this machine."""
+    """Whether this is an address, which the API checks, and not a file of this machine."""
     return bool(_ADDRESS.match(picture))
 
 
@@ -55,7 +55,7 @@ def has_transparency(path: Path) -> bool:
 
 
 def shape(picture: str) -> dict[str, int]:
-    """A picture's `width` and `height` as it is looked at, in pixels; empty where its header cannot be read here."""
+    """A picture's `width` and `height` as shown, in pixels; empty where its header cannot be read here."""
     header = None if is_address(picture) else _header(Path(picture))
     return {} if header is None else {"width": header.width, "height": header.height}
 

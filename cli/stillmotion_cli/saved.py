@@ -27,7 +27,7 @@ def path() -> Path:
 
 
 def read() -> SavedStack | None:
-    """The saved default, None where nothing is saved. Raises BadInput for a file that says something else."""
+    """The saved default, None where nothing is saved. Raises BadInput for a file with other content."""
     file = path()
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -69,5 +69,5 @@ def forget() -> bool:
 
 def _unreadable(why: str) -> BadInput:
     return BadInput(
-        f"{path()} cannot be read: {why}. Write it anew: stillmotion use NAME. Or remove it: stillmotion use --none"
+        f"{path()} cannot be read: {why}. Save it again: stillmotion use NAME. Or remove it: stillmotion use --none"
     )

@@ -185,7 +185,10 @@ def _submit(client: ApiClient, clip: Clip) -> Job:
         return client.submit(clip.request, clip.key)
     except CommandError as error:
         if error.exit_code == 6:
-            error.hint = f"The same command with --idempotency-key {clip.order.key} finds out without paying twice."
+            error.hint = (
+                f"The same command with --idempotency-key {clip.order.key} shows whether the job was accepted, without "
+                "paying twice."
+            )
         raise
 
 

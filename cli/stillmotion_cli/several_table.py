@@ -13,7 +13,7 @@ from stillmotion_cli.shown import one_line
 from stillmotion_cli.terminal import Terminal
 
 COLOURS = {"stored": "green", "failed": "red", "waiting": "dim"}
-# A terminal has so many lines at least; the rest is summed up.
+# So many lines fit any terminal; the rest is summed up.
 SHOWN = 20
 
 
@@ -38,7 +38,7 @@ class SeveralTable(LiveView):
         with self._lock:
             states = dict(self._states)
         ended = [name for name, state in states.items() if _word(state) in ("stored", "submitted", "failed")]
-        # What is at work is what one wants to see; what has ended is listed at the end anyway.
+        # Running clips come first; clips that have ended are listed at the end anyway.
         ordered = [name for name in states if name not in ended] + ended
         table = Table(box=box.SIMPLE, show_header=False, padding=(0, 1))
         for name in ordered[:SHOWN]:

@@ -43,7 +43,7 @@ class Stack:
         """
         try:
             values = json.loads(read_own(path))
-            # The log of events is younger than the file's other entries.
+            # The log of events was added later than the file's other entries.
             known = {"event_log_group": None} | {name: values[name] for name in values if name in _FILED}
             stack = cls(**known)
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -65,7 +65,7 @@ class Stack:
 
     @property
     def is_local(self) -> bool:
-        """Whether AWS is played by this very machine, so that real credentials have no business there."""
+        """Whether this machine's local cloud takes the place of AWS, so that real credentials must not be used."""
         return is_loopback(self.endpoint_url)
 
     def session(self) -> boto3.Session:

@@ -10,7 +10,7 @@ import typer
 from stillmotion_cli.errors import BadInput
 
 STANDARD = Path("-")
-# More than any stack takes: a stream without an end must not fill the disk.
+# More than any stack takes. A limit, so that a stream without an end cannot fill the disk.
 MAX_BYTES = 64 * 1024 * 1024
 
 

@@ -1,4 +1,4 @@
-"""What reaches the user: results on standard output, everything else on standard error."""
+"""Output for the user: results on standard output, everything else on standard error."""
 
 import json
 import os
@@ -61,7 +61,7 @@ class Terminal:
             typer.echo(text.plain)
 
     def document(self, document: Any) -> None:
-        """The result as JSON: laid out for eyes, on one line for programs."""
+        """The result as JSON: indented on a terminal, on one line for programs."""
         typer.echo(json.dumps(document, indent=2 if self.output.is_terminal else None))
 
     def json_line(self, document: Any) -> None:

@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 
 from stillmotion_cli.errors import ApiProblem, CommandError, NoCredentials, Unreachable
 
-# API Gateway gives up after 29 seconds; waiting longer than that brings nothing.
+# API Gateway gives up after 29 seconds; waiting longer is of no use.
 TIMEOUT = urllib3.Timeout(connect=5, read=35)
 ATTEMPTS = 5
 FIRST_PAUSE = 0.5
@@ -63,7 +63,7 @@ def repeat[T](
     on_pause: Callable[[str, float], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
-    """The call's answer, after as many attempts as it takes and pauses that grow, or are as long as asked for."""
+    """The call's answer, after at most `attempts` tries. Pauses grow, or are as long as Retry-After says."""
     for attempt in range(1, attempts + 1):
         try:
             return call()

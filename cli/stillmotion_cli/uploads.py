@@ -1,4 +1,4 @@
-"""Local pictures into the stack's input bucket: a place from the API, then one multipart POST to S3."""
+"""Uploading local pictures to the input bucket: a presigned form from the API, then one multipart POST to S3."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ from stillmotion_cli.trust import require_link
 from stillmotion_cli.units import size
 
 ATTEMPTS = 3
-# Less than the week for which a stack keeps uploads by default.
+# Less than the 7 days for which a stack keeps uploads by default.
 REMEMBERED_SECONDS = 6 * 86400
 _TIMEOUT = urllib3.Timeout(connect=5, read=120)
 _S3_MESSAGE = re.compile(rb"<Message>(.*?)</Message>", re.DOTALL)
@@ -81,7 +81,7 @@ def s3_message(body: bytes) -> str:
 
 
 class UploadRefused(CommandError):
-    """S3 takes neither this picture nor a repetition."""
+    """S3 refuses this picture, and would refuse it again."""
 
     exit_code = 3
 
@@ -101,7 +101,7 @@ def _recall(memory: Path) -> str | None:
 
 
 def _remember(memory: Path, s3_uri: str) -> None:
-    """Keep the address, and forget the old ones. Where nothing can be kept, only repeating costs more."""
+    """Keep the address, and forget the old ones. Where nothing can be kept, a repeated command uploads again."""
     with suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True)
         memory.write_text(s3_uri + "\n")

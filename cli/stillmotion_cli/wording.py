@@ -1,4 +1,4 @@
-"""What the API says, in the words of whoever called: each fault once, under the name that was typed."""
+"""Messages of the API in the caller's terms: each fault once, under the name that was typed."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -31,12 +31,12 @@ _STOP_AGAIN = re.compile(r"(?:(?<=[^.\s]\.)|(?<=[!?…])|(?<=\.\.\.))\.(?=\s|$)"
 
 
 def with_single_stops(text: str) -> str:
-    """A text without the second full stop where words that end in a stop of their own were put into it."""
+    """A text with one full stop where an inserted message brought a second one."""
     return _STOP_AGAIN.sub("", text)
 
 
 def in_the_callers_words(detail: str, faults: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[str]:
-    """The lines of a refusal: what its text says beside its faults, then each fault.
+    """The lines of a refusal: its text without the faults, then each fault.
 
     Args:
         detail: the API's text, which may list the faults itself.
@@ -57,8 +57,9 @@ def in_the_callers_words(detail: str, faults: Sequence[Mapping[str, Any]], names
 
 
 def renamed(text: str, names: Mapping[str, str]) -> str:
-    """A text with the caller's names for the fields that it names. Only names with an underscore are known for sure
-    not to be ordinary words."""
+    """A text with the caller's names for the fields that it names. Only names with an underscore are replaced: others
+    may be ordinary words.
+    """
     for field, name in names.items():
         if "_" in field and "/" not in field:
             text = re.sub(rf"(?<![\w/.#-]){field}(?![\w/-])", name, text)

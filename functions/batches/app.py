@@ -30,9 +30,9 @@ BatchId = Annotated[str, Path(description="the batch's id", max_length=48)]
 def create_batch(order: BatchOrder) -> Response[str]:
     """Start a batch: 202 with its id and the ARN of its execution.
 
-    A running batch is answered as it is. Naming the `batch_id` of one that has ended runs it again: finished items are
-    skipped, running ones are resumed, and only failed ones are submitted again. Without `batch_id`
-    the same version of the same manifest is the same batch, and one that has ended is answered (200).
+    For a running batch the answer is its record. Naming the `batch_id` of one that has ended runs it again: finished
+    items are skipped, running ones are resumed, and only failed ones are submitted again. Without `batch_id` the same
+    version of the same manifest is the same batch, and the answer for one that has ended is its record (200).
     """
     settings = load(BatchesSettings, os.environ)
     asked = Ordered(order_of(order), owner=current_caller(app), source="http")

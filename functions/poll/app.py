@@ -21,8 +21,8 @@ wiring.prepare(wiring.polling, ProviderSettings)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Ask ModelGates once: ``{"id", "polls", "interval", "wakes"}``.
 
-    That is the number of this poll, the seconds between two, and in text the callbacks that the last poll has seen;
-    executions that an earlier release started do not give the last one.
+    ``polls`` is the number of this poll, ``interval`` the seconds between two polls, ``wakes`` the number of callbacks
+    that the last poll has seen, as text. Executions that an earlier release started give no ``wakes``.
     """
     polling = wiring.polling(load(ProviderSettings, os.environ))
     polled = polling.poll(event["id"], event["polls"], int(event.get("wakes", "0")))

@@ -1,4 +1,4 @@
-"""Uploads: a place for a local picture, behind ``POST /uploads``."""
+"""Uploads: presigned uploads for local pictures, behind ``POST /uploads``."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Settings:
     seconds_to_ready: float = 2.0
     polls_to_ready: int | None = None
     complete_on_submit: bool = False
-    # How long an answer about a job that is due waits for its clip before it says that the job goes on.
+    # Seconds that an answer about a job that is due waits for its clip before it says that the job is still running.
     render_patience_seconds: float = 5.0
     # Outcome
     outputs: int = 1

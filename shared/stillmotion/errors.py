@@ -24,7 +24,7 @@ in events and as the ``Error`` of a failed execution (a Lambda task reports its 
     │   ├── SubmitInProgress       another call is submitting this job right now
     │   └── SubmitOutcomeUnknown   the answer was lost: never sent again
     ├── InternalError              an unexpected error in a step: see its log
-    └── JobFailed                  accepted, but no video came of it
+    └── JobFailed                  accepted, but ended without a video
         ├── GenerationFailed · GenerationCancelled · GenerationExpired
         ├── PollingTimedOut        may still finish at the provider
         ├── DownloadFailed · NotAVideo

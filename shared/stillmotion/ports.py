@@ -115,7 +115,7 @@ class BatchStore(Protocol):
         """Write outcomes, each under its ``row``; the same row again replaces it."""
 
     def outcomes(self, batch_id: str, run: int) -> Iterator[dict[str, Any]]:
-        """What became of each row of a run, by row."""
+        """The outcome of each row of a run, by row."""
 
 
 class Executions(Protocol):
@@ -384,7 +384,7 @@ class Waiting(Protocol):
     """Executions that wait for a callback."""
 
     def wake(self, task_token: str) -> None:
-        """Let an execution go on; one that waits no longer is left alone. May raise ``StorageFailed``."""
+        """Let an execution continue; one that no longer waits is left alone. May raise ``StorageFailed``."""
 
 
 class HttpAnswer(Protocol):

@@ -96,7 +96,7 @@ class FailureSettings(StoreSettings):
 
 @dataclass(frozen=True, slots=True)
 class UploadSettings:
-    """For offering places for pictures."""
+    """For making presigned uploads."""
 
     input_bucket: Name
 

@@ -44,7 +44,7 @@ def _with_attribute_pairs(value: Any) -> Any:
 
 
 class _NoManagedPolicies:
-    """Managed policies by name would be looked up in an account; the template names none."""
+    """In place of SAM's list of managed policies, which it would read from an account; the template names none."""
 
     def load(self) -> dict[str, str]:
         return {}

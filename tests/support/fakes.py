@@ -1,4 +1,4 @@
-"""Stand-ins for the domain's ports: in memory, with the same promises, and able to die at any point."""
+"""Fakes of the domain's ports: in memory, with the same guarantees, and able to crash at any point."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ FRAME_URL = "https://pictures.example.com/cat.png"
 
 
 class Died(BaseException):
-    """The process ends here: nothing of ours may catch it."""
+    """The process crashes here: none of our code may catch it."""
 
 
 @dataclass
 class Fuse:
-    """Writes down every effect on the world, and dies right after the ``after``-th, as a killed Lambda does."""
+    """Records every effect, and crashes right after the ``after``-th, as a killed Lambda does."""
 
     after: int | None = None
     effects: list[str] = field(default_factory=list)
@@ -116,7 +116,7 @@ class MemoryJobStore:
         return job
 
     def age(self, job_id: str, seconds: float = LEASE_SECONDS + 1) -> Job:
-        """Let the record have last changed that long ago."""
+        """Set the time of the record's last change that many seconds back."""
         then = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
         return self.put(replace(self.jobs[job_id], updated_at=then.replace("+00:00", "Z")))
 
@@ -157,7 +157,7 @@ class MemoryCallbacks:
 
 
 class MemoryEvents:
-    """An event sink that keeps what it is told, as it would travel; ``down`` refuses everything."""
+    """An event sink that keeps its events as they would be sent; ``down`` refuses everything."""
 
     def __init__(self, fuse: Fuse | None = None) -> None:
         self.sent: list[tuple[str, dict[str, Any]]] = []
@@ -188,7 +188,7 @@ class MemoryContent:
 
 
 class ScriptedProvider:
-    """A ModelGates that answers as told. ``submits`` and ``answers`` are answers or errors, the last one stays."""
+    """A ModelGates with scripted ``submits`` and ``answers``, which are answers or errors; the last one is repeated."""
 
     def __init__(self, fuse: Fuse | None = None) -> None:
         self.submits: list[ProviderJob | BaseException] = [ProviderJob("job-1", "pending", polling_url="/poll/1")]

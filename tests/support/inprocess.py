@@ -1,7 +1,7 @@
 """Stillmotion in one process: moto's AWS running the real state machine, the real handlers, and the simulator.
 
 Lambda invocations of the state machine are routed to the handlers with JSON in between, as Lambda does it. Waits and
-retry pauses are written down instead of waited for.
+retry pauses are recorded and skipped.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ HANDLERS = {
 }
 TERMINAL = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
-# What costs more time than the tests themselves, made once: boto3's clients (which moto serves whatever stack they were
-# made in), parsed definitions and paths, checked schemas.
+# Made once, because making it takes longer than the tests themselves: boto3's clients (which moto serves whatever stack
+# they were made in), parsed definitions and paths, checked schemas.
 _client, _resource = cache(boto3.client), cache(boto3.resource)
 _path = cache(json_path.parse)  # type: ignore[attr-defined]
 _definition_tree = cache(AmazonStateLanguageParser.parse)
@@ -108,7 +108,7 @@ class Context:
 
 
 class Crash(BaseException):
-    """The process dies at this point: no handler of ours may catch it."""
+    """The process crashes at this point: no handler of ours may catch it."""
 
 
 class Cloud:
@@ -168,7 +168,7 @@ class Cloud:
         self._queue = queue
 
     def events(self) -> list[dict[str, Any]]:
-        """Every event heard on the bus since the last call, oldest first, each held against its published schema."""
+        """Every event on the bus since the last call, oldest first, each checked against its published schema."""
         sqs, heard = boto3.client("sqs"), []
         while messages := sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
@@ -254,7 +254,7 @@ class Cloud:
 
 @cache
 def event_validator(detail_type: str) -> Validator:
-    """Holds events of this kind against the JSON Schema that docs/events publishes for them."""
+    """Checks events of this kind against the JSON Schema that docs/events publishes for them."""
     published = ROOT / "docs" / "events" / f"{detail_type.lower().replace(' ', '-')}.schema.json"
     schema = json.loads(published.read_text())
     kind = validator_for(schema)
@@ -313,7 +313,7 @@ def route(method: str, path: str) -> tuple[str, str, dict[str, str]]:
 def cloud(
     simulator: Simulator, *, poll_interval: int = 30, max_polls: int = 60, pace: float = 0.0, **parameters: str
 ) -> Iterator[Cloud]:
-    """A stack for the length of the block, with fresh resources and nothing remembered from the last.
+    """A stack for the length of the block, with new resources and empty caches.
 
     Args:
         pace: how long a second of a retry's pause takes, in seconds.
@@ -344,7 +344,7 @@ def cloud(
 
     def wait_for_callback(self: Any, timeout_seconds: int, callback_endpoint: CallbackEndpoint) -> Any:
         if self.resource.condition is not ResourceCondition.WaitForTaskToken:
-            # Beside a nested execution moto waits for a token too, which ends the wait when its time is over.
+            # While a nested execution runs, moto also waits for a task token, whose time-out would end the wait.
             return wait_as_ever(self, timeout_seconds, callback_endpoint)
         began, outcome = time.monotonic(), None
         while outcome is None and not stack.closed and time.monotonic() - began < stack.patience:
@@ -382,7 +382,7 @@ def cloud(
 
 
 def forget() -> None:
-    """Empty what a warm Lambda keeps."""
+    """Empty the caches that a warm Lambda keeps."""
     for made in vars(wiring).values():
         if hasattr(made, "cache_clear"):
             made.cache_clear()
@@ -398,7 +398,7 @@ def _say_nothing(*_: Any, **__: Any) -> None:
 
 
 def _parsed(definition: str) -> tuple[Any, Any]:
-    """A definition as components of its own, which an execution may change, from a tree that all of them share."""
+    """A definition as new components, which an execution may change, from a parsed tree that all executions share."""
     _, tree = _definition_tree(definition)
     return Preprocessor().visit(tree), tree
 
@@ -415,7 +415,7 @@ def _one_at_a_time[T](call: Callable[[Any], T]) -> Callable[[Any], T]:
 
 
 class _Pauses:
-    """Stands in for :mod:`time` where only ``sleep`` is used, and writes down what was asked for."""
+    """Replaces :mod:`time` where only ``sleep`` is used, and records the seconds asked for."""
 
     def __init__(self, pauses: list[float], pace: float) -> None:
         self._pauses, self._pace = pauses, pace

@@ -1,4 +1,4 @@
-"""Batches in one process: moto's interpreter runs the batch machine too, with what it lacks put beside it."""
+"""Batches in one process: moto's interpreter runs the batch machine too, with the features that it lacks added here."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class _JsonLines(transformer.ResourceOutputTransformer):
 
 
 def _start_nested(self: Any, env: Any, resource_runtime_part: Any, normalised_parameters: Any, **_: Any) -> None:
-    """StartExecution of a nested machine; moto hands on its parameters under the workflow language's names."""
+    """StartExecution of a nested machine; moto passes parameters on under Amazon States Language names."""
     given = {name[0].lower() + name[1:]: value for name, value in normalised_parameters.items()}
     started = boto3.client("stepfunctions").start_execution(**given)
     env.stack.append({"ExecutionArn": started["executionArn"]})
 
 
 def _wait_for_nested(self: Any, env: Any, **_: Any) -> Callable[[], dict[str, Any] | None]:
-    """The end of a nested execution as AWS tells it: States.TaskFailed with its description as the cause."""
+    """The end of a nested execution as AWS reports it: States.TaskFailed with its description as the cause."""
     arn = env.stack.pop()["ExecutionArn"]
 
     def look() -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Files of every kind that is mistaken for a picture, and pictures of every kind that is not."""
+"""Files of every kind that is mistaken for a picture, and pictures of every kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An HTTP server that says exactly the bytes it is told to, and remembers what it was asked."""
+"""An HTTP server that sends exactly the scripted bytes, and records the requests."""
 
 from __future__ import annotations
 
@@ -134,11 +134,11 @@ def reset(connection: socket.socket) -> None:
 
 
 def hang_up(connection: socket.socket) -> None:
-    """End the connection in good order, without a word."""
+    """Close the connection normally, without an answer."""
 
 
 def silence(connection: socket.socket) -> None:
-    """Say nothing until the other side has gone."""
+    """Send nothing until the other side has closed the connection."""
     connection.recv(1)
 
 

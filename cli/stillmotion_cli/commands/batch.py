@@ -44,11 +44,11 @@ BatchId = Annotated[
 ]
 Default = Annotated[
     list[str] | None,
-    typer.Option("--default", metavar="FIELD=VALUE", help="For rows that do not say; may be repeated."),
+    typer.Option("--default", metavar="FIELD=VALUE", help="For rows without this field; may be repeated."),
 ]
 Concurrency = Annotated[int | None, typer.Option(metavar="NUMBER", min=1, max=1000, help="Items at a time.")]
 Tolerate = Annotated[
-    float | None, typer.Option(metavar="PERCENT", min=0, max=100, help="Stop when more than so many items fail.")
+    float | None, typer.Option(metavar="PERCENT", min=0, max=100, help="Stop when a larger share of the items fails.")
 ]
 Budget = Annotated[float | None, typer.Option(metavar="USD", help="Start only if the estimate is not over this.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the batch to its end.")]
@@ -96,7 +96,9 @@ def batch(
     }
     call.terminal.on_interrupt = "Stopped; nothing was started."
     order["manifest"], order["batch_id"] = _bring(call, manifest, batch_id)
-    call.terminal.on_interrupt = "Stopped while the order was on its way. The same command again finds out."
+    call.terminal.on_interrupt = (
+        "Stopped while the order was being sent. The same command again shows whether it was started."
+    )
     started = call.client.start_batch({name: value for name, value in order.items() if value is not None})
     call.terminal.say(f"Batch {started['id']}, run {started['run']}")
     ended = _follow(call, started, timeout) if wait else started
@@ -104,7 +106,7 @@ def batch(
 
 
 def _report(call: Call, ended: Document, folder: Path | None, force: bool) -> None:
-    """Show what the batch came to: its numbers, its money, why rows failed; and store the clips where asked to."""
+    """Show the batch's result: its numbers, its cost, why rows failed; and store the clips where asked to."""
     terminal = call.terminal
     if ended["status"] not in ENDED:
         return terminal.document(ended) if terminal.as_json else show_batch(terminal, ended)
@@ -141,7 +143,7 @@ def _report(call: Call, ended: Document, folder: Path | None, force: bool) -> No
 
 
 def _results(call: Call, ended: Document) -> list[Document]:
-    """The lines of the results; without them the numbers still hold."""
+    """The lines of the results, empty where they cannot be read: the batch's numbers are shown all the same."""
     try:
         return read_results(call.client, ended)
     except Unreachable as error:

@@ -30,7 +30,7 @@ def logs(
     job_id: JobId,
     since: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="From when on: 15m, 2h, 3d, or an ISO-8601 time. Default: the job's making."),
+        typer.Option(metavar="TIME", help="Since when: 15m, 2h, 3d, or an ISO-8601 time. Default: the whole job."),
     ] = None,
 ) -> None:
     """Show what the stack's functions logged about a job.
@@ -62,7 +62,7 @@ def logs(
 def usage(
     call: Call,
     by: Annotated[By, typer.Option(help="What to sum up by.", show_choices=True)] = By.DAY,
-    since: Annotated[str, typer.Option(metavar="TIME", help="From when on: 2h, 3d, 4w, or an ISO-8601 time.")] = "30d",
+    since: Annotated[str, typer.Option(metavar="TIME", help="Since when: 2h, 3d, 4w, or an ISO-8601 time.")] = "30d",
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Until when. Default: now.")] = None,
 ) -> None:
     """Show what was spent.

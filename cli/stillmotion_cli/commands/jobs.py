@@ -14,7 +14,7 @@ from stillmotion_cli.timeline import read_timeline
 from stillmotion_cli.units import iso, moment
 
 DEFAULT_LIMIT = 20
-# What the API gives at once.
+# The most jobs that the API gives in one page.
 PAGE = 100
 
 
@@ -71,9 +71,9 @@ def list_jobs(
         typer.Option(metavar="NAME", help="Only jobs of this model.", autocompletion=completion.model_names),
     ] = None,
     created_after: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Only younger jobs: 90s, 15m, 2h, 3d, 1w, or an ISO-8601 time.")
+        str | None, typer.Option(metavar="TIME", help="Jobs created since: 90s, 15m, 2h, 3d, 1w, or an ISO-8601 time.")
     ] = None,
-    limit: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="At most so many jobs.")] = DEFAULT_LIMIT,
+    limit: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="The most jobs to show.")] = DEFAULT_LIMIT,
     everything: Annotated[bool, typer.Option("--all", help="All jobs, however many.")] = False,
 ) -> None:
     """List jobs, newest first.
@@ -91,7 +91,7 @@ def list_jobs(
     if jobs:
         show_jobs(call.terminal, jobs)
     else:
-        call.terminal.say("No jobs." if not any(filters.values()) else "No jobs like that.")
+        call.terminal.say("No jobs." if not any(filters.values()) else "No job matches.")
     if token:
         call.terminal.say("There are more: --all shows them, --limit some of them.", "dim")
 

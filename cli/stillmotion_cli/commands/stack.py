@@ -54,7 +54,7 @@ def events(
     call: Call,
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Keep waiting for new events.")] = True,
     since: Annotated[
-        str, typer.Option(metavar="TIME", help="From when on: 90s, 15m, 2h, 3d, 1w, or an ISO-8601 time.")
+        str, typer.Option(metavar="TIME", help="Since when: 90s, 15m, 2h, 3d, 1w, or an ISO-8601 time.")
     ] = "1h",
 ) -> None:
     """Follow the stack's event bus.

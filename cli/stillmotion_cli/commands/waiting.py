@@ -116,7 +116,7 @@ def download(call: Call, job_id: JobId, output: Output = None, force: Force = Fa
     stillmotion download vid_01kaf3 -o clip.mp4
     """
     call.terminal.on_interrupt = "Stopped; nothing was stored."
-    target = downloads.target_of(output, force=True)  # The existing file may be this very clip.
+    target = downloads.target_of(output, force=True)  # The existing file may be this clip already.
     job = call.client.job(job_id)
     if job["status"] in generation.RUNNING:
         raise BadInput(f"{job_id} is {job['status']}: there is no clip yet. Wait for it: stillmotion watch {job_id}")

@@ -15,7 +15,7 @@ from stillmotion_cli.errors import CommandError
 MAX_BODY = 10_000_000
 FORWARDED = ("content-type", "idempotency-key")
 ANSWERED = ("content-type", "retry-after", "location", "idempotent-replayed")
-# What ids and route names are made of. Whatever a name decodes to must fit, so no segment can climb or hide a slash.
+# What ids and route names are made of. Every decoded segment must match, so none can be ".." or hide a slash.
 _SEGMENT = re.compile(r"(?!\.+$)[A-Za-z0-9._~: -]{1,256}")
 
 
@@ -31,7 +31,7 @@ def api_path(raw: str) -> str | None:
 
 
 async def forward(request: Request) -> Response:
-    """Send a call on to the API and answer what it answers, without headers that are not the page's business."""
+    """Send a call on to the API and return its answer, with only the headers that the page needs."""
     client: ApiClient = request.app.state.client
     path = api_path(request.scope["raw_path"].decode("ascii", "replace"))
     if path is None:
@@ -49,7 +49,7 @@ async def forward(request: Request) -> Response:
         return failure(error)
     kept = {name: answer.headers[name] for name in ANSWERED if name in answer.headers}
     if "json" not in kept.get("content-type", ""):
-        # Nothing that the API says becomes a page of this origin.
+        # No answer of the API is shown as a page of this origin.
         kept["content-type"] = "text/plain; charset=utf-8"
     return Response(answer.body, answer.status, kept)
 

@@ -1,6 +1,6 @@
 """/media/{key}/{job id}/{output}/{part}: a clip or a picture of it, streamed from its presigned link.
 
-Ranges are passed on, so that a browser can seek; links are asked for anew when they have expired.
+Ranges are passed on, so that a browser can seek; links are fetched again when they have expired.
 """
 
 import threading

@@ -8,13 +8,13 @@ from stillmotion_cli.errors import ApiProblem, CommandError
 
 
 def problem(status: int, code: str, detail: str, **more: Any) -> JSONResponse:
-    """A problem document; its type tells that the console said this and not the API."""
+    """A problem document; its type shows that it comes from the console and not from the API."""
     known = {"type": f"urn:stillmotion:console:{code}", "title": _TITLES.get(code, code), "status": status}
     return JSONResponse(known | {"code": code, "detail": detail} | more, status, media_type="application/problem+json")
 
 
 def failure(error: CommandError) -> JSONResponse:
-    """What a call of the stack failed with, with the words that the terminal would use."""
+    """The failure of a call to the stack as an answer, in the words that the terminal uses."""
     if isinstance(error, ApiProblem):
         return problem(error.status, error.code, error.detail or error.title, errors=error.errors)
     detail = f"{error} {error.hint}" if error.hint else str(error)

@@ -87,7 +87,7 @@ def listen(port: int) -> socket.socket:
 
 
 def server_config(app: Guard) -> uvicorn.Config:
-    """How the server runs: no log of addresses (they hold the media key), no web sockets, no long goodbye."""
+    """How the server runs: no log of addresses (they hold the media key), no web sockets, a short shutdown."""
     return uvicorn.Config(
         app,
         access_log=False,
@@ -100,7 +100,7 @@ def server_config(app: Guard) -> uvicorn.Config:
 
 
 def serve(stack: Stack, shown: Shown, *, port: int, open_browser: bool, say: Callable[[str], None]) -> None:
-    """Serve the page until Ctrl-C or SIGTERM. `say` hears the address to open."""
+    """Serve the page until Ctrl-C or SIGTERM. `say` is called with the address to open."""
     keys = Keys()
     with listen(port) as listener:
         port = listener.getsockname()[1]
@@ -112,4 +112,4 @@ def serve(stack: Stack, shown: Shown, *, port: int, open_browser: bool, say: Cal
         try:
             uvicorn.Server(server_config(app)).run(sockets=[listener])
         except KeyboardInterrupt:
-            say("The console has ended. Jobs that it submitted go on.")
+            say("The console has ended. Jobs that it submitted keep running.")

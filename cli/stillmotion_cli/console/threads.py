@@ -1,7 +1,7 @@
 """Blocking calls beside the event loop, and back.
 
-Threads of their own and not those of anyio or of an executor: Python waits for these at its end, so that Ctrl-C would
-take as long as the slowest call of AWS.
+The threads are started here and not taken from anyio or an executor: Python waits for those at exit, so Ctrl-C would
+take as long as the slowest AWS call.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ async def in_thread[T](call: Callable[..., T], *arguments: Any) -> T:
 
 
 async def each_in_thread(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """What an iterator gives that blocks, one piece at a time."""
+    """The pieces of a blocking iterator, one at a time."""
     while (chunk := await in_thread(next, chunks, None)) is not None:
         yield chunk
 

@@ -39,7 +39,7 @@ async def upload(request: Request) -> Response:
 
 
 async def _store(client: ApiClient, length: int, stream: AsyncIterator[bytes]) -> Response:
-    """Check the type and the length, then send the picture on. What is refused is not read to its end."""
+    """Check the type and the length, then send the picture on. A refused picture is not read to its end."""
     head = await _head(stream)
     kind = image_type(head)
     if kind is None:
@@ -59,7 +59,7 @@ async def _store(client: ApiClient, length: int, stream: AsyncIterator[bytes]) -
 
 
 async def _head(stream: AsyncIterator[bytes]) -> bytes:
-    """The first bytes, as many as tell a picture's type, and whatever came with them."""
+    """The first bytes, enough to know a picture's type, and the rest of the last chunk."""
     head = b""
     while len(head) < HEAD_BYTES:
         chunk = await anext(stream, None)
@@ -70,7 +70,9 @@ async def _head(stream: AsyncIterator[bytes]) -> bytes:
 
 
 def _post(place: dict[str, Any], kind: str, length: int, chunks: Iterator[bytes]) -> None:
-    """Send the presigned form with the picture as its last field; its length is known, so nothing is kept."""
+    """Send the presigned form with the picture as its last field; the length is known beforehand, so the picture is not
+    buffered.
+    """
     boundary = secrets.token_hex(16)
     before, after = _form(boundary, place["fields"], kind), f"\r\n--{boundary}--\r\n".encode()
 

@@ -11,7 +11,7 @@ from stillmotion.batches.manifest_row import MAX_ROW_BYTES, TOO_LARGE, Piece, Ro
 from stillmotion.errors import InvalidRequest
 
 _OUTSIDE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\],]', re.DOTALL)
-"""A whole string, or a sign: also the quote of a string that goes on in the next piece."""
+"""A whole string, or a bracket, comma or quote; that quote begins a string that continues in the next piece."""
 _INSIDE = re.compile(rb'["\\]')
 
 
@@ -33,7 +33,7 @@ def array_rows(chunks: Iterable[bytes], blank: int, wrapper: str | None = None) 
 
 
 def series_rows(chunks: Iterable[bytes], blank: int) -> Iterator[Row]:
-    """The rows of JSON objects that stand one after another, each on any number of lines.
+    """The rows of JSON objects one after another, each on any number of lines.
 
     Raises:
         InvalidRequest: the last one has no end, or something stands between them.
@@ -88,7 +88,7 @@ class _Cutter:
     """Cuts values out by their brackets, without parsing them, from pieces of any size.
 
     Args:
-        base: the depth that the values stand at: 1 in an array, 0 for objects one after another.
+        base: the nesting depth of the values: 1 in an array, 0 for objects one after another.
         blank: how many lines came before.
         wrapper: the field whose value the array is.
     """

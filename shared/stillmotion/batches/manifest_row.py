@@ -1,4 +1,4 @@
-"""A row as it stands in a manifest, and what readers of every form share."""
+"""A row as a manifest has it, and what the readers of all formats share."""
 
 from __future__ import annotations
 

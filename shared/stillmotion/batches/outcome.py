@@ -1,4 +1,4 @@
-"""What became of an item: one line of ``results.jsonl``.
+"""The outcome of an item: one line of ``results.jsonl``.
 
 {"row", "item_id", "status": done | skipped | failed, "job_id", "attempt", "cost_usd", "video", "metadata",
  "completed_at", "error": {"code", "message", …}}

@@ -2,7 +2,7 @@
 
     id         entry              data
     my-batch   batch              the record of its latest run
-    my-batch   0001#00000001      what became of the first row in the first run
+    my-batch   0001#00000001      the outcome of the first row in the first run
 
 So the outcomes of a run are one sorted range, read page by page, and never mix with those of an earlier run.
 """
@@ -80,7 +80,7 @@ class DynamoBatchStore:
                 writer.put_item(Item={"id": batch_id, "entry": entry, "data": data, "expires_at": record_expiry()})
 
     def outcomes(self, batch_id: str, run: int) -> Iterator[dict[str, Any]]:
-        """What became of each row of a run, by row; at most a page of 1 MB is held at a time."""
+        """The outcome of each row of a run, by row; at most a page of 1 MB is held at a time."""
         query: dict[str, Any] = {
             "KeyConditionExpression": Key("id").eq(batch_id) & Key("entry").begins_with(f"{run:04}#"),
             "ConsistentRead": True,

@@ -1,4 +1,4 @@
-"""Receiving a callback of ModelGates: it is counted, the id that it names is kept, and the waiting execution goes on.
+"""Receiving a callback of ModelGates: it is counted, the id that it names is kept, and the waiting execution continues.
 
 Nothing here reads or writes a job's record, and nothing that a callback says is believed: the execution asks
 ModelGates.
@@ -57,8 +57,8 @@ class Receiving:
     def receive(self, call: Call) -> int:
         """Take a callback in; the answer's HTTP status.
 
-        204 after it is recorded; 503 where that failed, so that ModelGates sends it again; for anything that is not a
-        callback of ours one and the same 404, without any call to AWS.
+        204 after it is recorded; 503 where that failed, so that ModelGates sends it again; for any other call always
+        the same 404, without any call to AWS.
         """
         try:
             job_id = self._verified(call)
@@ -98,5 +98,5 @@ class Receiving:
         if before.task_token is not None:
             try:
                 self._waiting.wake(before.task_token)
-            except StorageFailed as error:  # the callback is on record: the next poll comes at its own time
+            except StorageFailed as error:  # the callback is recorded, and the next poll sees it
                 logger.warning("not woken", extra={"job_id": job_id, "reason": error.detail})

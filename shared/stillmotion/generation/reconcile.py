@@ -175,7 +175,7 @@ class Recovery:
         return True
 
     def _attempt(self, job_id: str, due: Callable[[Job], bool], step: Callable[[Job], str]) -> str | None:
-        """What became of a job; ``None`` where there was nothing to do.
+        """Which kind of repair was made to a job; ``None`` where there was nothing to do.
 
         Raises:
             _NoAnswer: every other job would fail in the same way.

@@ -178,7 +178,7 @@ class Submission:
         return Accepted(job)
 
     def submit(self, job: Job) -> Job:
-        """Make the paid call for a queued job; a job that was submitted before is answered as it is.
+        """Make the paid call for a queued job; a job that was submitted before is returned unchanged.
 
         Raises:
             ProviderThrottled, ProviderUnavailable: certainly not accepted; the job is ``queued`` again.

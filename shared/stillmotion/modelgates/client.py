@@ -292,7 +292,7 @@ def _read_leniently(answer: urllib3.BaseHTTPResponse) -> bytes:
 def _refuse_content(status: int) -> NoReturn:
     if status in (404, 410):
         raise GenerationExpired(
-            f"The provider no longer holds the output (HTTP {status}). The clip has to be generated anew."
+            f"The provider no longer holds the output (HTTP {status}). The clip has to be generated again."
         )
     detail = f"The content address answered HTTP {status}. The output is still at the provider; it is tried again."
     if status == 401:

@@ -31,7 +31,7 @@ class BatchOrder(BaseModel):
         description="S3 address",
     )
     batch_id: BatchId | None = Field(default=None, description="yours; naming one that has ended runs it again")
-    defaults: dict[str, Any] = Field(default_factory=dict, description="request fields for rows that do not say them")
+    defaults: dict[str, Any] = Field(default_factory=dict, description="request fields for rows that do not have them")
     max_concurrency: int | None = Field(default=None, ge=1, le=MAX_CONCURRENCY, description="items at a time")
     tolerated_failure_percentage: float | None = Field(
         default=None, ge=0, le=100, description="of the items that are run; beyond it the batch is stopped"

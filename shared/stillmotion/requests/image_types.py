@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 KINDS = "JPEG, PNG, WebP, GIF, BMP, HEIC or AVIF"
 HEAD_BYTES = 4096
-"""So many first bytes are enough to name a file."""
+"""Number of first bytes that are enough to recognise a file."""
 
 _PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
@@ -26,11 +26,11 @@ _BITMAP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 _BITMAP_DEPTHS = frozenset({1, 2, 4, 8, 16, 24, 32})
 _TAIL_BYTES = 64 * 1024
 _INSIDE_A_SCAN = re.compile(rb"\xff(?![\x00\xd0-\xd7\xff\xc4\xda\xdb\xdd]|\Z)")
-"""A marker that stands neither in the data of a JPEG's scan nor between two scans."""
+"""A JPEG marker that occurs neither within the data of a scan nor between two scans."""
 
 
 class Other(NamedTuple):
-    """What a file is that is no picture we take: ``name`` as in "is an HTML page", ``advice`` as an imperative."""
+    """A file that is no picture of an accepted type: ``name`` as in "is an HTML page", ``advice`` as an imperative."""
 
     name: str
     advice: str
@@ -159,7 +159,7 @@ def _is_bitmap(head: bytes) -> bool:
 
 
 def _brands(head: bytes) -> list[bytes]:
-    """The major brand and then the compatible ones; none of what is no ISO base media file."""
+    """The major brand and then the compatible ones; empty where it is no ISO base media file."""
     if head[4:8] != b"ftyp":
         return []
     end = min(int.from_bytes(head[:4]), len(head))
@@ -172,7 +172,7 @@ def _heif_type(head: bytes) -> str | None:
             return "image/avif"
         if brand in _HEIC:
             return "image/heic"
-    # Pictures of other codecs, or of one that only the file's inside names.
+    # Pictures of other codecs, or of a codec that only a box within the file names.
     return "image/heif" if _HEIF.intersection(_brands(head)[:1]) else None
 
 
@@ -181,7 +181,7 @@ def _is_quicktime(head: bytes) -> bool:
 
 
 def _text_kind(head: bytes) -> Other | None:
-    """Which text it is, ``None`` where it is none."""
+    """Which kind of text it is, ``None`` where it is no text."""
     encoding = next((name for bom, name in _BOMS if head.startswith(bom)), "utf-8")
     try:
         # Incremental, because the head may end within a character.

@@ -106,7 +106,7 @@ class Images:
     def _look(self, one: MediaAddress, names: Names) -> Found | Fault:
         try:
             self._bucket.require(one, names)
-            return self._probe.look(one)
+            return self._probe.inspect(one)
         except Unusable as error:
             return one.fault(error)
 

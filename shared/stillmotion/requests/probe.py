@@ -84,7 +84,7 @@ class Probe:
         self._objects = objects
         self._guarded = guarded
 
-    def look(self, one: MediaAddress) -> Found:
+    def inspect(self, one: MediaAddress) -> Found:
         """What an address delivers; a file whose end is missing is refused.
 
         Raises:

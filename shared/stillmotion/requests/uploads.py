@@ -59,7 +59,7 @@ def plain_upload_type(content_type: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A place for one picture: POST ``fields`` and then the file to ``url``; afterwards ``s3_uri`` names it."""
+    """A presigned upload for one file: POST ``fields`` and then the file to ``url``; afterwards ``s3_uri`` names it."""
 
     url: str
     fields: dict[str, str]
@@ -69,14 +69,14 @@ class Upload:
 
 
 class Uploads:
-    """Makes places for pictures and manifests under ``uploads/{owner}/`` of one bucket."""
+    """Makes presigned uploads for pictures and manifests under ``uploads/{owner}/`` of one bucket."""
 
     def __init__(self, s3: S3Client, bucket: str) -> None:
         self._s3 = s3
         self._bucket = bucket
 
     def offer(self, content_type: UploadType, owner: str | None) -> Upload:
-        """A place for one picture or manifest of this type and at most 30 MiB, good for 15 minutes."""
+        """A presigned upload for one picture or manifest of this type and at most 30 MiB, valid for 15 minutes."""
         extension = MANIFEST_EXTENSIONS.get(content_type) or extension_of(content_type)
         key = f"{upload_prefix(owner)}{uuid4().hex}.{extension}"
         post = self._s3.generate_presigned_post(

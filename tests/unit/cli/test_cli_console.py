@@ -423,7 +423,7 @@ def test_ctrl_c_ends_it_at_once_while_a_call_is_under_way(api: FakeApi, start: C
         assert asked.wait(20)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
-        assert b"Jobs that it submitted go on" in process.stderr.read()
+        assert b"Jobs that it submitted keep running" in process.stderr.read()
     finally:
         release.set()
         process.kill()

@@ -245,7 +245,7 @@ def test_a_submit_without_any_answer_tells_the_key_to_repeat_it_with(api: FakeAp
     result = run("generate", "still.jpg")
     assert result.code == 6
     key = api.calls("POST /v1/videos")[0].headers["Idempotency-Key"]
-    assert f"The same command with --idempotency-key {key} finds out without paying twice." in result.err
+    assert f"The same command with --idempotency-key {key} shows that, without paying twice." in result.err
 
 
 def test_an_unknown_outcome_is_final(api: FakeApi, run: Run) -> None:

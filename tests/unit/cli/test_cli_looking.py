@@ -84,7 +84,7 @@ def test_list_passes_its_filters_on(api: FakeApi, run: Run) -> None:
 def test_an_empty_list_says_so_and_stays_json(api: FakeApi, run: Run) -> None:
     api.on("GET /v1/videos", Reply(200, {"data": [], "next_token": None}), times=3)
     assert run("list").err == "No jobs.\n"
-    assert run("list", "--status", "failed").err == "No jobs like that.\n"
+    assert run("list", "--status", "failed").err == "No job matches.\n"
     assert run("list", "--json").json == {"data": [], "next_token": None}
 
 
