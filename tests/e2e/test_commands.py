@@ -109,7 +109,7 @@ def test_a_run_that_is_stopped_leaves_nothing_running(env: dict[str, str], mark:
         if "deploying" in line:
             break
     time.sleep(1)
-    assert len(marked_processes(mark)) >= 4
+    assert len(marked_processes(mark)) >= 3  # the command, MiniStack and the simulator
     os.kill(process.pid, number)
     process.wait(30)
     process.stderr.close()
