@@ -19,12 +19,14 @@ BUCKET = "clips"
 
 
 def submit(address: str) -> Callable[[], None]:
-    from stillmotion.modelgates.client import _connection
+    from stillmotion.outbound.deadline import Deadline
+    from stillmotion.outbound.guarded_client import GuardedClient
+
+    client = GuardedClient(frozenset({address}))
 
     def connect() -> None:
-        connection = _connection(address)
-        connection.connect()
-        connection.close()
+        with client.connected(address, Deadline(10)):
+            pass
 
     return connect
 

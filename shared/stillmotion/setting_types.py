@@ -145,8 +145,10 @@ class ImageTransport(StrEnum):
     INLINE = "inline"
 
 
-_PORT = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
-_ORIGIN = rf"(?i:https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]){_PORT}"
+_NUMBER = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_PORT = f"(:{_NUMBER})?"
+_HOST = r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])"
+_ORIGIN = f"(?i:https?)://{_HOST}{_PORT}"
 
 type Name = Annotated[str, Text(r"[^\s]{1,2048}", "a name without spaces")]
 type OptionalName = Annotated[str, Text(r"[^\s]{0,2048}", "a name without spaces, or nothing")]
@@ -160,8 +162,13 @@ type Principals = Annotated[
         )
     ),
 ]
-type Origin = Annotated[
-    str, Text(_ORIGIN, "scheme and host of an address (https://modelgates.ai), with its port where it has one")
+type ServiceOrigin = Annotated[
+    str,
+    Text(
+        rf"(https://{_HOST}{_PORT}|http://(127\.0\.0\.1|localhost):{_NUMBER})",
+        "scheme and host of an https address (https://modelgates.ai), with its port where it has one; http only on "
+        "this machine (http://127.0.0.1:8480)",
+    ),
 ]
 type OptionalAddress = Annotated[
     str,

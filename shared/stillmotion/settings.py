@@ -23,12 +23,12 @@ from stillmotion.setting_types import (
     Name,
     OptionalAddress,
     OptionalName,
-    Origin,
     Origins,
     PollSeconds,
     Principals,
     Reader,
     Resolution,
+    ServiceOrigin,
     SharedPrefix,
     Switch,
     Text,
@@ -104,7 +104,7 @@ class UploadSettings:
 class ProviderSettings(StoreSettings):
     """What functions that call ModelGates need."""
 
-    modelgates_base_url: Origin
+    modelgates_base_url: ServiceOrigin
     api_key_secret_arn: Name
     trusted_origins: Origins
 

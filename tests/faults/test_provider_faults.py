@@ -10,9 +10,9 @@ from tests.faults.provider_faults import Case, cases, filled
 from tests.faults.world import World, forget_modelgates
 
 IMPATIENT = {
-    "SUBMIT_READ_SECONDS": 0.25,
-    "QUERY_TIMEOUT": client.urllib3.Timeout(connect=1.0, read=0.25),
-    "CONTENT_TIMEOUT": client.urllib3.Timeout(connect=1.0, read=0.25),
+    "SUBMIT_SECONDS": 0.25,
+    "QUERY_SECONDS": 0.25,
+    "CONTENT_SECONDS": 0.25,
 }
 
 

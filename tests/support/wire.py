@@ -6,7 +6,8 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -139,6 +140,32 @@ def hang_up(connection: socket.socket) -> None:
 def silence(connection: socket.socket) -> None:
     """Say nothing until the other side has gone."""
     connection.recv(1)
+
+
+def drip(begin: bytes, drop: bytes, ended: threading.Event) -> Callable[[socket.socket], None]:
+    """Send some bytes at once, and then one piece ten times a second until the other side has gone."""
+
+    def script(connection: socket.socket) -> None:
+        try:
+            connection.sendall(begin)
+            while True:
+                connection.sendall(drop)
+                time.sleep(0.1)
+        except OSError:
+            ended.set()
+
+    return script
+
+
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
+SLOW: Mapping[str, tuple[bytes, bytes]] = {
+    "a byte of the body": (_HEAD + b"Content-Length: 100000\r\n\r\n", b"x"),
+    "a body without length": (_HEAD + b"\r\n", b"x"),
+    "a chunk": (_HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    "a byte of a header": (_HEAD + b"X-Slow: ", b"x"),
+    "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+"""What a dripping server begins with, and what it drips."""
 
 
 @cache

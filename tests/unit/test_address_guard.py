@@ -165,7 +165,7 @@ def test_any_text_is_either_a_target_or_refused(text: str) -> None:
         assert not set("\r\n \\") & set(target.path)
 
 
-@pytest.mark.parametrize("failure", [OSError("no such host"), UnicodeError("label too long")])
+@pytest.mark.parametrize("failure", [OSError("no such host"), UnicodeError("label too long"), RuntimeError("x")])
 def test_a_name_without_an_address_is_reported(failure: Exception) -> None:
     def resolve(host: str, port: int) -> list[str]:
         raise failure

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from queue import Queue
 from threading import Event
@@ -15,8 +14,9 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from stillmotion.outbound.address_guard import ForbiddenAddress, Resolver, origin
+from stillmotion.outbound.deadline import Deadline, Pace
 from stillmotion.outbound.guarded_client import FetchFailed, GuardedClient
-from tests.support.wire import Script, Wire, answer, certificate, hang_up, reset, silence
+from tests.support.wire import SLOW, Script, Wire, answer, certificate, drip, hang_up, reset, silence
 
 QUICK = urllib3.Timeout(connect=0.5, read=0.3)
 type Got = tuple[int, bytes]
@@ -221,31 +221,6 @@ def test_where_no_address_answers_the_last_failure_is_named() -> None:
         fetched(client(here, resolve=resolving("127.0.0.2", "127.0.0.3")), here)
 
 
-def drip(begin: bytes, drop: bytes, ended: Event) -> Callable[[socket.socket], None]:
-    """Send some bytes at once, and then one piece ten times a second until the other side has gone."""
-
-    def script(connection: socket.socket) -> None:
-        try:
-            connection.sendall(begin)
-            while True:
-                connection.sendall(drop)
-                time.sleep(0.1)
-        except OSError:
-            ended.set()
-
-    return script
-
-
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
-SLOW = {
-    "a byte of the body": (HEAD + b"Content-Length: 100000\r\n\r\n", b"x"),
-    "a body without length": (HEAD + b"\r\n", b"x"),
-    "a chunk": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
-    "a byte of a header": (HEAD + b"X-Slow: ", b"x"),
-    "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-}
-
-
 @pytest.mark.parametrize(("begin", "drop"), SLOW.values(), ids=SLOW.keys())
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 def test_a_dripping_server_is_left_at_the_deadline(
@@ -256,7 +231,7 @@ def test_a_dripping_server_is_left_at_the_deadline(
     ended = Event()
     with Wire([drip(begin, drop, ended)], tls=context if tls else None) as wire:
         here, started = at(wire, "pictures.example"), time.monotonic()
-        with pytest.raises((FetchFailed, HTTPError)), client(here).get(here, seconds=0.6) as got:
+        with pytest.raises((FetchFailed, HTTPError)), client(here).get(here, deadline=Deadline(0.6)) as got:
             got.read()
         took = time.monotonic() - started
         assert ended.wait(5)
@@ -265,20 +240,20 @@ def test_a_dripping_server_is_left_at_the_deadline(
 
 def test_a_download_may_take_long_but_not_be_slow() -> None:
     def steady(connection: socket.socket) -> None:
-        connection.sendall(HEAD + b"Content-Length: 1200\r\n\r\n")
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1200\r\n\r\n")
         for _ in range(12):
             connection.sendall(b"x" * 100)
             time.sleep(0.1)
 
     with Wire([steady]) as wire:
-        with client(wire.url).get(wire.url, seconds=0.5, least_rate=500) as got:
+        with client(wire.url).get(wire.url, deadline=Pace(0.5, 500)) as got:
             assert len(got.read()) == 1200
-        with pytest.raises(HTTPError), client(wire.url).get(wire.url, seconds=0.5, least_rate=5000) as got:
+        with pytest.raises(HTTPError), client(wire.url).get(wire.url, deadline=Pace(0.5, 5000)) as got:
             got.read()
 
 
 def test_time_that_the_reader_takes_for_itself_does_not_count() -> None:
-    with Wire([answer(200, b"x" * 1000)]) as wire, client(wire.url).get(wire.url, seconds=0.4, least_rate=1e6) as got:
+    with Wire([answer(200, b"x" * 1000)]) as wire, client(wire.url).get(wire.url, deadline=Pace(0.4, 1e6)) as got:
         assert got.read(10) == b"x" * 10
         time.sleep(0.6)
         assert len(got.read()) == 990

@@ -189,7 +189,7 @@ def test_the_status_of_an_answer_without_a_job_is_shown(script: Script, status: 
 def test_a_query_without_a_usable_answer_says_nothing_about_the_job(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "QUERY_TIMEOUT", urllib3.Timeout(connect=0.5, read=0.3))
+    monkeypatch.setattr(client_module, "QUERY_SECONDS", 0.3)
     with Wire([script, JOB]) as api:
         client = gates(api.url)
         with pytest.raises(ProviderUnavailable):

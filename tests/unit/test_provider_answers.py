@@ -74,14 +74,14 @@ def test_a_submit_is_one_post_with_the_key_on_a_connection_of_its_own() -> None:
     assert first.connection != second.connection
 
 
-def test_a_submit_does_not_use_a_connection_that_a_query_kept_alive() -> None:
+def test_every_call_has_a_connection_of_its_own() -> None:
     with Wire([answer(200, b'{"data": []}'), answer(202, JOB), answer(200, JOB), answer(200, JOB)]) as wire:
         client = gates(wire.url)
         client.models()
         client.submit(BODY)
         client.job("vg_1")
         client.job("vg_1")
-    assert [seen.connection for seen in wire.seen] == [1, 2, 1, 1]
+    assert [seen.connection for seen in wire.seen] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
@@ -123,7 +123,7 @@ UNKNOWN: dict[str, Script] = {
 def test_a_lost_or_unreadable_answer_is_unknown_and_nothing_is_sent_twice(
     script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "SUBMIT_READ_SECONDS", 0.3)
+    monkeypatch.setattr(client_module, "SUBMIT_SECONDS", 0.3)
     with Wire([script]) as wire:
         with pytest.raises(SubmitOutcomeUnknown) as lost:
             gates(wire.url).submit(BODY)

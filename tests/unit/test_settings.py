@@ -107,6 +107,11 @@ def test_a_limit_is_an_exact_amount_and_zero_is_none(given: str, expected: Decim
         ("MODELGATES_BASE_URL", "modelgates.ai"),
         ("MODELGATES_BASE_URL", "https://modelgates.ai/api"),
         ("MODELGATES_BASE_URL", "https://user:secret@modelgates.ai"),
+        ("MODELGATES_BASE_URL", "http://modelgates.ai"),
+        ("MODELGATES_BASE_URL", "http://127.0.0.1"),
+        ("MODELGATES_BASE_URL", "http://localhost.example:80"),
+        ("MODELGATES_BASE_URL", "http://10.0.0.1:8480"),
+        ("MODELGATES_BASE_URL", "ftp://127.0.0.1:21"),
         ("TRUSTED_ORIGINS", "localhost"),
         ("TRUSTED_ORIGINS", "http://localhost:65536"),
         ("TRUSTED_ORIGINS", "http://localhost:0"),
@@ -254,7 +259,11 @@ def is_taken(parameter: str, value: str) -> bool:
             ["", "http://127.0.0.1:4566", "https://a.example,http://b:1"],
             ["a", "http://a/b", "http://a b"],
         ),
-        ("ModelGatesBaseUrl", ["https://modelgates.ai", "http://127.0.0.1:81"], ["", "modelgates.ai", "https://a/b"]),
+        (
+            "ModelGatesBaseUrl",
+            ["https://modelgates.ai", "https://[2606:2800::1]:8443", "http://127.0.0.1:81", "http://localhost:8480"],
+            ["", "modelgates.ai", "https://a/b", "http://modelgates.ai", "http://127.0.0.1", "http://localhost.a:80"],
+        ),
     ],
 )
 def test_a_pattern_takes_and_refuses_what_the_setting_does(parameter: str, right: list[str], wrong: list[str]) -> None:

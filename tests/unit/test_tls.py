@@ -84,7 +84,7 @@ def test_certificates_are_read_once_for_every_client_and_connection(
             gates._post_once(b"{}", "key")
         for _ in range(2):
             s3(named(store)).put_object(Bucket="pictures", Key="a", Body=b"a")
-        assert service.connections == 5
+        assert service.connections == 6
         assert store.connections == 2
     assert len(loads) == 1
 

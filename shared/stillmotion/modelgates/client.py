@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from stillmotion.errors import (
@@ -31,9 +30,9 @@ from stillmotion.modelgates.job import ProviderJob, read_job
 from stillmotion.modelgates.responses import decoded, raise_outcome_unknown, retry_after, submitted
 from stillmotion.modelgates.wording import words_of_answer
 from stillmotion.outbound.address_guard import ForbiddenAddress, origin
+from stillmotion.outbound.deadline import Deadline, Pace
 from stillmotion.outbound.download import Download
 from stillmotion.outbound.guarded_client import REDIRECTS, FetchFailed, GuardedClient, UnresolvedHost, redirected
-from stillmotion.outbound.tls import shared_context
 from stillmotion.ports import ApiKey
 
 if TYPE_CHECKING:
@@ -43,11 +42,13 @@ API_PATH = "/api/v1"
 MAX_JSON_BYTES = 8 * 2**20
 MAX_SUBMIT_BYTES = 50 * 2**20
 MAX_CONTENT_REDIRECTS = 3
-QUERY_TIMEOUT = urllib3.Timeout(connect=3.0, read=8.0)
-CONTENT_TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
+QUERY_SECONDS = 10.0
+"""For the whole of a query. A poll may need two, the second with a renewed key."""
 CONTENT_SECONDS, LEAST_CONTENT_RATE = 30.0, 16 * 1024
-"""For an output's headers; and what its body must bring, in bytes a second."""
-SUBMIT_CONNECT_SECONDS, SUBMIT_READ_SECONDS = 3.0, 12.0
+"""What may be waited for an output that comes more slowly than so many bytes a second, its headers included."""
+SUBMIT_CONNECT_SECONDS, SUBMIT_SECONDS = 3.0, 12.0
+"""For connecting, when nothing has been sent; and for all that follows, when what is lost is unknown."""
+_TIMEOUT = urllib3.Timeout(connect=3.0, read=None)
 _JSON = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "stillmotion"}
 
 
@@ -64,7 +65,8 @@ class ModelGates:
         self._root = base_url.rstrip("/") + API_PATH
         self._key = key
         self._guarded = guarded
-        self._pool = urllib3.PoolManager(retries=False, timeout=QUERY_TIMEOUT, ssl_context=shared_context())
+        # The address that the operator configured is trusted, wherever it lies.
+        self._api = GuardedClient([origin(self._root)], _TIMEOUT)
 
     def models(self) -> list[VideoModel]:
         """Every model on offer.
@@ -109,7 +111,7 @@ class ModelGates:
             ProviderUnauthorized: 401, also with the key read afresh.
             ProviderUnavailable: anything else that is not a job.
         """
-        url = self._own(polling_url) or f"{self._root}/videos/{quote(job_id, safe='')}"
+        url = self._own(polling_url) or f"{self._root}/videos/{_segment(job_id)}"
         status, headers, data = self._get_json(url, self._authorization())
         if status == 401:
             status, headers, data = self._get_json(url, self._authorization(refresh=True))
@@ -159,8 +161,9 @@ class ModelGates:
             GenerationExpired: 404 or 410, the provider no longer holds it.
             DownloadFailed: anything else; may be tried again.
         """
+        pace = Pace(CONTENT_SECONDS, LEAST_CONTENT_RATE)
         try:
-            with Download(lambda headers: self._content(job, index, headers)) as download:
+            with Download(lambda headers: self._content(job, index, headers, pace)) as download:
                 yield download
         except (HTTPError, FetchFailed, UnresolvedHost, ForbiddenAddress, OSError) as error:
             raise DownloadFailed(
@@ -169,37 +172,30 @@ class ModelGates:
             ) from None
 
     @contextmanager
-    def _content(self, job: ProviderJob, index: int, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
+    def _content(
+        self, job: ProviderJob, index: int, headers: Mapping[str, str], pace: Pace
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
         """The open answer: 200, or 206 where ``headers`` ask for a range."""
         given = job.unsigned_urls[index] if index < len(job.unsigned_urls) else None
-        url = self._own(given) or f"{self._root}/videos/{quote(job.id, safe='')}/content?index={index}"
+        url = self._own(given) or f"{self._root}/videos/{_segment(job.id)}/content?index={index}"
         # Part of a file that was not asked for as such would be stored as the whole of it.
         good = (200, 206) if "Range" in headers else (200,)
-        with self._open_content(url, headers) as answer:
+        with self._open_content(url, headers, pace) as answer:
             if answer.status not in good:
                 _refuse_content(answer.status)
             yield answer
 
     @contextmanager
-    def _open_content(self, url: str, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
+    def _open_content(self, url: str, headers: Mapping[str, str], pace: Pace) -> Iterator[urllib3.BaseHTTPResponse]:
         refreshed, redirects = False, MAX_CONTENT_REDIRECTS
         while True:
             with ExitStack() as stack:
                 if not self._owns(url):
-                    content = self._guarded.get(
-                        url, headers, max_redirects=redirects, seconds=CONTENT_SECONDS, least_rate=LEAST_CONTENT_RATE
-                    )
+                    content = self._guarded.get(url, headers, max_redirects=redirects, deadline=pace)
                     yield stack.enter_context(content)
                     return
-                answer = self._pool.request(
-                    "GET",
-                    url,
-                    headers=self._authorization(refresh=refreshed) | {"Accept-Encoding": "identity"} | dict(headers),
-                    redirect=False,
-                    preload_content=False,
-                    timeout=CONTENT_TIMEOUT,
-                )
-                stack.callback(answer.close)
+                sent = self._authorization(refresh=refreshed) | dict(headers)
+                answer = stack.enter_context(self._api.get(url, sent, deadline=pace))
                 if answer.status == 401 and not refreshed:
                     refreshed = True
                 elif answer.status in REDIRECTS and redirects:
@@ -210,20 +206,18 @@ class ModelGates:
 
     def _post_once(self, payload: bytes, key: str) -> tuple[int, Mapping[str, str], bytes]:
         """One POST on a connection of its own: a kept-alive one may be dead, which is only seen after sending."""
-        connection = _connection(self._root)
-        try:
+        path = f"{urlsplit(self._root).path}/videos"
+        headers = _JSON | {"Authorization": f"Bearer {key}", "Connection": "close"}
+        with ExitStack() as stack:
             try:
-                connection.connect()
-            except (HTTPError, OSError) as error:
+                connected = self._api.connected(self._root, Deadline(SUBMIT_CONNECT_SECONDS))
+                connection, host = stack.enter_context(connected)
+            except (FetchFailed, UnresolvedHost, ForbiddenAddress) as error:
                 raise ProviderUnavailable(
-                    f"ModelGates could not be reached ({type(error).__name__}). Nothing was submitted; try again."
+                    f"ModelGates could not be reached ({error}). Nothing was submitted; try again."
                 ) from None
-            connection.timeout = SUBMIT_READ_SECONDS
+            connection.deadline, headers["Host"] = Deadline(SUBMIT_SECONDS), host
             try:
-                if connection.sock is not None:
-                    connection.sock.settimeout(SUBMIT_READ_SECONDS)
-                headers = _JSON | {"Authorization": f"Bearer {key}", "Connection": "close"}
-                path = f"{urlsplit(self._root).path}/videos"
                 # Where the server refuses before it has read everything, the refusal is there to be read.
                 with suppress(BrokenPipeError, ConnectionResetError):
                     connection.request("POST", path, body=payload, headers=headers, preload_content=False)
@@ -231,19 +225,15 @@ class ModelGates:
             except (HTTPError, HTTPException, OSError, ValueError) as error:
                 raise_outcome_unknown(f"the answer was lost ({type(error).__name__})")
             return answer.status, answer.headers, _read_leniently(answer)
-        finally:
-            connection.close()
 
     def _get_json(self, url: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], Any]:
         try:
-            answer = self._pool.request(
-                "GET", url, headers=_JSON | dict(headers), redirect=False, preload_content=False
-            )
-            with answer:  # a connection with an unread rest is not used again
+            with self._api.get(url, _JSON | dict(headers), deadline=Deadline(QUERY_SECONDS)) as answer:
                 raw = answer.read(MAX_JSON_BYTES)
-        except (HTTPError, HTTPException, OSError) as error:
+        except (HTTPError, HTTPException, OSError, FetchFailed, UnresolvedHost, ForbiddenAddress) as error:
+            reason = str(error) if isinstance(error, FetchFailed) else type(error).__name__
             raise ProviderUnavailable(
-                f"ModelGates gave no answer ({type(error).__name__}). This was only a query; it is asked again."
+                f"ModelGates gave no answer ({reason}). This was only a query; it is asked again."
             ) from None
         return answer.status, answer.headers, decoded(raw)
 
@@ -277,14 +267,15 @@ def _unquoted(path: str) -> str:
     return path
 
 
-def _connection(root: str) -> HTTPConnection:
-    parts = urlsplit(root)
-    if parts.scheme == "https":
-        context = shared_context()
-        return HTTPSConnection(
-            str(parts.hostname), parts.port or 443, timeout=SUBMIT_CONNECT_SECONDS, ssl_context=context
-        )
-    return HTTPConnection(str(parts.hostname), parts.port or 80, timeout=SUBMIT_CONNECT_SECONDS)
+def _segment(job_id: str) -> str:
+    """A provider's id as one segment of a path. Dots cannot be encoded: every reader takes them for the folder above.
+
+    Raises:
+        ProviderUnavailable: it cannot be one.
+    """
+    if job_id in ("", ".", ".."):
+        raise ProviderUnavailable(f"The ModelGates job id {job_id!r} is none, so it is not asked for.")
+    return quote(job_id, safe="")
 
 
 def _read_leniently(answer: urllib3.BaseHTTPResponse) -> bytes:

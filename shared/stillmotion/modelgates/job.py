@@ -80,7 +80,8 @@ def read_job(data: Any, job_id: str | None = None) -> ProviderJob | None:
     """The job in a decoded answer, also inside an object or a list of one, or ``None`` when there is none (no id, no
     status). A known ``job_id`` stands in for one that the answer leaves out."""
     for inner in _unwrapped(data):
-        found, status = _text(inner.get("id")) or job_id or id_text(inner.get("id")), _text(inner.get("status"))
+        given, status = inner.get("id"), _text(inner.get("status"))
+        found = (id_text(given) if isinstance(given, str) else None) or job_id or id_text(given)
         if found is not None and status is not None:
             return _job(inner, found, status)
     return None
@@ -131,7 +132,9 @@ def _unwrapped(data: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def id_text(value: Any) -> str | None:
-    """An id, also one given as a whole number."""
+    """An id, also one given as a whole number. It becomes one segment of a path, which dots alone cannot be."""
+    if value in (".", ".."):
+        return None
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**64:
         return str(value)
     return _text(value)

@@ -78,7 +78,7 @@ def _resolved(host: str, port: int, resolve: Resolver) -> tuple[str, ...]:
         found = tuple(dict.fromkeys(resolve(host, port)))
         for ip in found:
             ip_address(ip.split("%", 1)[0])
-    except (OSError, ValueError, TypeError, AttributeError):
+    except Exception:  # whatever a resolver's nonsense comes to
         raise UnresolvedHost(f"the host '{host}' has no address") from None
     if not found:
         raise UnresolvedHost(f"the host '{host}' has no address")

@@ -1,8 +1,8 @@
-"""One deadline for the whole of an HTTP call: connecting, TLS, headers and body.
+"""One deadline for the whole of an HTTP call: connecting, TLS, sending, headers and body.
 
 A time-out of a socket begins anew with every byte: a server that drips one a second, or sends ``100 Continue`` without
-end, would hold a thread and a socket for as long as it likes. Here every receive may take what is left of the call,
-and nothing when that is used up. A body that may take long has a least rate instead of a total.
+end, would hold a thread and a socket for as long as it likes. Here every receive and every send may take what is left
+of the call, and nothing when that is used up. A body that may take long has a least rate instead of a total.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+_SENT_AT_ONCE = 64 * 1024
+
 
 class Deadline:
     """When a call must be over: so many seconds from now, for everything."""
@@ -23,6 +25,9 @@ class Deadline:
     def __init__(self, seconds: float, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._end = clock() + seconds
+
+    def begin_call(self) -> None:
+        """A connection is about to be made."""
 
     def begin_body(self) -> None:
         """The headers are there."""
@@ -46,80 +51,114 @@ class Deadline:
 
 
 class Pace(Deadline):
-    """A deadline for everything before the body, and a least rate for the body.
+    """A least rate for a body, over all the connections that it comes by, with some seconds of patience.
 
-    Only time spent waiting for bytes counts: what is done with them may take as long as it takes.
+    Waiting uses patience up, and bytes give it back: never more than at the beginning. While a body is read only the
+    time spent waiting for bytes counts: what is done with them may take as long as it takes.
 
     Args:
-        seconds: to the end of the headers; and as much may be waited for bytes that come more slowly than wanted.
+        seconds: the patience, also for everything before the body.
         least_rate: bytes a second.
     """
 
     def __init__(self, seconds: float, least_rate: float, clock: Callable[[], float] = monotonic) -> None:
         super().__init__(seconds, clock)
-        self._seconds = self._credit = seconds
+        self._seconds = self._patience = seconds
         self._least_rate = least_rate
         self._in_body = False
 
+    def begin_call(self) -> None:
+        self._patience, self._in_body = self._left(), False
+        self._end = self._clock() + self._patience
+
     def begin_body(self) -> None:
-        self._in_body = True
+        self._patience, self._in_body = self._left(), True
 
     def received(self, count: int, waited: float) -> None:
         if self._in_body:
-            self._credit = min(self._credit - waited + count / self._least_rate, self._seconds)
+            self._patience = min(self._patience - waited + count / self._least_rate, self._seconds)
 
     def _left(self) -> float:
-        return self._credit if self._in_body else super()._left()
+        return self._patience if self._in_body else super()._left()
 
 
-class _Bounded:
-    """A connection whose answer is read against a deadline."""
+class Bounded(HTTPConnection):
+    """A connection that is made, written to and read from against ``deadline``, which may be replaced on the way."""
 
-    _deadline: Deadline
-    sock: Any
-    timeout: Any
+    deadline: Deadline
+
+    def __init__(self, *args: Any, deadline: Deadline, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.deadline = deadline
 
     def connect(self) -> None:
-        self.timeout = self._deadline.left(self.timeout)
-        super().connect()  # type: ignore[misc]
-        self.sock = _BoundedSocket(self.sock, self._deadline, self.timeout)
+        self.timeout = self.deadline.left(self.timeout)
+        super().connect()
+        self.sock = _BoundedSocket(self.sock, self)
+
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
+        try:
+            sock.settimeout(self.deadline.left(self.timeout))  # which a TLS handshake takes as its own deadline
+        except TimeoutError:
+            sock.close()
+            raise
+        return sock
+
+
+class BoundedTls(Bounded, HTTPSConnection):
+    """The same over TLS."""
 
 
 class _BoundedSocket:
-    """A connected socket; ``makefile`` gives a reader that holds the deadline."""
+    """A connected socket; ``sendall`` and the reader that ``makefile`` gives hold the connection's deadline."""
 
-    def __init__(self, sock: socket.socket, deadline: Deadline, timeout: float) -> None:
+    def __init__(self, sock: Any, connection: Bounded) -> None:
         self._sock = sock
-        self._deadline = deadline
-        self._timeout = timeout
+        self._connection = connection
+        self._timeout: float | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
 
     def settimeout(self, seconds: float | None) -> None:
         """What one receive may take at most; the deadline may leave less."""
-        self._timeout = self._timeout if seconds is None else seconds
-        self._sock.settimeout(self._deadline.left(self._timeout))
+        self._timeout = seconds
+        self.begin_step()
+
+    def begin_step(self) -> Deadline:
+        """Let the next receive or send take what is left of the deadline.
+
+        Raises:
+            TimeoutError: nothing is.
+        """
+        deadline = self._connection.deadline
+        self._sock.settimeout(deadline.left(self._timeout))
+        return deadline
+
+    def sendall(self, data: bytes) -> None:
+        """Send everything; over TLS the time-out of a socket begins anew with every piece that the other side takes."""
+        rest = memoryview(data)
+        while rest:
+            self.begin_step()
+            rest = rest[self._sock.send(rest[:_SENT_AT_ONCE]) :]
 
     def makefile(self, mode: str, *_: Any, **__: Any) -> io.BufferedReader:
-        return io.BufferedReader(_BoundedReader(self._sock, self._deadline, lambda: self._timeout))
+        return io.BufferedReader(_BoundedReader(self._sock, self))
 
 
 class _BoundedReader(io.RawIOBase):
-    def __init__(self, sock: socket.socket, deadline: Deadline, timeout: Callable[[], float]) -> None:
-        self._sock = sock
+    def __init__(self, sock: Any, bounded: _BoundedSocket) -> None:
         self._raw = sock.makefile("rb", buffering=0)  # keeps the socket open for as long as it is read
-        self._deadline = deadline
-        self._timeout = timeout
+        self._bounded = bounded
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._deadline.left(self._timeout()))
-        begun = monotonic()
-        count = self._raw.readinto(buffer)
-        self._deadline.received(count or 0, monotonic() - begun)
+        deadline, begun = self._bounded.begin_step(), monotonic()
+        count: int | None = self._raw.readinto(buffer)
+        deadline.received(count or 0, monotonic() - begun)
         return count
 
     def close(self) -> None:
@@ -127,25 +166,13 @@ class _BoundedReader(io.RawIOBase):
         super().close()
 
 
-class _BoundedHttp(_Bounded, HTTPConnection):
-    def __init__(self, *args: Any, deadline: Deadline, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._deadline = deadline
-
-
-class _BoundedHttps(_Bounded, HTTPSConnection):
-    def __init__(self, *args: Any, deadline: Deadline, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._deadline = deadline
-
-
 class BoundedHttpPool(urllib3.HTTPConnectionPool):
     """Takes ``deadline`` beside the options of its base class."""
 
-    ConnectionCls = _BoundedHttp
+    ConnectionCls = Bounded
 
 
 class BoundedHttpsPool(urllib3.HTTPSConnectionPool):
     """Takes ``deadline`` beside the options of its base class."""
 
-    ConnectionCls = _BoundedHttps
+    ConnectionCls = BoundedTls

@@ -14,6 +14,7 @@ from typing import NoReturn
 from urllib3.exceptions import HTTPError
 
 from stillmotion.errors import Fault, StorageFailed
+from stillmotion.outbound.deadline import Deadline
 from stillmotion.outbound.guarded_client import REDIRECTS, FetchFailed, ForbiddenAddress, GuardedClient, UnresolvedHost
 from stillmotion.outbound.redaction import redact_url
 from stillmotion.ports import ObjectStore
@@ -155,7 +156,7 @@ class Probe:
 
     def _get(self, url: str, first: int, last: int, seconds: float) -> tuple[int, Mapping[str, str], bytes]:
         asked = {"Range": f"bytes={first}-{last}"}
-        with self._guarded.get(url, asked, seconds=seconds) as answer:
+        with self._guarded.get(url, asked, deadline=Deadline(seconds)) as answer:
             body = answer.read(last - first + 1) if answer.status in (200, 206) else b""
             return answer.status, answer.headers, body
 
