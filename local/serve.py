@@ -92,6 +92,8 @@ def supervise() -> int:
             ):
                 _write(lock, [os.getpid(), *cloud.process_groups])
                 part = STACK_FILE.with_suffix(".part")
+                part.unlink(missing_ok=True)
+                part.touch(mode=0o600)  # the terminal trusts no file that others may write
                 part.write_text(stack.to_json())
                 part.replace(STACK_FILE)
                 while True:

@@ -13,8 +13,10 @@ from stillmotion_cli import downloads
 from stillmotion_cli.client import ApiClient, Document
 from stillmotion_cli.errors import CommandError, NotStored, Unreachable
 from stillmotion_cli.progress import Progress
+from stillmotion_cli.shown import one_line
 from stillmotion_cli.terminal import Terminal
 from stillmotion_cli.transport import new_pool, repeat
+from stillmotion_cli.trust import is_device, require_link
 from stillmotion_cli.wording import BATCH_OPTIONS, renamed
 
 MAX_SHOWN = 20
@@ -43,10 +45,11 @@ def read_results(client: ApiClient, batch: Document) -> list[Document]:
     url = batch.get("results_url")
     if not url:
         return []
+    link = require_link(url, client.stack.api_url)
 
     def once() -> bytes:
         try:
-            answer = new_pool(url).request("GET", url, timeout=_TIMEOUT, retries=False, redirect=False)
+            answer = new_pool(link).request("GET", link, timeout=_TIMEOUT, retries=False, redirect=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Unreachable(f"The results of batch {batch['id']} cannot be read: {error}.") from error
         if answer.status != 200:
@@ -75,9 +78,9 @@ def show_failures(terminal: Terminal, failed: Sequence[Document], results: str |
         more = f" ModelGates said: {words}" if words and str(words) not in said else ""
         job = f" See: stillmotion show {line['job_id']}" if line.get("job_id") else ""
         said = re.sub(rf"^{place}( \(line [\d,]+\))?:? ?", r"\1 ", said).strip()
-        terminal.say(renamed(f"{shown}: {error.get('code')}: {said}{more}{job}", BATCH_OPTIONS), "red")
+        terminal.say(one_line(renamed(f"{shown}: {error.get('code')}: {said}{more}{job}", BATCH_OPTIONS)), "red")
     if len(failed) > MAX_SHOWN:
-        terminal.say(f"and {len(failed) - MAX_SHOWN:,} more rows: {results}", "red")
+        terminal.say(f"and {len(failed) - MAX_SHOWN:,} more rows: {one_line(results)}", "red")
 
 
 def store_clips(
@@ -105,7 +108,8 @@ def store_clips(
                 try:
                     clips += future.result()
                 except CommandError as error:
-                    missed.append(f"{line['item_id']}: {error} Get it with: stillmotion download {line['job_id']}")
+                    way = f"Get it with: stillmotion download {one_line(line['job_id'])}"
+                    missed.append(f"{one_line(line['item_id'])}: {error} {way}")
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -122,7 +126,9 @@ def _named(lines: Iterator[Document]) -> Iterator[tuple[Document, str]]:
     """Each line with a file name made of its item_id: letters and digits of any script, and no path."""
     taken: set[str] = set()
     for line in lines:
-        name = _UNFIT.sub("_", str(line["item_id"])).strip("._")[:MAX_NAME_CHARACTERS] or f"row-{line['row']}"
+        name = _UNFIT.sub("_", str(line["item_id"])).strip("._-")[:MAX_NAME_CHARACTERS] or f"row-{line['row']}"
+        if is_device(name):
+            name = f"{name}-row-{line['row']}"
         # Some file systems do not tell upper from lower case.
         if name.casefold() in taken:
             name = f"{name}-row-{line['row']}"

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from stillmotion_cli.client import Document
 from stillmotion_cli.live import LiveView
-from stillmotion_cli.terminal import Terminal, clean
+from stillmotion_cli.shown import one_line
+from stillmotion_cli.terminal import Terminal
 from stillmotion_cli.units import clock, money
 
 COLOURS = {"done": "green", "failed": "red", "skipped": "cyan", "running": "yellow", "not_run": "red"}
@@ -36,8 +37,8 @@ class BatchTable(LiveView):
             table.add_row("starting", self._elapsed)
             return table
         counts, total = self._batch["counts"], self._batch.get("items") or 0
-        table.add_row("batch", Text(clean(f"{self._batch['id']}, run {self._batch['run']}")))
-        table.add_row("status", Text(f"{self._batch['status']}  ({self._elapsed})"))
+        table.add_row("batch", Text(one_line(f"{self._batch['id']}, run {self._batch['run']}")))
+        table.add_row("status", Text(one_line(f"{self._batch['status']}  ({self._elapsed})")))
         ended = sum(counts[name] for name in ("done", "skipped", "failed"))
         table.add_row("items", ProgressBar(total=max(total, 1), completed=ended, width=40))
         for name in SHOWN:
@@ -52,7 +53,7 @@ def sentence(batch: Document) -> str:
     """The batch's numbers in one line."""
     counts = [f"{batch['counts'][name]:,} {name.replace('_', ' ')}" for name in SHOWN if batch["counts"][name]]
     total = f" of {batch['items']:,}" if batch.get("items") else ""
-    return f"{batch['status']}{': ' + ', '.join(counts) + total if counts else ''}"
+    return f"{one_line(batch['status'])}{': ' + ', '.join(counts) + total if counts else ''}"
 
 
 def show_batch(terminal: Terminal, batch: Document) -> None:
@@ -75,4 +76,4 @@ def show_batch(terminal: Terminal, batch: Document) -> None:
     if batch.get("error"):
         facts.append(("error", f"{batch['error']['code']}: {batch['error']['message']}"))
     for name, value in facts:
-        terminal.line(Text.assemble((f"{name:<13}", "dim"), clean(value)))
+        terminal.line(Text.assemble((f"{name:<13}", "dim"), one_line(value)))

@@ -5,6 +5,7 @@ from typing import Any
 
 from stillmotion_cli.client import ApiClient, Document
 from stillmotion_cli.errors import ApiProblem, BadInput, Unreachable
+from stillmotion_cli.shown import one_line
 from stillmotion_cli.units import money
 
 
@@ -64,7 +65,7 @@ def choose(
         raise BadInput(f"No model can do this: {_described(wish)}. See what there is: stillmotion models")
     raise BadInput(
         f"No model states that it can do this and what it costs, so none is chosen for you: {_described(wish)}. "
-        f"{len(able)} do not rule it out: choose one, for example {option}{able[0]['id']}"
+        f"{len(able)} do not rule it out: choose one, for example {option}{one_line(able[0]['id'])}"
     )
 
 

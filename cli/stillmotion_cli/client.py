@@ -15,6 +15,7 @@ from stillmotion_cli.discovery import aws_failure
 from stillmotion_cli.errors import ApiProblem, NoCredentials, Unreachable
 from stillmotion_cli.stack import Stack
 from stillmotion_cli.transport import new_pool, repeat, retry_after, signed_headers
+from stillmotion_cli.trust import file_name, require_signable
 
 type Job = dict[str, Any]
 type Document = dict[str, Any]
@@ -126,6 +127,7 @@ class ApiClient:
         document = self._call(method, path, safe=safe, **sent)
         if "id" not in document or "status" not in document:
             raise _not_ours(self.last.status, json.dumps(document)[:300])
+        file_name(document["id"])
         return document
 
     def _call(
@@ -172,6 +174,8 @@ class ApiClient:
         return Answer(response.status, response.headers, response.data)
 
     def _signed(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> dict[str, str]:
+        if not self.stack.is_local:
+            require_signable(url)
         try:
             self._session = self._session or self.stack.session()
             credentials = self._session.get_credentials()
@@ -221,7 +225,8 @@ def _not_ours(status: int, shown: str) -> ApiProblem:
         502,
         "UnexpectedAnswer",
         "This is not an answer of Stillmotion",
-        f"HTTP {status}: {shown}\n  Check that the stack's ApiUrl leads to it and no proxy is in between.",
+        f"HTTP {status}: {shown}",
+        hint="Check that the stack's ApiUrl leads to it and no proxy is in between.",
     )
 
 

@@ -63,7 +63,17 @@ def or_saved(wanted: Wanted, start: Path | None = None) -> Wanted:
 
 
 def _local_file(here: Path) -> Path | None:
-    return next((path for folder in (here, *here.parents) if (path := folder / LOCAL_STACK_FILE).is_file()), None)
+    """The file of the project that this folder belongs to: upwards, but not out of a repository, nor in or above the
+    user's home, whose `.local` is everybody's."""
+    home = Path.home()
+    for folder in (here, *here.parents):
+        if folder == home:
+            break
+        if (path := folder / LOCAL_STACK_FILE).is_file():
+            return path
+        if (folder / ".git").exists():
+            break
+    return None
 
 
 def _local(here: Path) -> Stack:

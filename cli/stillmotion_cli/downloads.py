@@ -12,8 +12,10 @@ import urllib3
 
 from stillmotion_cli.client import ApiClient, Job
 from stillmotion_cli.errors import BadInput, CommandError, GenerationFailed, Unreachable
+from stillmotion_cli.shown import one_line
 from stillmotion_cli.standard import STANDARD
 from stillmotion_cli.transport import new_pool, repeat
+from stillmotion_cli.trust import file_name, require_link
 from stillmotion_cli.units import size
 
 ATTEMPTS = 3
@@ -33,7 +35,7 @@ class Stored:
 
 def default_target(job_id: str) -> Path:
     """The default path of a clip."""
-    return Path("out") / f"{job_id}.mp4"
+    return Path("out") / f"{file_name(job_id)}.mp4"
 
 
 def target_of(text: str | None, force: bool) -> Path | None:
@@ -96,7 +98,7 @@ def store(client: ApiClient, job: Job, output: Path | None, force: bool, on_byte
     videos = _videos(job)
     target = output or default_target(job["id"])
     if target.is_dir():
-        target /= f"{job['id']}.mp4"
+        target /= f"{file_name(job['id'])}.mp4"
     stored = []
     for number, video in enumerate(videos):
         path = target.with_stem(f"{target.stem}-{number}") if number else target
@@ -127,7 +129,7 @@ def fetch(
                 if links is None or not _videos(links)[number].get("url"):
                     links = client.job(job["id"])
                 video, links = _videos(links)[number], None
-                _download(job["id"], video, part, on_bytes)
+                _download(client, job["id"], video, part, on_bytes)
 
             repeat(once, attempts=ATTEMPTS, on_pause=lambda _reason, _seconds: None, sleep=client.sleep)
             count = part.stat().st_size
@@ -143,12 +145,13 @@ class Damaged(CommandError):
     exit_code = 6
 
 
-def _download(job_id: str, video: dict[str, Any], part: Path, on_bytes: OnBytes) -> None:
+def _download(client: ApiClient, job_id: str, video: dict[str, Any], part: Path, on_bytes: OnBytes) -> None:
     url, total = video.get("url"), int(video["bytes"])
     again = f"Try again: stillmotion download {job_id}"
     if not url:
-        reason = str(video.get("url_reason") or again)
+        reason = one_line(video.get("url_reason") or again)
         raise Damaged(f"The record of {job_id} has no link to its video at {_place(video)}. {reason}")
+    url = require_link(url, client.stack.api_url)
     digest, count = hashlib.sha256(), 0
     try:
         with new_pool(url).request(
@@ -170,7 +173,7 @@ def _download(job_id: str, video: dict[str, Any], part: Path, on_bytes: OnBytes)
     if video.get("checksum") and checksum != video["checksum"]:
         raise Damaged(
             f"What arrived from {_place(video)} is not the clip that was stored: its checksum is {checksum}, the "
-            f"record says {video['checksum']}. Nothing was kept. {again}"
+            f"record says {one_line(video['checksum'])}. Nothing was kept. {again}"
         )
 
 
@@ -183,13 +186,13 @@ def _make(folder: Path) -> None:
 
 def _videos(job: Job) -> list[dict[str, Any]]:
     if not job.get("video"):
-        raise GenerationFailed(f"{job['id']} is {job['status']}, but its record names no stored video.", job)
+        raise GenerationFailed(f"{job['id']} is {one_line(job['status'])}, but its record names no stored video.", job)
     videos: list[dict[str, Any]] = job["video"]
     return videos
 
 
 def _place(video: dict[str, Any]) -> str:
-    return str(video.get("s3_uri") or f"s3://{video.get('bucket')}/{video.get('key')}")
+    return one_line(video.get("s3_uri") or f"s3://{video.get('bucket')}/{video.get('key')}")
 
 
 def _is_this(path: Path, video: dict[str, Any]) -> bool:

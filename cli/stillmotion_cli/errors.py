@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stillmotion_cli.shown import one_line
 from stillmotion_cli.wording import OPTIONS, in_the_callers_words
 
 INTERRUPTED = 130
@@ -136,11 +137,11 @@ class ApiProblem(CommandError):
         return self.text()
 
     def text(self, names: Mapping[str, str] = OPTIONS) -> str:
-        name = f"{self.code}, HTTP {self.status}"
-        lines = [f"{self.title} ({name})" if self.title else name]
-        lines += [f"  {line}" for line in in_the_callers_words(self.detail, self.errors, names)]
-        lines += [f"  ModelGates said: {self.provider_message}"] if self.provider_message else []
-        lines += [f"  The job: {self.instance.rsplit('/', 1)[-1]}"] if self.instance else []
+        name = f"{one_line(self.code)}, HTTP {self.status}"
+        lines = [f"{one_line(self.title)} ({name})" if self.title else name]
+        lines += [f"  {one_line(line)}" for line in in_the_callers_words(self.detail, self.errors, names)]
+        lines += [f"  ModelGates said: {one_line(self.provider_message)}"] if self.provider_message else []
+        lines += [f"  The job: {one_line(str(self.instance).rsplit('/', 1)[-1])}"] if self.instance else []
         return "\n".join(lines)
 
     def document(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from stillmotion_cli import downloads
 from stillmotion_cli.client import ApiClient, Job
 from stillmotion_cli.errors import CommandError, GenerationFailed, StillRunning, Unreachable
+from stillmotion_cli.shown import one_line
 from stillmotion_cli.stack import Stack
 from stillmotion_cli.units import clock, money
 
@@ -81,11 +82,11 @@ def require_completed(job: Job) -> Job:
     if job["status"] == "completed":
         return job
     error = job.get("error") or {}
-    message = f"{job['id']} ended as {job['status']}"
-    message += f" ({error['code']})" if error.get("code") else ""
-    message += f"\n  {error['message']}" if error.get("message") else ""
+    message = f"{job['id']} ended as {one_line(job['status'])}"
+    message += f" ({one_line(error['code'])})" if error.get("code") else ""
+    message += f"\n  {one_line(error['message'])}" if error.get("message") else ""
     if said := error.get("provider_message"):
-        message += f"\n  ModelGates said: {said}"
+        message += f"\n  ModelGates said: {one_line(said)}"
     if (most := (job.get("usage") or {}).get("may_have_cost_usd")) is not None:
         message += f"\n  It may have cost up to {money(most)}."
     kind = StillRunning if job["status"] == "timed_out" else GenerationFailed

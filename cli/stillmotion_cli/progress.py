@@ -8,6 +8,7 @@ from rich.text import Text
 
 from stillmotion_cli.client import Job
 from stillmotion_cli.live import LiveView
+from stillmotion_cli.shown import one_line
 from stillmotion_cli.terminal import Terminal
 from stillmotion_cli.units import size
 
@@ -35,7 +36,7 @@ class Progress(LiveView):
 
     def update(self, job: Job) -> None:
         """The job's state, its polls so far and, at the end, its size."""
-        status = str(job["status"])
+        status = one_line(job["status"])
         state = f"{job['id']}  {_WORDS.get(status, status)}"
         polls = f", {job['polls']} poll{'s' if job['polls'] != 1 else ''}" if job.get("polls") else ""
         count = sum(int(video.get("bytes") or 0) for video in job.get("video") or [])

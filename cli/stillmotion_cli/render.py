@@ -11,7 +11,8 @@ from rich.text import Text
 
 from stillmotion_cli.client import Document, Job
 from stillmotion_cli.generation import next_step
-from stillmotion_cli.terminal import Terminal, clean
+from stillmotion_cli.shown import one_line
+from stillmotion_cli.terminal import Terminal
 from stillmotion_cli.units import age, clock, money, size
 
 _COLOURS = {"completed": "green", "failed": "red", "expired": "red", "submit_unknown": "red", "timed_out": "yellow"}
@@ -22,9 +23,10 @@ def show_job(terminal: Terminal, job: Job) -> None:
     """Everything about one job that a person asks for, and what to do next."""
     for name, value in _facts(job):
         style = _COLOURS.get(value, "") if name == "status" else ""
-        terminal.line(Text.assemble((f"{name:<13}", "dim"), (clean(value), style)))
+        terminal.line(Text.assemble((f"{name:<13}", "dim"), (one_line(value), style)))
     if step := next_step(job):
-        terminal.say(f"\n{step}", "dim")
+        terminal.say("")
+        terminal.say(step, "dim")
 
 
 def _facts(job: Job) -> Iterator[tuple[str, str]]:
@@ -155,7 +157,7 @@ def _listed(values: Sequence[Any] | None) -> str:
 
 def _table(terminal: Terminal, names: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
     """A table that fits a terminal; elsewhere aligned columns of whatever width, for grep and awk."""
-    cells = [[Text(clean(cell)) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    cells = [[Text(one_line(cell), style="" if isinstance(cell, str) else cell.style) for cell in row] for row in rows]
     if terminal.output.is_terminal:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
         for number, name in enumerate(names):

@@ -18,6 +18,7 @@ from stillmotion_cli.client import ApiClient, Document, Job
 from stillmotion_cli.errors import BadInput, CommandError, NotStored
 from stillmotion_cli.order import Order
 from stillmotion_cli.several_table import SeveralTable
+from stillmotion_cli.shown import one_line
 from stillmotion_cli.units import money, size
 
 SHORTEST_REST = order.MAX_KEY_CHARACTERS - 20
@@ -242,7 +243,7 @@ def _report(call: Call, clips: list[Clip]) -> None:
     for clip in clips:
         job = clip.job or {}
         if clip.error:
-            terminal.insist(f"{clip.order.frames['first_frame']}: {clip.error.text(terminal.names)}", "red")
+            terminal.insist(f"{one_line(clip.order.frames['first_frame'])}: {clip.error.text(terminal.names)}", "red")
             if clip.error.hint:
                 terminal.insist(clip.error.hint)
         elif not terminal.as_json:

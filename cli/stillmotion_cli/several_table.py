@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from stillmotion_cli.live import LiveView
-from stillmotion_cli.terminal import Terminal, clean
+from stillmotion_cli.shown import one_line
+from stillmotion_cli.terminal import Terminal
 
 COLOURS = {"stored": "green", "failed": "red", "waiting": "dim"}
 # A terminal has so many lines at least; the rest is summed up.
@@ -31,7 +32,7 @@ class SeveralTable(LiveView):
                 return
             self._states[name] = state
             if not self._live:
-                self._terminal.say(f"{name}  {state}  ({self._elapsed})")
+                self._terminal.say(f"{one_line(name)}  {one_line(state)}  ({self._elapsed})")
 
     def _draw(self) -> Table:
         with self._lock:
@@ -41,7 +42,9 @@ class SeveralTable(LiveView):
         ordered = [name for name in states if name not in ended] + ended
         table = Table(box=box.SIMPLE, show_header=False, padding=(0, 1))
         for name in ordered[:SHOWN]:
-            table.add_row(Text(clean(name)), Text(clean(states[name]), COLOURS.get(_word(states[name]), "yellow")))
+            table.add_row(
+                Text(one_line(name)), Text(one_line(states[name]), COLOURS.get(_word(states[name]), "yellow"))
+            )
         if len(ordered) > SHOWN:
             table.add_row(Text(f"and {len(ordered) - SHOWN} more", "dim"), "")
         table.add_row(Text(f"{len(ended)} of {len(states)}", "bold"), Text(self._elapsed, "dim"))

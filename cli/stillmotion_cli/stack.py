@@ -4,12 +4,12 @@ import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
 
 from stillmotion_cli.errors import NoStack
+from stillmotion_cli.trust import is_loopback, read_own
 
 _AWS_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 4, "mode": "standard"})
 
@@ -37,16 +37,27 @@ class Stack:
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
-        """Read what `make local` wrote."""
+        """Read what `make local` wrote.
+
+        Raises NoStack where it is no such description, others may have written it, or it names another machine.
+        """
         try:
-            values = json.loads(path.read_text())
+            values = json.loads(read_own(path))
             # The log of events is younger than the file's other entries.
             known = {"event_log_group": None} | {name: values[name] for name in values if name in _FILED}
-            return cls(**known)
+            stack = cls(**known)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise NoStack(
                 f"{path} is not a description of a stack ({error}). Make a new one: make local-stop, then make local."
             ) from error
+        addresses = [stack.api_url, stack.endpoint_url, *([stack.simulator_url] if stack.simulator_url else [])]
+        foreign = [str(address)[:200] for address in addresses if not is_loopback(address)]
+        if foreign:
+            raise NoStack(
+                f"{path} is not trusted: a local stack is on this machine, and {', '.join(foreign)} is not. Remove the "
+                "file, or name a stack: --stack-name NAME."
+            )
+        return stack
 
     def to_json(self) -> str:
         """The text of .local/stack.json."""
@@ -55,7 +66,7 @@ class Stack:
     @property
     def is_local(self) -> bool:
         """Whether AWS is played by this very machine, so that real credentials have no business there."""
-        return bool(self.endpoint_url) and urlsplit(self.endpoint_url or "").hostname in ("127.0.0.1", "localhost")
+        return is_loopback(self.endpoint_url)
 
     def session(self) -> boto3.Session:
         """A session with the ordinary credential chain, or with dummy credentials for a local cloud."""

@@ -11,12 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from stillmotion_cli.errors import CommandError
+from stillmotion_cli.shown import clean, one_line
 from stillmotion_cli.wording import OPTIONS, with_single_stops
-
-
-def clean(text: str) -> str:
-    """Text from elsewhere without the characters that steer a terminal."""
-    return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 class Terminal:
@@ -44,18 +40,21 @@ class Terminal:
         return sys.stdin.isatty() and self.errors.file.isatty()
 
     def say(self, text: str, style: str = "") -> None:
-        """A message beside the result, which --quiet leaves out."""
+        """A message of one line beside the result, which --quiet leaves out."""
         if not self.quiet:
-            self.insist(text, style)
+            self.insist(one_line(text), style)
 
     def insist(self, text: str, style: str = "") -> None:
-        """A message that is also for those who asked for quiet."""
+        """A message that is also for those who asked for quiet.
+
+        Its line breaks are ours: what comes from elsewhere went through `one_line` before it got into the text.
+        """
         self.errors.print(Text(clean(text), style=style), soft_wrap=True)
 
     def line(self, text: str | Text) -> None:
-        """A line of the result, as people read it."""
-        if isinstance(text, str):
-            text = Text(clean(text))
+        """A line of the result, as people read it; it stays one, whatever is in it."""
+        if isinstance(text, str) or one_line(text.plain) != text.plain:
+            text = Text(one_line(text))
         if self.output.is_terminal:
             self.output.print(text, soft_wrap=True)
         else:

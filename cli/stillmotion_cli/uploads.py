@@ -12,7 +12,9 @@ import urllib3
 
 from stillmotion_cli.client import ApiClient
 from stillmotion_cli.errors import BadInput, CommandError, Unreachable
+from stillmotion_cli.shown import one_line
 from stillmotion_cli.transport import new_pool, repeat
+from stillmotion_cli.trust import require_link
 from stillmotion_cli.units import size
 
 ATTEMPTS = 3
@@ -49,7 +51,7 @@ def store(client: ApiClient, path: Path, content: bytes, content_type: str) -> s
             f"{'Scale it down' if content_type.startswith('image/') else 'Split it'} first."
         )
     repeat(
-        lambda: _post(place, path, content, content_type),
+        lambda: _post(require_link(place["url"], client.stack.api_url), place["fields"], path, content, content_type),
         attempts=ATTEMPTS,
         on_pause=lambda _reason, _seconds: None,
         sleep=client.sleep,
@@ -57,12 +59,11 @@ def store(client: ApiClient, path: Path, content: bytes, content_type: str) -> s
     return str(place["s3_uri"])
 
 
-def _post(place: dict[str, Any], path: Path, content: bytes, content_type: str) -> None:
+def _post(url: str, given: dict[str, Any], path: Path, content: bytes, content_type: str) -> None:
     """Send the form; the same object is stored however often this is repeated."""
     # S3 ignores every field that follows the file.
-    fields: list[tuple[str, Any]] = list(place["fields"].items())
+    fields: list[tuple[str, Any]] = list(given.items())
     fields.append(("file", (path.name.encode("ascii", "replace").decode(), content, content_type)))
-    url = place["url"]
     try:
         answer = new_pool(url).request("POST", url, fields=fields, timeout=_TIMEOUT, retries=False, redirect=False)
     except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -76,7 +77,7 @@ def _post(place: dict[str, Any], path: Path, content: bytes, content_type: str) 
 def s3_message(body: bytes) -> str:
     """The message of S3's error document, or the beginning of whatever came instead."""
     found = _S3_MESSAGE.search(body)
-    return (found[1] if found else body[:300]).decode(errors="replace")
+    return one_line((found[1] if found else body[:300]).decode(errors="replace"))
 
 
 class UploadRefused(CommandError):

@@ -25,6 +25,7 @@ from stillmotion_cli.errors import (
 )
 from stillmotion_cli.manifests import read_manifest
 from stillmotion_cli.progress import Progress
+from stillmotion_cli.shown import one_line
 from stillmotion_cli.units import money
 from stillmotion_cli.wording import BATCH_OPTIONS, renamed
 
@@ -116,7 +117,7 @@ def _report(call: Call, ended: Document, folder: Path | None, force: bool) -> No
     show_failures(terminal, failed, ended.get("results"))
     made = ended["counts"]["done"] + ended["counts"]["skipped"]
     if folder is not None and made and not lines:
-        results = ended.get("results")
+        results = one_line(ended.get("results"))
         failure = failure or NotStored(f"{made:,} clips are finished, but none is stored here. {results} names them.")
     elif folder is not None:
         terminal.on_interrupt = "Stopped; the clips stay in the stack. The same command again stores the rest."
@@ -127,7 +128,7 @@ def _report(call: Call, ended: Document, folder: Path | None, force: bool) -> No
             error.hint = "They stay in the stack. The same command again stores them and pays for none of them again."
             error.job, failure = shown, failure or error
             if failure is not error:
-                terminal.say(str(error), "red")
+                terminal.insist(str(error), "red")
         else:
             shown["files"] = [{"item_id": c.item_id, "path": str(c.path), "bytes": c.bytes} for c in clips]
             if not terminal.as_json:

@@ -5,7 +5,7 @@ from rich.text import Text
 
 from stillmotion_cli.app import STACK, Call, command
 from stillmotion_cli.checkup import FAILED, UNKNOWN, WARNING, Finding, check
-from stillmotion_cli.terminal import clean
+from stillmotion_cli.shown import clean
 
 _COLOURS = {"ok": "green", WARNING: "yellow", FAILED: "red", UNKNOWN: "cyan"}
 
@@ -34,8 +34,8 @@ def doctor(call: Call) -> None:
 
 
 def _show(call: Call, finding: Finding) -> None:
-    first, *more = clean(finding.text).splitlines()
+    first, *more = clean(finding.text).split("\n")
     style = _COLOURS[finding.state]
     call.terminal.line(Text.assemble((f"{finding.state:<9}", style), (f"{finding.name:<13}", "dim"), first))
-    for line in [*more, *(clean(finding.advice).splitlines() if finding.advice else [])]:
+    for line in [*more, *(clean(finding.advice).split("\n") if finding.advice else [])]:
         call.terminal.line(Text(f"{'':<22}{line.strip()}"))

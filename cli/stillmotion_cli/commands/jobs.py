@@ -41,7 +41,7 @@ def show(
     else:
         show_job(call.terminal, job)
     if open_it:
-        opening.open_link(call.terminal, opening.link_of(job, "poster_url" if poster else "url"))
+        opening.open_link(call.terminal, opening.link_of(job, "poster_url" if poster else "url", call.stack.api_url))
 
 
 @command("list", JOBS)

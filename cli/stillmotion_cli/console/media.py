@@ -18,6 +18,7 @@ from stillmotion_cli.console.problems import failure, problem
 from stillmotion_cli.console.threads import each_in_thread, in_thread
 from stillmotion_cli.errors import CommandError, Unreachable
 from stillmotion_cli.transport import new_pool
+from stillmotion_cli.trust import require_link
 
 # The part of a media address, and the field of an output that has its link.
 LINKS = {"video": "url", "poster": "poster_url", "last": "last_frame_url", "preview": "preview_url"}
@@ -35,6 +36,10 @@ class Links:
         self._client = client
         self._kept: OrderedDict[str, tuple[float, list[dict[str, Any]]]] = OrderedDict()
         self._lock = threading.Lock()
+
+    def require(self, link: str) -> None:
+        """Raises CommandError where a link is not one to follow."""
+        require_link(link, self._client.stack.api_url)
 
     def find(self, job_id: str, output: int, part: str, *, fresh: bool = False) -> str | None:
         """The link of a part, None where the job has none of it. Raises CommandError where the API refuses."""
@@ -85,6 +90,7 @@ def _open(links: Links, wanted: tuple[str, int, str], headers: dict[str, str]) -
         link = links.find(*wanted, fresh=fresh)
         if link is None:
             return None
+        links.require(link)
         try:
             answer = new_pool(link).request(
                 "GET", link, headers=headers, preload_content=False, timeout=_TIMEOUT, retries=False, redirect=False
