@@ -85,6 +85,10 @@ class ApiClient:
         """DELETE /videos/{id}."""
         return self._job("DELETE", _path(job_id), safe=False)
 
+    def purge(self, job_id: str) -> Job:
+        """DELETE /videos/{id}?purge=true. A second call finishes what a first one left."""
+        return self._job("DELETE", _path(job_id) + "?purge=true", safe=True)
+
     def resume(self, job_id: str) -> Job:
         """POST /videos/{id}/resume."""
         return self._job("POST", _path(job_id) + "/resume", safe=False)

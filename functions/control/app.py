@@ -1,13 +1,14 @@
-"""Control: stopping, resuming and settling jobs, behind ``DELETE /videos/{id}`` and ``POST /videos/{id}/…``."""
+"""Control: stopping, purging, resuming and settling jobs: ``DELETE /videos/{id}`` and ``POST /videos/{id}/…``."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Annotated, Any
 
 from stillmotion.start import entry_point
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query as QueryParameter
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
@@ -21,10 +22,24 @@ wiring.prepare(wiring.control, ControlSettings)
 
 
 @app.delete("/videos/<video_id>", responses=documented({200: JobView}, 404, 409), tags=["videos"])
-def cancel_video(video_id: JobId) -> Response[str]:
-    """Stop waiting for a job. ModelGates may still finish the clip and charge for it."""
+def cancel_video(
+    video_id: JobId,
+    purge: Annotated[
+        bool,
+        QueryParameter(
+            description="of a job that has ended: delete its video with everything made of it, the uploads that are "
+            "its alone, and the private fields of its record. Not to be undone"
+        ),
+    ] = False,
+) -> Response[str]:
+    """Stop waiting for a job; ModelGates may still finish the clip and charge for it. With ``purge=true`` delete what a
+    job that has ended was made of and what was made of it; its record stays, so that its key never pays again."""
     settings = load(ControlSettings, os.environ)
     job = get_visible_job(app, wiring.job_store(settings), video_id, settings.operator_arns)
+    if purge:
+        if job.owner is None:  # everybody may read it
+            require_operator(app, settings.operator_arns)
+        return answer(200, http_view(wiring.purging(settings).purge(job)))
     return answer(200, http_view(wiring.control(settings).cancel(job)))
 
 

@@ -57,7 +57,7 @@ def show_video(video_id: JobId) -> Response[str]:
     settings = load(JobsSettings, os.environ)
     job = get_visible_job(app, wiring.job_store(settings), video_id, settings.operator_arns)
     headers = {} if job.terminal else {"Retry-After": str(settings.poll_interval_seconds)}
-    return answer(200, show_job(job, wiring.links(settings)), headers)
+    return answer(200, show_job(job, wiring.links(settings), settings.video_retention_days), headers)
 
 
 @entry_point

@@ -2,7 +2,7 @@
 
 records     JobStore, JobReader, JobIndex, BatchStore
 workflows   Executions, BatchExecutions
-objects     ObjectStore, OpenLines, Videos, Notes
+objects     ObjectStore, ObjectVersions, OpenLines, Videos, Notes
 drops       DropMarks
 events      EventSink, BatchEvents
 ModelGates  Provider, Credits, ApiKey
@@ -202,6 +202,26 @@ class ObjectStore(Protocol):
 
     def link(self, bucket: str, key: str, seconds: int, content_type: str | None = None) -> str:
         """A presigned URL that gives the object for so many seconds, as this media type where one is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """A version of an object, or a mark that it was deleted; ``version`` is ``null`` where the bucket keeps none,
+    ``put_at`` is ISO-8601."""
+
+    key: str
+    version: str
+    put_at: str
+
+
+class ObjectVersions(Protocol):
+    """Objects with all their versions. Every method may raise ``StorageFailed``."""
+
+    def versions(self, bucket: str, prefix: str) -> Iterator[ObjectVersion]:
+        """The versions of all objects whose keys begin like this."""
+
+    def delete(self, bucket: str, versions: Iterable[ObjectVersion]) -> None:
+        """Delete versions for good; those that are gone already do no harm."""
 
 
 class LineSink(Protocol):

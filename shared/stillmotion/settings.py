@@ -79,11 +79,12 @@ class StoreSettings:
 @dataclass(frozen=True, slots=True)
 class JobsSettings(StoreSettings):
     """For the read side of the API. Clients are asked to come back after ``poll_interval_seconds``. Links to videos in
-    ``output_bucket`` are good for ``link_seconds``."""
+    ``output_bucket`` are good for ``link_seconds``; S3 removes videos after ``video_retention_days``, where not 0."""
 
     link_seconds: Annotated[int, WholeNumber(60, 43_200)]
     output_bucket: Name
     operator_arns: Principals
+    video_retention_days: Annotated[int, WholeNumber(0, 3_650)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +137,10 @@ class InspectSettings(StoreSettings):
 
 @dataclass(frozen=True, slots=True)
 class ControlSettings(RecoverySettings):
-    """For stopping, resuming and settling jobs behind the API."""
+    """For stopping, resuming, settling and purging jobs behind the API."""
 
     operator_arns: Principals
+    input_bucket: Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +183,10 @@ class SubmitApiSettings(SubmitSettings):
 
 @dataclass(frozen=True, slots=True)
 class DeliverSettings(ProviderSettings):
-    """For delivering."""
+    """For delivering; with ``enable_inspection`` ``true`` what is delivered is inspected after that."""
 
     output_bucket: Name
+    enable_inspection: Annotated[str, Text("true|false", "true or false")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from stillmotion.generation.deliver import Delivery
     from stillmotion.generation.operate import Control
     from stillmotion.generation.poll import Polling
+    from stillmotion.generation.purge import Purging
     from stillmotion.generation.reconcile import Recovery
     from stillmotion.generation.record_failure import Failures
     from stillmotion.generation.submit import CalledBack, Submission
@@ -299,7 +300,8 @@ def delivery(settings: DeliverSettings) -> Delivery:
 
     videos = VideoStore(bulk_s3(), settings.output_bucket)
     notes = S3Notes(object_store(), settings.output_bucket)
-    return Delivery(job_store(settings), provider(settings), videos, event_bus(settings), notes)
+    inspected = settings.enable_inspection == "true"
+    return Delivery(job_store(settings), provider(settings), videos, event_bus(settings), notes, inspected=inspected)
 
 
 @cache
@@ -407,6 +409,15 @@ def control(settings: ControlSettings) -> Control:
     machine = executions(settings.state_machine_arn)
     ends, service = failures(settings), provider(settings)
     return Control(job_store(settings), ends, service, machine, called_back=settings.callbacks)
+
+
+@cache
+def purging(settings: ControlSettings) -> Purging:
+    from stillmotion.generation.purge import Purging
+    from stillmotion.storage.object_versions import S3ObjectVersions
+
+    versions = S3ObjectVersions(bulk_s3())
+    return Purging(job_store(settings), versions, settings.input_bucket, settings.output_bucket)
 
 
 @cache

@@ -14,7 +14,7 @@ from stillmotion.errors import GenerationExpired, JobStateConflict, StorageFaile
 from stillmotion.generation.record_failure import Failures
 from stillmotion.generation.submit import LEASE_SECONDS, Origin, Submission
 from stillmotion.jobs.callbacks import CallbackState
-from stillmotion.jobs.lifecycle import Status, Transition, check_transition
+from stillmotion.jobs.lifecycle import OF_PURGED, Status, Transition, check_transition
 from stillmotion.jobs.markers import ProviderIdTaken
 from stillmotion.jobs.public import http_view
 from stillmotion.jobs.record import Job, ProviderState, StoredVideo, now
@@ -90,7 +90,8 @@ class MemoryJobStore:
         if self.before_update is not None:
             self.before_update(job_id, changes)
         job = self.jobs.get(job_id)
-        if job is None or job.status not in expected or unchanged_since not in (None, job.updated_at):
+        purged = job is not None and job.purge_begun_at is not None and transition not in OF_PURGED
+        if job is None or job.status not in expected or purged or unchanged_since not in (None, job.updated_at):
             raise JobStateConflict(f"Job '{job_id}' is {job.status if job else 'gone'}.")
         if self.markers.get(claims_provider_id or "", job_id) != job_id:
             raise ProviderIdTaken(str(claims_provider_id))

@@ -128,6 +128,7 @@ def full_record(kind: type[Job] = Job) -> Job:
         "video": [video],
         "error": {"code": "StorageFailed", "message": "m", "provider_message": "p", "faults": [{"pointer": "#/a"}]},
         "metadata": {"order": "7"},
+        "purged_at": "2026-01-02T00:00:00.000Z",
         "warnings": ["w"],
         "inspection": INSPECTION,
         "execution_arn": "arn:execution",

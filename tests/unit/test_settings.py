@@ -38,6 +38,7 @@ JOBS = {
     "LINK_SECONDS": "3600",
     "OUTPUT_BUCKET": "clips",
     "OPERATOR_ARNS": "",
+    "VIDEO_RETENTION_DAYS": "0",
     "PATH": "/bin",
 }
 SUBMIT = function_environment("SubmitTaskFunction", VALUES)
@@ -49,7 +50,7 @@ KINDS = [kind for kind in vars(settings_module).values() if isinstance(kind, typ
 
 
 def test_each_field_comes_from_the_variable_of_its_name() -> None:
-    expected = JobsSettings("jobs", "days", "bus", 30, 60, False, 3600, "clips", frozenset())
+    expected = JobsSettings("jobs", "days", "bus", 30, 60, False, 3600, "clips", frozenset(), 0)
     assert load(JobsSettings, JOBS) == expected
 
 

@@ -212,12 +212,30 @@ def test_a_bucket_is_private_encrypted_and_cleans_up_after_broken_uploads(bucket
     assert len(found["PublicAccessBlockConfiguration"]) == 4
     [encryption] = found["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
-    rules = [rule for rule in found["LifecycleConfiguration"]["Rules"] if rule["Status"] == "Enabled"]
+    rules = [rule for rule in found["LifecycleConfiguration"]["Rules"] if rule.get("Status") == "Enabled"]
     [abort] = [rule["AbortIncompleteMultipartUpload"] for rule in rules if "AbortIncompleteMultipartUpload" in rule]
     assert abort["DaysAfterInitiation"] <= 7
     policies = resources("AWS::S3::BucketPolicy").values()
     [policy] = [policy for policy in policies if policy["Bucket"] == {"Ref": bucket}]
     assert [statement["Sid"] for statement in policy["PolicyDocument"]["Statement"]] == ["TlsOnly"]
+
+
+def test_videos_go_with_their_versions_where_their_days_are_limited() -> None:
+    """In the bucket that they are in; none of the others' objects begin like them."""
+    rule = {
+        "Id": "videos-expire",
+        "Status": "Enabled",
+        "Prefix": "videos/",
+        "ExpirationInDays": {"Ref": "VideoRetentionDays"},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+    }
+    limited = {"Fn::If": ["HasVideoRetention", rule, {"Ref": "AWS::NoValue"}]}
+    assert limited in BUCKETS["OutputBucket"]["LifecycleConfiguration"]["Rules"]
+    in_one = {"Fn::If": ["OneBucket", limited, {"Ref": "AWS::NoValue"}]}
+    assert in_one in BUCKETS["InputBucket"]["LifecycleConfiguration"]["Rules"]
+    condition = {"Fn::Not": [{"Fn::Equals": [{"Ref": "VideoRetentionDays"}, 0]}]}
+    assert template()["Conditions"]["HasVideoRetention"] == condition
+    assert template()["Parameters"]["VideoRetentionDays"]["Default"] == 0
 
 
 @pytest.mark.parametrize("logical_id", [*BUCKETS, *resources("AWS::DynamoDB::Table")])

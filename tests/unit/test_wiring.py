@@ -56,7 +56,7 @@ def test_a_link_into_a_local_cloud_names_the_bucket_in_its_path(variable: str, m
     assert link.startswith("http://localhost:4566/pictures/a.png?")
 
 
-LINKING = JobsSettings("jobs", "days", "bus", 30, 60, False, 3600, "clips", frozenset())
+LINKING = JobsSettings("jobs", "days", "bus", 30, 60, False, 3600, "clips", frozenset(), 0)
 
 
 def stored_in(bucket: str) -> StoredVideo:
@@ -125,6 +125,7 @@ def test_a_function_that_only_follows_jobs_starts_without_pydantic(function: str
         "MAX_POLL_ATTEMPTS": "60",
         "CALLBACKS": "true",
         "OUTPUT_BUCKET": "clips",
+        "ENABLE_INSPECTION": "true",
         "TRUSTED_ORIGINS": "",
         "MODELGATES_BASE_URL": "https://modelgates.ai",
         "API_KEY_SECRET_ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:key",

@@ -1,4 +1,4 @@
-"""The commands that show jobs, and the one that stops them: show, list, cancel."""
+"""The commands that show jobs, stop them, and delete what they made: show, list, cancel, purge."""
 
 from typing import Annotated, Any
 
@@ -108,3 +108,32 @@ def cancel(call: Call, job_id: JobId) -> None:
     call.terminal.line(f"{job['id']} is {job['status']}.")
     if message := (job.get("error") or {}).get("message"):
         call.terminal.say(message)
+
+
+@command("purge", JOBS)
+def purge(
+    call: Call,
+    job_id: JobId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete the clip of a job that has ended, with everything that is this job's alone.
+
+    Its pictures, its notes and its own uploads go too, and the prompt and the addresses from its record. What it cost
+    stays on record, so that the same idempotency key never pays again. This cannot be undone.
+
+    \b
+    stillmotion purge vid_01kaf3
+    stillmotion purge vid_01kaf3 --yes
+    """
+    if not yes:
+        if not call.terminal.can_ask:
+            raise BadInput(f"Purging {job_id} cannot be undone, and nobody can be asked here. Say --yes.")
+        if not typer.confirm(f"Delete the clip of {job_id} for good, and all that is this job's alone?", err=True):
+            raise BadInput("Nothing was deleted.")
+    call.terminal.on_interrupt = f"Stopped; it may be deleted in part. Finish it: stillmotion purge {job_id} --yes"
+    job = call.client.purge(job_id)
+    if call.terminal.as_json:
+        return call.terminal.document(job)
+    for left in job.get("warnings") or []:
+        call.terminal.say(f"Left: {left}", "yellow")
+    return call.terminal.line(f"{job['id']} is purged.")

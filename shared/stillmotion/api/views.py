@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -32,15 +33,36 @@ type Link = Callable[[record.StoredVideo], VideoLink]
 """Makes a link to a stored video."""
 
 
-def show_job(job: record.Job, link: Link) -> dict[str, Any]:
+def show_job(job: record.Job, link: Link, kept_days: int = 0) -> dict[str, Any]:
     """A job as ``GET /videos/{id}`` shows it: each output with its ``s3_uri`` and a presigned ``url``, or with
-    ``url_reason`` where the ``url`` is ``null``; once it is inspected, also with presigned links to its pictures."""
+    ``url_reason`` where the ``url`` is ``null``; once it is inspected, also with presigned links to its pictures.
+
+    Args:
+        kept_days: for which the stack keeps videos; 0 for ever.
+    """
+    gone = _why_gone(job, kept_days)
+    if gone is not None:
+        link = lambda _: VideoLink(None, gone)  # noqa: E731
     shown = http_view(job)
     videos = [
         fields | _addresses(video, link(video)) | _picture_links(video, pictures, link)
         for fields, video, pictures in zip(shown["video"], job.video, pictures_of(job), strict=True)
     ]
     return shown | {"video": videos}
+
+
+def _why_gone(job: record.Job, kept_days: int) -> str | None:
+    """Why the videos of a job are there no longer, as far as its record tells."""
+    if job.purge_begun_at is not None:
+        return f"The job was purged on {(job.purged_at or job.purge_begun_at)[:10]}: its video is deleted."
+    if kept_days and job.completed_at is not None:
+        ended = datetime.fromisoformat(job.completed_at) + timedelta(days=kept_days)
+        if ended <= datetime.now(UTC):
+            return (
+                f"Videos are kept for {kept_days:,} days here (VideoRetentionDays), and this one was stored on "
+                f"{job.completed_at[:10]}: it is deleted. The clip has to be made anew."
+            )
+    return None
 
 
 def _picture_links(video: record.StoredVideo, pictures: Mapping[str, str], link: Link) -> dict[str, str]:
@@ -140,7 +162,8 @@ class VideoOutput(StoredVideo):
     s3_uri: str | None = None
     url: str | None = None
     url_reason: str | None = Field(
-        default=None, description="why url is null, for example a video in an earlier output bucket"
+        default=None,
+        description="why url is null: the job was purged, its time is over, or it is in an earlier output bucket",
     )
     poster_url: str | None = Field(default=None, description="presigned; its first frame, JPEG")
     last_frame_url: str | None = Field(default=None, description="presigned; its last frame, JPEG")
@@ -179,6 +202,9 @@ class JobView(BaseModel):
     created_at: str = Timestamp
     updated_at: str = Timestamp
     completed_at: str | None = None
+    purged_at: str | None = Field(
+        default=None, description="ISO-8601, UTC; when its video and everything private of it were deleted"
+    )
 
 
 class JobSummary(BaseModel):

@@ -17,6 +17,7 @@ from stillmotion.errors import (
 from stillmotion.generation.charges import watch_charge
 from stillmotion.generation.publish import Publishing
 from stillmotion.jobs.lifecycle import BEGIN_DELIVERY, COMPLETE, Status
+from stillmotion.jobs.public import without_signatures
 from stillmotion.jobs.record import Job, StoredVideo, Usage, now
 from stillmotion.jobs.spend import correction
 from stillmotion.jobs.store import get_job
@@ -28,7 +29,11 @@ MAX_UNLISTED_OUTPUTS = 16
 
 
 class Delivery:
-    """The use case of delivering a video."""
+    """The use case of delivering a video.
+
+    Args:
+        inspected: whether clips are inspected once they are delivered, for which their pictures' links are kept.
+    """
 
     def __init__(
         self,
@@ -37,10 +42,13 @@ class Delivery:
         videos: Videos,
         events: EventSink,
         notes: Notes | None = None,
+        *,
+        inspected: bool = True,
     ) -> None:
         self._store = store
         self._provider = provider
         self._videos = videos
+        self._inspected = inspected
         self._publishing = Publishing(store, events, notes)
 
     def deliver(self, job_id: str) -> Job:
@@ -61,6 +69,7 @@ class Delivery:
         answer = self._provider.job(job.provider.job_id, job.provider.polling_url)
         videos = self._outputs(job, answer)
         cost = answer.cost_usd if answer.cost_usd is not None else job.usage.cost_usd
+        cut = {} if self._inspected else {"request": without_signatures(job.request)}
         try:
             job = self._store.update(
                 job.id,
@@ -69,6 +78,7 @@ class Delivery:
                 usage=Usage(cost_usd=cost),
                 completed_at=now(),
                 spend=correction(job.reserved, cost),
+                **cut,
             )
         except JobStateConflict:
             # Two deliveries ran at once and stored the same bytes; the other one was first to record it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stillmotion.errors import StorageFailed
 from stillmotion.jobs.lifecycle import PUBLISH, Status
+from stillmotion.jobs.public import without_signatures
 from stillmotion.jobs.record import Job, now
 from stillmotion.ports import EventSink, JobStore, Notes
 from stillmotion.storage.event_bus import COMPLETED, FAILED
@@ -40,7 +41,8 @@ class Publishing:
         self._events.send(COMPLETED if completed else FAILED, job)
         if missed is not None and not missed.refused:
             raise missed
-        return self._store.update(job.id, PUBLISH, only=job.status, published_at=now())
+        cut = {} if _may_go_on(job) else {"request": without_signatures(job.request)}
+        return self._store.update(job.id, PUBLISH, only=job.status, published_at=now(), **cut)
 
     def _note(self, job: Job) -> StorageFailed | None:
         """Write the note; what it failed with."""
@@ -53,3 +55,9 @@ class Publishing:
             count("NotesFailed")
             return error
         return None
+
+
+def _may_go_on(job: Job) -> bool:
+    """Whether links that the caller signed may still be needed: the clip is inspected after this, or may still come.
+    From any other record they are cut: they are secrets."""
+    return job.status in (Status.COMPLETED, Status.SUBMIT_UNKNOWN) or job.resumable

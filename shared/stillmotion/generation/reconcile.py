@@ -181,7 +181,9 @@ class Recovery:
         """
         try:
             job = self._store.find(job_id)
-            return step(job) if job is not None and due(job) else None
+            if job is None or (job.purge_begun_at is not None and not job.unpublished):
+                return None
+            return step(job) if due(job) else None
         except (JobStateConflict, SubmitInProgress):
             return "nothing"  # it changed meanwhile
         except _NoAnswer:

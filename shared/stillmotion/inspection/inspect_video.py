@@ -19,6 +19,7 @@ from stillmotion.inspection.pictures import animated_preview, jpeg
 from stillmotion.inspection.ranges import Source
 from stillmotion.inspection.report import Likeness, Thresholds, VideoReport, damages, differences, unlike
 from stillmotion.jobs.lifecycle import NOTE_INSPECTION, PUBLISH_INSPECTION, Status
+from stillmotion.jobs.public import without_signatures
 from stillmotion.jobs.record import Job, StoredVideo, now
 from stillmotion.ports import EventSink, JobStore, Notes
 from stillmotion.storage.event_bus import INSPECTED
@@ -116,7 +117,9 @@ class Inspecting:
     def _publish(self, job: Job) -> Job:
         self._ports.notes.completed(job)
         self._ports.events.send(INSPECTED, job)
-        return self._ports.store.update(job.id, PUBLISH_INSPECTION, inspection_published_at=now())
+        # Nothing needs the given pictures any more, and a link that a caller signed is a secret.
+        cut = without_signatures(job.request)
+        return self._ports.store.update(job.id, PUBLISH_INSPECTION, inspection_published_at=now(), request=cut)
 
     def _note(self, job: Job, **changes: Any) -> Job:
         return self._ports.store.update(job.id, NOTE_INSPECTION, **changes)

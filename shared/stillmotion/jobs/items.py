@@ -27,7 +27,16 @@ from stillmotion.jobs.index import (
     uninspected_partition,
     unpublished_partition,
 )
-from stillmotion.jobs.lifecycle import ADOPT_QUEUED, CLAIM, COMPLETE, PUBLISH_INSPECTION, RELEASE, TERMINAL, Transition
+from stillmotion.jobs.lifecycle import (
+    ADOPT_QUEUED,
+    BEGIN_PURGE,
+    CLAIM,
+    COMPLETE,
+    PUBLISH_INSPECTION,
+    RELEASE,
+    TERMINAL,
+    Transition,
+)
 from stillmotion.jobs.record import Job
 
 MAX_KEY_BYTES = 2048
@@ -62,7 +71,7 @@ def index_changes(job_id: str, transition: Transition, changes: Mapping[str, Any
         keys["unpublished_shard"] = unpublished_partition(job_id) if transition.target in TERMINAL else None
     if changes.get("published_at") is not None:
         keys["unpublished_shard"] = None
-    if transition == PUBLISH_INSPECTION:
+    if transition in (PUBLISH_INSPECTION, BEGIN_PURGE):
         keys["uninspected_shard"] = None
     if transition in (CLAIM, ADOPT_QUEUED):
         reserved = changes.get("reserved")

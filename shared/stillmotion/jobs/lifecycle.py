@@ -126,6 +126,9 @@ PUBLISH_INSPECTION = Transition("inspect_video", "its inspection is published", 
 ABANDON = Transition("operate", "given up", _from(Status.SUBMIT_UNKNOWN), Status.FAILED)
 NOTE_RECHECK = Transition("reconcile", "rechecked at ModelGates", _from(Status.TIMED_OUT))
 
+BEGIN_PURGE = Transition("purge", "its purge begins", TERMINAL)
+PURGE = Transition("purge", "purged", TERMINAL)
+
 TRANSITIONS = (
     *(CLAIM, RELEASE, ACCEPT, RETURN_RESERVATION, NOTE_PAID, NOTE_POLL, BEGIN_DELIVERY, COMPLETE),
     *END.values(),
@@ -134,7 +137,11 @@ TRANSITIONS = (
     *UNDO_RESUME.values(),
     *(NOTE_INSPECTION, PUBLISH_INSPECTION),
     *(ABANDON, NOTE_RECHECK),
+    *(BEGIN_PURGE, PURGE),
 )
+
+OF_PURGED = frozenset({BEGIN_PURGE, PURGE, PUBLISH, ABANDON, NOTE_LATE, NOTE_PAID})
+"""What a record still takes once its purge has begun: the purge itself, and what its money needs."""
 
 
 class ForbiddenTransition(Exception):

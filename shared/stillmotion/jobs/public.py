@@ -41,6 +41,7 @@ _RECORD: Mapping[str, frozenset[str] | None] = {
     "execution_arn": _WHOLE,
     "created_at": _WHOLE,
     "updated_at": _WHOLE,
+    "purged_at": _WHOLE,
 }
 """The public fields of the record; of a nested object (or of each in a list) the fields that are named, or all."""
 _FOREIGN_WORDS = frozenset({"provider", "error", "warnings", "metadata"})
@@ -51,7 +52,7 @@ def http_view(job: Job) -> dict[str, Any]:
     """The record as callers see it; media addresses without their query strings, ``resumable`` where it is true."""
     shown = _pick(job, _RECORD)
     resumable = {"resumable": True} if job.resumable else {}
-    return shown | {"request": _without_signatures(job.request)} | resumable
+    return shown | {"request": without_signatures(job.request)} | resumable
 
 
 def event_detail(job: Job) -> dict[str, Any]:
@@ -82,13 +83,13 @@ def _narrowed(value: Any, names: frozenset[str] | None) -> Any:
     return {name: part for name, part in value.items() if name in names}
 
 
-def _without_signatures(request: Any) -> Any:
+def without_signatures(request: Any) -> Any:
     """The request with the query strings of its media addresses cut off: a link that a caller signed is a secret."""
     if isinstance(request, list):
-        return [_without_signatures(part) for part in request]
+        return [without_signatures(part) for part in request]
     if not isinstance(request, Mapping):
         return redact_all(request)
     return {
-        name: redact_url(value) if name == "url" and isinstance(value, str) else _without_signatures(value)
+        name: redact_url(value) if name == "url" and isinstance(value, str) else without_signatures(value)
         for name, value in request.items()
     }

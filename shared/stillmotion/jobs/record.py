@@ -87,7 +87,8 @@ class JobError(Document):
 class Job(Document):
     """A job record. Times are ISO-8601 in UTC, ``expires_at`` unix seconds. ModelGates accepted the job at
     ``submitted_at``, which is ``None`` where its answer was lost; then a callback may name it until ``confirm_until``.
-    ``returned`` is the reservation that was given back, because the job was not accepted."""
+    ``returned`` is the reservation that was given back, because the job was not accepted. From ``purge_begun_at`` on
+    its video is being deleted, at ``purged_at`` everything private was."""
 
     id: str
     status: Status
@@ -116,6 +117,8 @@ class Job(Document):
     inspection: dict[str, Any] | None = None
     inspection_attempts: int = 0
     inspection_published_at: str | None = None
+    purge_begun_at: str | None = None
+    purged_at: str | None = None
     created_at: str
     updated_at: str
     submitted_at: str | None = None
@@ -134,7 +137,8 @@ class Job(Document):
     @property
     def uninspected(self) -> bool:
         """Whether it is completed and the result of its inspection is not yet published."""
-        return self.status is Status.COMPLETED and self.inspection_published_at is None
+        pending = self.inspection_published_at is None and self.purge_begun_at is None
+        return self.status is Status.COMPLETED and pending
 
     @property
     def last_said(self) -> Outcome:
@@ -144,7 +148,7 @@ class Job(Document):
     @property
     def resumable(self) -> bool:
         """Whether a paid video may still be delivered: the job has ended, and the video is not known to be lost."""
-        if self.provider.job_id is None:
+        if self.provider.job_id is None or self.purge_begun_at is not None:
             return False
         failed_delivery = self.status is Status.FAILED and self.error is not None and self.error.code in DELIVERY_ERRORS
         # Its content could not be found once, but ModelGates itself says that it has finished.

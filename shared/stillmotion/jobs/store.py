@@ -23,7 +23,7 @@ from stillmotion.aws_errors import CONDITION_FAILED, code_of, storage_errors
 from stillmotion.errors import JobNotFound, JobStateConflict, StorageFailed
 from stillmotion.jobs.index import Query
 from stillmotion.jobs.items import fits_key, index_changes, new_item, read_entry, read_job, stored
-from stillmotion.jobs.lifecycle import Status, Transition, check_transition
+from stillmotion.jobs.lifecycle import OF_PURGED, Status, Transition, check_transition
 from stillmotion.jobs.markers import ProviderIdTaken, keeping_callbacks, marking
 from stillmotion.jobs.record import ID_PREFIX, Job, now
 from stillmotion.jobs.spend import CeilingReached, Spend
@@ -119,6 +119,8 @@ class DynamoJobStore:
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": values | states,
         }
+        if transition not in OF_PURGED:
+            change["ConditionExpression"] += " AND attribute_not_exists(purge_begun_at)"
         if unchanged_since is not None:
             change["ConditionExpression"] += " AND #updated_at = :unchanged_since"
             change["ExpressionAttributeValues"][":unchanged_since"] = unchanged_since
@@ -227,6 +229,8 @@ class DynamoJobStore:
 
     def _conflict(self, job_id: str, expected: Collection[Status]) -> JobStateConflict:
         job = self.find(job_id)
+        if job is not None and job.purge_begun_at is not None:
+            return JobStateConflict(f"Job '{job_id}' is purged: nothing can be done with it any more.")
         state = "gone" if job is None else job.status
         return JobStateConflict(f"Job '{job_id}' is {state}, not {' or '.join(expected)}: another process was first.")
 

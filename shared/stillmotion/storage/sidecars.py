@@ -25,7 +25,7 @@ class S3Notes:
         self._put(self._output_bucket, f"videos/{job.id}.json", sidecar(job))
 
     def failed(self, job: Job) -> None:
-        if job.source.get("type") != "drop" or job.error is None:
+        if job.source.get("type") != "drop" or job.error is None or "key" not in job.source:  # purged
             return
         drop = Drop(job.source["bucket"], job.source["key"], job.source["version"])
         self._put(drop.bucket, drop.failure_key, drop_failure(job))

@@ -136,7 +136,7 @@ def test_real_credentials_go_over_https_only(api: FakeApi, address: str) -> None
         ApiClient(stack).jobs()
 
 
-def test_https_and_a_cloud_that_the_user_named_on_this_machine_may_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_https_and_a_cloud_that_the_user_named_here_may_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert trust.may_carry_credentials("https://abc.execute-api.eu-west-1.amazonaws.com/v1")
     assert not trust.may_carry_credentials("http://127.0.0.1:4566/v1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
