@@ -1,4 +1,4 @@
-"""What all tests share: marks by folder, the fault suite's table at the end, no limit on one example's time, Ctrl-C.
+"""What all tests share: marks by folder, sums at the end of a run, no limit on one example's time, Ctrl-C.
 
 The limit would be of no use on machines that are busy with other things. A run that a shell starts in the background
 ignores Ctrl-C, and so would the commands under test, which inherit that.
@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.faults.table import pytest_runtest_logreport, pytest_terminal_summary
-
-__all__ = ["pytest_runtest_logreport", "pytest_terminal_summary"]
+from tests.faults import table
+from tests.integration import privileges
 
 settings.register_profile("stillmotion", deadline=None)
 settings.load_profile("stillmotion")
@@ -21,6 +20,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = Path(__file__).parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What sums up a run, from the reports of all processes."""
+    for summary in (table, privileges):
+        config.pluginmanager.register(summary)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -12,6 +13,7 @@ from local.simulator import Simulator
 from stillmotion.requests.owned_names import upload_prefix
 from tests.support.inprocess import CALLER, OPERATOR, Cloud
 from tests.support.pictures import picture
+from tests.support.recovery import age
 from tests.support.requests import request
 
 BOB = CALLER.replace("alice", "bob")
@@ -50,6 +52,14 @@ def completed(stack: Cloud, body: dict[str, Any], key: dict[str, str] | None = N
     assert status == 202, job
     stack.finish(job["execution_arn"])
     return str(job["id"])
+
+
+def unfinished(job_id: str) -> None:
+    """Put a record back to where its clip was still being made."""
+    boto3.resource("dynamodb").Table("jobs").update_item(
+        Key={"id": job_id}, UpdateExpression="REMOVE video, completed_at, published_at"
+    )
+    age(job_id, timedelta(hours=1), status="in_progress")
 
 
 def test_a_purged_job_leaves_its_money_and_nothing_else(stack: Cloud, simulator: Simulator) -> None:
@@ -120,12 +130,14 @@ def test_a_job_without_an_owner_is_purged_by_operators_only(stack: Cloud, simula
 
 
 def test_a_job_that_runs_is_not_purged(stack: Cloud, simulator: Simulator) -> None:
-    simulator.settings(polls_to_ready=1000)
-    job = stack.http("POST", "/videos", request(simulator))[2]
-    status, _, refused = stack.http("DELETE", f"/videos/{job['id']}?purge=true")
+    job_id = completed(stack, request(simulator))
+    unfinished(job_id)
+    status, _, refused = stack.http("DELETE", f"/videos/{job_id}?purge=true")
     assert (status, refused["code"]) == (409, "JobStateConflict")
-    stack.http("DELETE", f"/videos/{job['id']}")
-    assert stack.http("DELETE", f"/videos/{job['id']}?purge=true")[2]["status"] == "cancelled"
+    assert kept("clips") != []
+    stack.http("DELETE", f"/videos/{job_id}")
+    assert stack.http("DELETE", f"/videos/{job_id}?purge=true")[2]["status"] == "cancelled"
+    assert kept("clips") == []
 
 
 @pytest.mark.parametrize("query", ["?purge=maybe", "?purge="])
@@ -161,7 +173,7 @@ def test_a_signed_link_is_on_record_until_nothing_needs_it(stack: Cloud, simulat
     assert simulator.image_url().split("?")[0] in recorded(job_id)
     again = stack.http("POST", "/videos", wanted(simulator, link), headers=KEY)
     assert (again[0], again[2]["id"]) == (200, job_id)
-    simulator.settings(polls_to_ready=1000)
-    running = stack.http("POST", "/videos", wanted(simulator, link))[2]
-    stack.http("DELETE", f"/videos/{running['id']}")
-    assert "planted-signature" not in recorded(running["id"])
+    stopped = completed(stack, wanted(simulator, link))
+    unfinished(stopped)
+    assert stack.http("DELETE", f"/videos/{stopped}")[2]["status"] == "cancelled"
+    assert "planted-signature" not in recorded(stopped)

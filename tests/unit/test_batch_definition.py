@@ -26,7 +26,8 @@ BATCH = resources("AWS::Serverless::StateMachine")["GenerateBatchStateMachine"]
 
 
 def statements() -> dict[str, dict[str, Any]]:
-    return {statement["Sid"]: statement for statement in BATCH["Policies"][0]["Statement"]}
+    [policy] = resources("AWS::IAM::Role")["GenerateBatchStateMachineRole"]["Policies"]
+    return {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
 
 
 @pytest.mark.parametrize("name", TASKS)

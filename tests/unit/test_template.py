@@ -284,7 +284,7 @@ def test_the_machine_may_call_only_what_its_definition_names() -> None:
     named = set(re.findall(r"\$\{(\w+)\}", DEFINITION.read_text()))
     given = machine["DefinitionSubstitutions"]
     assert set(given) == named
-    statement, write = statements("GenerateVideoStateMachine")
+    statement, write = statements("GenerateVideoStateMachineRole")
     [own] = [one for one in statements("CallbackFunction") if one["Sid"] == "WriteCallbacks"]
     assert write == own
     called = [value for name, value in given.items() if name.endswith("FunctionArn")]
@@ -339,6 +339,41 @@ def test_a_role_is_taken_on_by_one_service(role: str) -> None:
     [(kind, services)] = statement["Principal"].items()
     assert kind == "Service"
     assert len(listed(services)) == 1
+
+
+@pytest.mark.parametrize("role", expanded_resources("AWS::IAM::Role"))
+def test_a_service_takes_a_role_on_for_this_account_only(role: str) -> None:
+    """Roles of rules are SAM's own, which takes no trust for them; each may start one machine and nothing else."""
+    rules = {name for name, found in expanded_resources("AWS::Events::Rule").items() if "RoleArn" in str(found)}
+    [statement] = expanded_resources("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
+    if role.removesuffix("Role") in rules:
+        assert listed(statement["Principal"]["Service"]) == ["events.amazonaws.com"]
+        return
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_what_a_service_may_do_with_a_resource_is_for_this_account() -> None:
+    """By the ARNs of its sources, which name it; EventBridge makes streams without telling for whom."""
+    documents = [*resources("AWS::SQS::QueuePolicy").values(), *resources("AWS::Logs::LogGroup").values()]
+    for statement in [one for document in documents for part in walk(document) for one in _statements_of(part)]:
+        if statement["Sid"] == "CreateStreams":
+            assert "Condition" not in statement
+            continue
+        [(operator, condition)] = statement["Condition"].items()
+        assert operator in ("ArnEquals", "ArnLike")
+        for arn in listed(condition["aws:SourceArn"]):
+            shown = str(arn)
+            assert "Fn::GetAtt" in shown or "${AWS::AccountId}" in shown, shown
+    for name, permission in expanded_resources("AWS::Lambda::Permission").items():
+        if permission["Principal"] == "*":
+            assert name.startswith("CallbackFunction")  # the public address
+            continue
+        source = str(permission["SourceArn"])
+        assert "${AWS::AccountId}" in source or "Fn::GetAtt" in source
+
+
+def _statements_of(part: Any) -> list[dict[str, Any]]:
+    return list(part.get("Statement", ())) if isinstance(part, dict) else []
 
 
 def test_a_rules_role_may_start_one_state_machine_and_nothing_else() -> None:
