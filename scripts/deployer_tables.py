@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PASSED_TO = ["lambda.amazonaws.com", "states.amazonaws.com", "events.amazonaws.com"]
+PASSED_TO = ["lambda.amazonaws.com", "states.amazonaws.com", "events.amazonaws.com", "codedeploy.amazonaws.com"]
 
 _HERE = "${AWS::Region}:${AWS::AccountId}"
 
@@ -69,6 +69,8 @@ UNUSED = {
     *("dynamodb:EnableKinesisStreamingDestination", "dynamodb:DisableKinesisStreamingDestination"),
     *("dynamodb:UpdateKinesisStreamingDestination", "dynamodb:PutResourcePolicy", "dynamodb:DeleteResourcePolicy"),
     *("lambda:DeleteFunctionCodeSigningConfig", "lambda:PassCapacityProvider", "lambda:PutFunctionScalingConfig"),
+    *("lambda:PutProvisionedConcurrencyConfig", "lambda:DeleteProvisionedConcurrencyConfig"),
+    *("lambda:GetProvisionedConcurrencyConfig", "lambda:PutRuntimeManagementConfig"),
     *("lambda:PutFunctionCodeSigningConfig", "lambda:GetCodeSigningConfig", "lambda:PutFunctionRecursionConfig"),
     *(
         "logs:CreateLogDelivery",

@@ -21,8 +21,8 @@ class _NoManagedPolicies:
         return {}
 
 
-def translated() -> dict[str, Any]:
-    """The expanded template; code and definitions have placeholders for addresses."""
+def translated(**values: str) -> dict[str, Any]:
+    """The expanded template for these parameters; code and definitions have placeholders for addresses."""
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
     given: dict[str, Any] = yaml_parse(TEMPLATE.read_text())
     for resource in given["Resources"].values():
@@ -31,13 +31,13 @@ def translated() -> dict[str, Any]:
             if place in properties:
                 properties[place] = "s3://bucket/key"
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-    made: dict[str, Any] = transform(given, {}, _NoManagedPolicies())
+    made: dict[str, Any] = transform(given, values, _NoManagedPolicies())
     return made
 
 
 def resource_types() -> set[str]:
-    """The types of all resources, those that SAM adds and those of nested stacks included."""
-    given = translated()["Resources"].values()
+    """The types of all resources, those that SAM adds, those of nested stacks and of gradual deployments included."""
+    given = translated(GradualDeployment="Canary10Percent5Minutes")["Resources"].values()
     nested = [
         yaml_parse((ROOT / str(resource["Properties"]["TemplateURL"])).read_text())["Resources"].values()
         for resource in given

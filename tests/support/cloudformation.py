@@ -14,21 +14,23 @@ from tests.support.template import ROOT, template
 
 CODE_BUCKET, CODE_KEY = "deployment", "code.zip"
 REGION = "eu-central-1"
+EXPANDED_BY = ("GradualDeployment",)
+"""The parameters that SAM looks at while it expands the template; conditions work out all others later."""
 
 
 @cache
-def expanded() -> dict[str, Any]:
+def expanded(**values: str) -> dict[str, Any]:
     """Every resource that a deployment makes, those that SAM adds included; functions and layers have one placeholder
-    for their code."""
+    for their code. The values are of parameters that SAM itself looks at."""
     given: dict[str, Any] = _with_attribute_pairs(template())
     for resource in given["Resources"].values():
         properties = resource.get("Properties", {})
         for place in ("CodeUri", "ContentUri"):
-            if place in properties:
+            if isinstance(properties.get(place), str):
                 properties[place] = {"Bucket": CODE_BUCKET, "Key": CODE_KEY}
         if "DefinitionUri" in properties:
             properties["Definition"] = json.loads((ROOT / properties.pop("DefinitionUri")).read_text())
-    defaults = {name: found["Default"] for name, found in given["Parameters"].items()}
+    defaults = {name: found["Default"] for name, found in given["Parameters"].items()} | values
     with patch.dict(os.environ, {"AWS_DEFAULT_REGION": REGION}):
         made: dict[str, Any] = transform(given, defaults, _NoManagedPolicies())
     return made
@@ -66,7 +68,7 @@ _NOTHING = _Nothing()
 def deployed(**values: str) -> dict[str, dict[str, Any]]:
     """Every resource, by logical id, that a stack with these parameters has: conditions and ``Fn::If`` worked out, and
     references to parameters replaced by their values. Resources are referred to as in the template."""
-    made = expanded()
+    made = expanded(**{name: value for name, value in values.items() if name in EXPANDED_BY})
     parameters = {name: str(found["Default"]) for name, found in made["Parameters"].items()} | values
     for name in values:
         assert name in made["Parameters"], name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from stillmotion.errors import (
@@ -166,6 +168,18 @@ def test_a_step_that_died_without_a_word_means_what_the_record_says(
     assert job.error is not None
     assert job.error.code == kind.__name__
     assert "Runtime.ExitError" in job.error.message
+
+
+@pytest.mark.parametrize(
+    ("error", "counted"), [(InternalError("A step ended with Runtime.ExitError."), 1), (GenerationFailed("no"), 0)]
+)
+def test_a_crash_is_counted_without_dimensions_of_its_own(
+    capsys: pytest.CaptureFixture[str], error: StillmotionError, counted: int
+) -> None:
+    make(Status.IN_PROGRESS).failures.record("vid_1", error)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"InternalErrors"' in line]
+    assert len(lines) == counted
+    assert all(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]] for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -26,14 +26,15 @@ SECRET = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:key"
 UNSUPPORTED = {
     "AWS::ApiGateway::Stage",
     "AWS::CloudWatch::Alarm",
+    "AWS::Lambda::Alias",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Url",
     "AWS::S3::BucketPolicy",
     "AWS::SQS::QueuePolicy",
     "AWS::SecretsManager::Secret",
 }
-# The nested stack is about the alarms.
-LEFT_OUT = UNSUPPORTED | {"AWS::ApiGateway::Deployment", "AWS::CloudFormation::Stack"}
+# The nested stack is about the alarms; versions are there for aliases, whose place their functions take.
+LEFT_OUT = UNSUPPORTED | {"AWS::ApiGateway::Deployment", "AWS::CloudFormation::Stack", "AWS::Lambda::Version"}
 # Worked out here: moto leaves AWS::NoValue in policies.
 KEPT = {name: found for name, found in deployed(EnableCallback="true").items() if found["Type"] not in LEFT_OUT}
 
@@ -48,6 +49,8 @@ def for_moto() -> dict[str, Any]:
         ({"Ref": "EventBus"}, {"Fn::GetAtt": ["EventBus", "Name"]}),
     ):
         text = text.replace(json.dumps(found), json.dumps(instead))
+    text = re.sub(r'\{"Ref": "(\w+)Aliaslive"\}', r'{"Fn::GetAtt": ["\1", "Arn"]}', text)
+    text = re.sub(r"\$\{(\w+)Aliaslive\}", r"${\1.Arn}", text)
     made: dict[str, Any] = json.loads(text)
     made["Resources"]["Api"]["Properties"]["Name"] = {"Ref": "AWS::StackName"}
     for resource in made["Resources"].values():

@@ -411,6 +411,11 @@ def test_an_alarm_watches_an_emitted_metric_and_notifies(alarm: str) -> None:
         if 'count(f"Sweep{what.capitalize()}", done[what])' in sources:
             counted |= {f"Sweep{field.name.capitalize()}" for field in fields(Swept)}
         assert found["MetricName"] in counted
+    elif found["Namespace"] == "AWS/ApiGateway":
+        # SAM calls an API without a name of its own like the stack.
+        [api] = expanded_resources("AWS::ApiGateway::RestApi").values()
+        assert api["Body"]["info"]["title"] == dimension["Value"] == {"Ref": "AWS::StackName"}
+        assert (dimension["Name"], found["MetricName"]) == ("ApiName", "5XXError")
     else:
         kind, attribute = AWS_METRICS[found["Namespace"], found["MetricName"]]
         logical_id = dimension["Value"].get("Ref") or dimension["Value"]["Fn::GetAtt"].partition(".")[0]

@@ -153,6 +153,8 @@ def _count(job: Job) -> None:
     logger.warning("job ended without a video", extra={"job_id": job.id, "code": code, "status": job.status})
     watch_charge(job)
     count("JobsFailed", model=job.model, code=code)
+    if code == InternalError.__name__:
+        count("InternalErrors")
 
 
 def generation_error(outcome: Outcome, said: str | None) -> StillmotionError:
