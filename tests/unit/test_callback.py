@@ -6,6 +6,11 @@ import base64
 import hashlib
 import hmac
 import json
+import os
+import re
+import shlex
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +22,7 @@ from stillmotion.errors import StorageFailed
 from stillmotion.generation.callback import Call, Receiving, Signing
 from stillmotion.jobs.callbacks import CallbackState
 from stillmotion.modelgates.callback import MAX_BODY_BYTES, callback_token, callback_url, named_provider_id, read_path
+from tests.support.template import ROOT
 
 JOB = "vid_" + "01h455vb4pex5vsknk084sn02q"
 OTHER = "vid_" + "01h455vb4pex5vsknk084sn02r"
@@ -242,3 +248,11 @@ def test_no_log_line_holds_the_token(caplog: pytest.LogCaptureFixture, capsys: p
         receive(world, call)
     said = capsys.readouterr()
     assert TOKEN not in caplog.text + said.out + said.err
+
+
+def test_the_documented_command_makes_the_token_of_an_address() -> None:
+    page = (ROOT / "docs" / "callback.md").read_text()
+    [command] = re.findall(r"^TOKEN=\$\(python3 (-c .*) \"\$ID\"\)$", page, re.MULTILINE)
+    run = [sys.executable, *shlex.split(command), JOB]
+    made = subprocess.run(run, env=os.environ | {"SECRET": SECRET}, capture_output=True, text=True, check=True)
+    assert made.stdout.strip() == callback_token(SECRET, JOB)
