@@ -45,6 +45,8 @@ class Api:
         job = self._core.book.open(plan, body, settings, f"{request.scheme}://{request.host}", cost)
         if settings.complete_on_submit:
             await self._core.book.settle(job)
+        if settings.webhook_before_answer and job.ending is not None:
+            await job.told.wait()
         return json_answer(settings.submit_status, self._shown(job))
 
     async def poll(self, request: web.Request) -> Answer:

@@ -59,7 +59,18 @@ class Control:
         return json_answer(200, list(self._core.requests))
 
     async def webhooks(self, request: web.Request) -> Answer:
-        """GET: the last attempts to deliver webhooks, oldest first."""
+        """GET: the last attempts to deliver webhooks, oldest first. POST {"jobs": [ids] or null, "newest_first": bool}:
+        deliver those of these jobs, or of all that have ended, now."""
+        if request.method == "POST":
+            wish = await _json(request)
+            if not isinstance(wish, dict) or not set(wish) <= {"jobs", "newest_first"}:
+                raise ApiError(400, 'The body must be {"jobs": [ids] or null, "newest_first": true or false}')
+            ids, newest_first = wish.get("jobs"), wish.get("newest_first", False)
+            if ids is not None and not (isinstance(ids, list) and all(isinstance(one, str) for one in ids)):
+                raise bad_parameter("jobs", "must be a list of ids, or null for all jobs")
+            if not isinstance(newest_first, bool):
+                raise bad_parameter("newest_first", "must be true or false")
+            await self._core.tell_again(ids, newest_first=newest_first)
         return json_answer(200, list(self._core.webhooks.attempts))
 
     async def clock(self, request: web.Request) -> Answer:

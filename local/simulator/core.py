@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -35,7 +35,7 @@ class Core:
         self.faults = Faults()
         self.signer = Signer()
         self.outbound = Outbound()
-        self.webhooks = Webhooks(self.outbound)
+        self.webhooks = Webhooks(self.outbound, self.clock)
         self.studio = Studio(self.outbound)
         self.book = JobBook(self.clock, self.studio, self._tell)
         self.requests: deque[dict[str, Any]] = deque(maxlen=LOGGED_REQUESTS)
@@ -100,6 +100,18 @@ class Core:
         self.book.clear()
         self.studio.close()
         await self.outbound.close()
+
+    async def tell_again(self, job_ids: Sequence[str] | None, *, newest_first: bool = False) -> None:
+        """Deliver the webhooks of these jobs in this order, or of all jobs in the order of their submits.
+
+        Raises ApiError 404 naming a job that there is not.
+        """
+        ids = [job["id"] for job in self.book.ledger()["jobs"]] if job_ids is None else list(job_ids)
+        jobs = [self.book.find(job_id) for job_id in ids]
+        if None in jobs:
+            raise ApiError(404, f"No such job: {ids[jobs.index(None)]}")
+        found = [job for job in jobs if job is not None]
+        await self.webhooks.again(found[::-1] if newest_first else found, self.settings)
 
     async def _tell(self, job: Job) -> None:
         await self.webhooks.deliver(job, self.settings)

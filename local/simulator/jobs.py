@@ -49,6 +49,8 @@ class Job:
     ending: Ending | None = None
     release: asyncio.Event = field(default_factory=asyncio.Event)
     finished: asyncio.Event = field(default_factory=asyncio.Event)
+    # The webhook has been delivered, or given up, or there is none.
+    told: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def ready_at(self) -> float:
@@ -133,6 +135,10 @@ class JobBook:
         """Return a job, or None."""
         return self._jobs.get(job_id)
 
+    def untold(self) -> int:
+        """Return how many jobs have not ended, or are still being told of."""
+        return sum(not job.told.is_set() for job in self._jobs.values())
+
     def count_poll(self, job_id: str) -> None:
         """Count a poll that has arrived, whatever becomes of its answer, and release the job on its nth."""
         job = self._jobs.get(job_id)
@@ -176,6 +182,7 @@ class JobBook:
         # Whoever waits for a job that will not end now need not wait on.
         for job in self._jobs.values():
             job.finished.set()
+            job.told.set()
         self._jobs.clear()
 
     async def _release_in_time(self, job: Job) -> None:
@@ -188,7 +195,10 @@ class JobBook:
         await job.release.wait()
         job.ending = replace(outcome, at=self._clock.now())
         job.finished.set()
-        await self._on_end(job)
+        try:
+            await self._on_end(job)
+        finally:
+            job.told.set()
 
     async def _outcome(self, job: Job) -> Ending:
         """Return how the job ends; when is not known yet."""

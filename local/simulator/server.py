@@ -38,7 +38,7 @@ def build_app(core: Core) -> web.Application:
         ("settings", ("GET", "PUT"), control.settings),
         ("faults", ("GET", "POST", "DELETE"), control.faults),
         ("requests", ("GET", "DELETE"), control.requests),
-        ("webhooks", ("GET",), control.webhooks),
+        ("webhooks", ("GET", "POST"), control.webhooks),
         ("clock", ("GET", "POST"), control.clock),
     ):
         for method in methods:

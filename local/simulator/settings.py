@@ -63,6 +63,10 @@ class Settings:
     webhook_attempts: int = 3
     webhook_backoff_seconds: float = 0.2
     webhook_timeout_seconds: float = 5.0
+    # How long after its end a job is told of, by the simulator's clock.
+    webhook_delay_seconds: float = 0.0
+    # A job that ends with its submit is told of before the submit is answered.
+    webhook_before_answer: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return all settings as a JSON object."""

@@ -103,6 +103,19 @@ class Simulator:
         """Return the attempts to deliver webhooks, oldest first."""
         return self._ask(lambda core: list(core.webhooks.attempts))
 
+    def tell_again(self, *job_ids: str, newest_first: bool = False) -> None:
+        """Deliver the webhooks of these jobs now and in this order, or of all jobs that have ended."""
+
+        async def told() -> None:
+            if self._core is not None:
+                await self._core.tell_again(job_ids or None, newest_first=newest_first)
+
+        self._wait(told())
+
+    def untold(self) -> int:
+        """Return how many jobs have not ended, or are still being told of."""
+        return self._ask(lambda core: core.book.untold())
+
     def renders(self) -> int:
         """Return how many clips were really rendered, not taken from the cache."""
         return self._ask(lambda core: core.studio.renders)

@@ -1,4 +1,8 @@
-"""Delivering webhooks: signed, with bounded retries, and remembered for tests."""
+"""Delivering webhooks: signed, with bounded retries, and remembered for tests.
+
+Each job is told of once, when it has ended. Settings make that late, early, repeated or missing; :meth:`Webhooks.again`
+tells of jobs in any order, as often as it is asked to.
+"""
 
 import asyncio
 import hashlib
@@ -6,11 +10,13 @@ import hmac
 import json
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
 
 from local.simulator.addresses import Outbound
+from local.simulator.clock import Clock
 from local.simulator.jobs import Job
 from local.simulator.settings import Settings
 from local.simulator.wire import webhook_json
@@ -29,17 +35,26 @@ def sign(secret: str, body: bytes, at: int) -> str:
 class Webhooks:
     """Sends webhooks and keeps what became of the last thousand attempts."""
 
-    def __init__(self, outbound: Outbound) -> None:
+    def __init__(self, outbound: Outbound, clock: Clock) -> None:
         self._outbound = outbound
+        self._clock = clock
         self.attempts: deque[dict[str, Any]] = deque(maxlen=KEPT)
 
     async def deliver(self, job: Job, settings: Settings) -> None:
         """Tell a job's `callback_url` how it ended, as many copies as are set, each with its own retries."""
         if job.plan.callback_url is None or not settings.webhooks:
             return
+        await self._clock.wait_until(self._clock.now() + settings.webhook_delay_seconds)
         body = json.dumps(webhook_json(job)).encode()
         for _ in range(settings.webhook_copies):
             await self._deliver_one(job, job.plan.callback_url, body, settings)
+
+    async def again(self, jobs: Sequence[Job], settings: Settings) -> None:
+        """Tell of these jobs at once and one after the other; those that have not ended or gave no address are left."""
+        for job in jobs:
+            if job.ending is not None and job.plan.callback_url is not None:
+                body = json.dumps(webhook_json(job)).encode()
+                await self._deliver_one(job, job.plan.callback_url, body, settings)
 
     async def _deliver_one(self, job: Job, url: str, body: bytes, settings: Settings) -> None:
         for attempt in range(1, settings.webhook_attempts + 1):

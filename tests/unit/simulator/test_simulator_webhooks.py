@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -120,3 +121,60 @@ def test_receiver_that_is_not_there_does_no_harm(sim: Simulator, client: Client)
     while not sim.webhooks() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert sim.webhooks()[0]["error"] == "ClientConnectorError"
+
+
+def ids(receiver: Receiver, count: int) -> list[str]:
+    return [json.loads(body)["data"]["id"] for _, body in receiver.wait(count)]
+
+
+def test_each_attempt_is_signed_anew(
+    sim: Simulator, client: Client, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(1_700_000_000, 1_800_000_000, 60))
+    monkeypatch.setattr("local.simulator.webhooks.time", SimpleNamespace(time=lambda: next(clock)))
+    sim.settings(signing_secret="shh", webhook_backoff_seconds=0.01)
+    receiver.statuses = [500, 503]
+    client.accepted(callback_url=receiver.url)
+    signed = [headers["X-ModelGates-Signature"] for headers, _ in receiver.wait(3)]
+    [body] = {body for _, body in receiver.received}
+    stamps = [int(header.removeprefix("t=").partition(",")[0]) for header in signed]
+    assert stamps[0] < stamps[1] < stamps[2]
+    assert signed == [sign("shh", body, stamp) for stamp in stamps]
+
+
+def test_webhook_can_be_late(sim: Simulator, client: Client, receiver: Receiver) -> None:
+    sim.settings(webhook_delay_seconds=600)
+    client.completed(callback_url=receiver.url)
+    time.sleep(0.1)
+    assert (receiver.received, sim.untold()) == ([], 1)
+    sim.advance(600)
+    receiver.wait(1)
+
+
+def test_webhook_can_come_before_the_answer_to_the_submit(sim: Simulator, client: Client, receiver: Receiver) -> None:
+    sim.settings(complete_on_submit=True, webhook_before_answer=True)
+    job = client.accepted(callback_url=receiver.url)
+    assert [json.loads(body)["data"]["id"] for _, body in receiver.received] == [job["id"]]
+    client.accepted()  # without an address, nothing is waited for
+
+
+def test_webhooks_can_come_late_repeated_and_out_of_order(sim: Simulator, client: Client, receiver: Receiver) -> None:
+    sim.settings(webhooks=False)
+    jobs = [client.completed(callback_url=receiver.url)["id"] for _ in range(3)]
+    client.completed()  # gave no address
+    assert sim.untold() == 0
+    sim.tell_again(jobs[1], jobs[0], jobs[1])
+    sim.tell_again(newest_first=True)
+    assert ids(receiver, 6) == [jobs[1], jobs[0], jobs[1], *reversed(jobs)]
+    answer = client.call("POST", "/_simulator/webhooks", {"jobs": [jobs[2]]})
+    assert ids(receiver, 7)[-1] == jobs[2]
+    assert answer.json() == client.call("GET", "/_simulator/webhooks").json() == sim.webhooks()
+    assert {attempt["status"] for attempt in sim.webhooks()} == {204}
+
+
+@pytest.mark.parametrize(
+    ("order", "status"),
+    [({"jobs": ["vgen-none"]}, 404), ({"jobs": "all"}, 400), ({"newest_first": 1}, 400), ({"job": []}, 400), ([], 400)],
+)
+def test_a_wrong_order_of_webhooks_is_refused(client: Client, order: object, status: int) -> None:
+    assert client.call("POST", "/_simulator/webhooks", order).status == status
