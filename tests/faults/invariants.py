@@ -6,7 +6,7 @@ import hashlib
 import json
 import urllib.request
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ import boto3
 
 from stillmotion.errors import ERRORS
 from stillmotion.jobs.lifecycle import Status
-from stillmotion.jobs.record import Job
+from stillmotion.jobs.record import Job, timestamp
 from tests.faults.table import count
 from tests.faults.world import World
 from tests.support.inprocess import OPERATOR
@@ -27,12 +27,13 @@ OVER = frozenset({"GenerationFailed", "GenerationCancelled"})
 """Ends that ModelGates or the caller has chosen: there is no video to bring home any more."""
 
 
-def assert_invariants(world: World, uploads_left: int = 0) -> None:
+def assert_invariants(world: World, uploads_left: int = 0, *, needs_nobody: bool = False) -> None:
     """Hold the stack to what must be true, let it recover now that the fault is over, and hold it to that again.
 
     Args:
         uploads_left: how many unfinished uploads a process may leave that is dead before it can end them; the
             bucket's lifecycle rule takes them away.
+        needs_nobody: every job that was paid for is completed before any operator does anything.
     """
     world.rest()
     count("faults tried")
@@ -40,7 +41,9 @@ def assert_invariants(world: World, uploads_left: int = 0) -> None:
     _nothing_is_paid_twice(world)
     _failed_executions_are_named(world)
     world.simulator.clear_faults()
-    _nothing_is_stuck(world)
+    nothing_is_stuck(world)
+    if needs_nobody:
+        nothing_paid_waits_for_a_person(world)
     _nothing_paid_is_lost(world)
     _nothing_is_paid_twice(world)
     _what_is_counted_was_charged(world)
@@ -62,12 +65,12 @@ def _nothing_is_paid_twice(world: World) -> None:
     assert not twice, f"paid more than once: {twice}"
 
 
-def _nothing_is_stuck(world: World) -> None:
+def nothing_is_stuck(world: World) -> None:
     """A record that has not ended, or that nobody heard of, is found by the sweeper; it ends, and is told of."""
     for _ in range(3):
         waiting = [job for job in world.jobs() if not job.terminal or job.unpublished]
         for job in waiting:
-            age(job.id, timedelta(hours=1))
+            _age_an_hour(job)
         if not waiting:
             return
         swept = world.stack.invoke("SweepFunction", {})
@@ -76,6 +79,28 @@ def _nothing_is_stuck(world: World) -> None:
     stuck = [(job.id, str(job.status)) for job in world.jobs() if not job.terminal or job.unpublished]
     count("stuck jobs", len(stuck))
     assert not stuck, f"neither ended nor found by the sweeper: {stuck}"
+
+
+def _age_an_hour(job: Job) -> None:
+    """An hour later, no job is still confirming: that is longer than all its polls take here."""
+    hour = timedelta(hours=1)
+    until = None if job.confirm_until is None else timestamp(datetime.fromisoformat(job.confirm_until) - hour)
+    age(job.id, hour, **({} if until is None else {"confirm_until": until}))
+
+
+def nothing_paid_waits_for_a_person(world: World) -> None:
+    """Every job that was paid for is completed, if need be by the sweeps of the next hours."""
+    for _ in range(3):
+        paid = {job["request"]["prompt"] for job in world.simulator.jobs()}
+        left = [job for job in world.jobs() if job.request.get("prompt") in paid and job.status is not Status.COMPLETED]
+        if not left:
+            return
+        for job in left:
+            _age_an_hour(job)
+        world.stack.invoke("SweepFunction", {})
+        world.rest()
+    found = [(job.id, str(job.status), job.error and job.error.code) for job in left]
+    raise AssertionError(f"paid for, and waiting for a person: {found}")
 
 
 def _nothing_paid_is_lost(world: World) -> None:

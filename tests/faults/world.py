@@ -26,11 +26,14 @@ from stillmotion.jobs.record import ID_PREFIX, Job
 from stillmotion.jobs.spend import MICRO
 from stillmotion.jobs.store import DynamoJobStore
 from stillmotion.telemetry import logger
+from tests.support.function_url import FunctionUrl, cloud_with_callbacks
 from tests.support.inprocess import ACCOUNT, REGION, VALUES, Cloud, cloud
 from tests.support.requests import request
 
 MAX_POLLS = 4
 REST_SECONDS = 60
+CALLBACK_PATIENCE = 0.5
+"""How long an execution waits for a callback that does not come, in seconds; those that come take milliseconds."""
 _KEPT = frozenset({"sdk", "client", "table", "bulk_s3", "job_store", "event_bus"})
 """What a warm function may keep from case to case: it knows nothing of ModelGates."""
 
@@ -38,8 +41,12 @@ _KEPT = frozenset({"sdk", "client", "table", "bulk_s3", "job_store", "event_bus"
 class World:
     """A stack with all that is needed to judge it afterwards."""
 
-    def __init__(self, stack: Cloud, simulator: Simulator, foreign: Foreign, log: Log) -> None:
+    def __init__(
+        self, stack: Cloud, simulator: Simulator, foreign: Foreign, log: Log, url: FunctionUrl | None = None
+    ) -> None:
         self.stack, self.simulator, self.foreign, self.log = stack, simulator, foreign, log
+        self.url = url
+        """Where ModelGates calls back; ``None`` where it does not."""
         self.store = DynamoJobStore(boto3.resource("dynamodb").Table("jobs"))
 
     def clean(self) -> None:
@@ -57,7 +64,8 @@ class World:
                 s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
         self.stack.events()
         self._executions().clear()
-        for record in (self.stack.waits, self.stack.pauses, self.stack.invocations, self.log.lines):
+        answers = [] if self.url is None else self.url.answers
+        for record in (self.stack.waits, self.stack.pauses, self.stack.invocations, self.log.lines, answers):
             record.clear()
         self.foreign.headers.clear()
         forget_modelgates()
@@ -73,12 +81,15 @@ class World:
         return sum((Decimal(str(day["micro_usd"])) for day in _everything("days")), Decimal(0)) / MICRO
 
     def rest(self) -> None:
-        """Wait for every execution to end."""
+        """Wait for every execution to end, and for every callback that is under way."""
         deadline = time.monotonic() + REST_SECONDS
-        for execution in list(self._executions()):
-            while execution.exec_status in (None, "RUNNING"):
-                assert time.monotonic() < deadline, f"{execution.execution_arn} is still running"
-                time.sleep(0.01)
+        while running := self._running():
+            assert time.monotonic() < deadline, f"still running: {running}"
+            time.sleep(0.01)
+
+    def _running(self) -> list[str]:
+        arns = [one.execution_arn for one in list(self._executions()) if one.exec_status in (None, "RUNNING")]
+        return arns or (["callbacks"] if self.url is not None and self.simulator.untold() else [])
 
     def ended(self) -> list[dict[str, Any]]:
         """The descriptions of all executions."""
@@ -180,13 +191,25 @@ def forget_modelgates() -> None:
 
 
 @contextmanager
-def world(simulator: Simulator, *, pace: float = 0.0) -> Iterator[World]:
+def _stack(simulator: Simulator, callbacks: bool, **given: Any) -> Iterator[tuple[Cloud, FunctionUrl | None]]:
+    if callbacks:
+        with cloud_with_callbacks(simulator, **given) as (stack, url):
+            stack.patience = CALLBACK_PATIENCE
+            yield stack, url
+    else:
+        with cloud(simulator, **given) as stack:
+            yield stack, None
+
+
+@contextmanager
+def world(simulator: Simulator, *, pace: float = 0.0, callbacks: bool = False) -> Iterator[World]:
     """A world for the length of the block.
 
     Args:
         pace: how long a second of a retry's pause takes, in seconds. Without any, pauses are added to a record's age
             instead, and only one thing may happen at a time; else the time for which a claim is alive is as much
             shorter.
+        callbacks: whether ModelGates calls back.
     """
     foreign, log = Foreign(), Log()
     thread = threading.Thread(target=foreign.server.serve_forever, daemon=True)
@@ -195,10 +218,10 @@ def world(simulator: Simulator, *, pace: float = 0.0) -> Iterator[World]:
     try:
         with (
             patch.object(Cloud, "_module", Cloud._module if pace else _warm),
-            cloud(simulator, max_polls=MAX_POLLS, pace=pace, DailySpendLimitUsd="100000") as stack,
+            _stack(simulator, callbacks, max_polls=MAX_POLLS, pace=pace, DailySpendLimitUsd="100000") as (stack, url),
             patch.object(Job, "age_seconds", property(lambda job: _aged(job, stack, pace))),
         ):
-            yield World(stack, simulator, foreign, log)
+            yield World(stack, simulator, foreign, log, url)
     finally:
         logger._logger.removeHandler(log)
         foreign.server.shutdown()

@@ -8,12 +8,12 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from local.simulator import Simulator
-from tests.support.inprocess import Cloud, Context, cloud
+from tests.support.inprocess import Cloud, Context, Crash, cloud
 
 FUNCTION = "CallbackFunction"
 
@@ -23,6 +23,8 @@ class FunctionUrl:
 
     def __init__(self) -> None:
         self.stack: Cloud | None = None
+        self.lock: AbstractContextManager[Any] | None = None
+        """Held during a call; the stack's own, as of any other function, where it is not set."""
         self.answers: list[int] = []
         outer = self
 
@@ -44,9 +46,12 @@ class FunctionUrl:
         """The status that the function answers a call with."""
         if self.stack is None:
             return 502
-        with self.stack.lock:
-            answer = self.stack.invoke(FUNCTION, function_url_event(method, path, headers or {}, body), Context())
-        status = int(answer["statusCode"])
+        with self.lock or self.stack.lock:
+            try:
+                event = function_url_event(method, path, headers or {}, body)
+                status = int(self.stack.invoke(FUNCTION, event, Context())["statusCode"])
+            except Crash:
+                status = 502
         self.answers.append(status)
         return status
 
