@@ -1,4 +1,7 @@
-"""Break the domain on purpose, one line at a time on a copy, and see that the fault suite notices."""
+"""Break the domain on purpose, one line at a time on a copy, and see that the fault suite notices.
+
+``python -m scripts.mutants [WORDS]`` tries those whose names contain the words; without any, all.
+"""
 
 from __future__ import annotations
 
@@ -87,13 +90,60 @@ MUTANTS = (
         "_OUTCOMES.get(status.strip().lower(), Outcome.FAILED)",
         "unknown_status",
     ),
+    Mutant(
+        "the wake flag is never consumed",
+        "generation/poll.py",
+        "        return found.wakes\n",
+        "        return seen\n",
+        "leads_to_one_poll",
+    ),
+    Mutant(
+        "a callback is answered with 204 before it is written",
+        "generation/callback.py",
+        "            return TRY_AGAIN\n",
+        "            return RECEIVED\n",
+        "needs_no_person and the_wake",
+    ),
+    Mutant(
+        "an id is taken over that ModelGates' answer does not contain",
+        "generation/adopt.py",
+        "if answer.named_id != provider_id:",
+        "if answer.named_id is None:",
+        "answer_does_not_contain",
+    ),
+    Mutant(
+        "no marker is written with an id",
+        "jobs/store.py",
+        "yield _Part(marking(self._table.name, provider_id, job_id), lambda: ProviderIdTaken(provider_id))",
+        "pass",
+        "another_job_has",
+    ),
+    Mutant(
+        "a second claim pays although an id is there",
+        "generation/submit.py",
+        "            adopted = self._accepted_before(job)\n",
+        "            adopted = None\n",
+        "second_claim",
+    ),
+    Mutant(
+        "callbacks make the time for confirming longer",
+        "generation/poll.py",
+        "return replace(self._confirm(job), wakes=wakes)",
+        'longer = {} if wakes == seen_wakes else {"confirm_until": "9999-12-31T00:00:00.000Z"}\n'
+        "            return replace(self._confirm(replace(job, **longer)), wakes=wakes)",
+        "time_for_confirming",
+    ),
 )
 
 
 def main() -> int:
-    """Try every mutant; 1 when one of them lives."""
-    alive = [mutant.name for mutant in MUTANTS if not _noticed(mutant)]
-    print(f"{len(MUTANTS) - len(alive)} of {len(MUTANTS)} mutants noticed")
+    """Try every mutant that is asked for; 1 when one of them lives."""
+    words = " ".join(sys.argv[1:])
+    asked_for = [mutant for mutant in MUTANTS if words in mutant.name]
+    if not asked_for:
+        raise SystemExit(f"no mutant's name contains '{words}'; there are: {', '.join(one.name for one in MUTANTS)}")
+    alive = [mutant.name for mutant in asked_for if not _noticed(mutant)]
+    print(f"{len(asked_for) - len(alive)} of {len(asked_for)} mutants noticed")
     return 1 if alive else 0
 
 

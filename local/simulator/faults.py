@@ -27,7 +27,7 @@ EFFECTS = (
 FLAGS = ("reset", "garbage", "html", "wrong_type", "empty")
 # How a refusal says its words: the documented error, one of its fields, or as a proxy in between puts it.
 WORDINGS = ("error", "metadata_raw", "moderation", "message", "detail", "detail_list")
-LOSSES = ("reset", "hang", "unreadable", 500, 502, 504)
+LOSSES = ("reset", "hang", "unreadable", 429, 500, 502, 503, 504)
 OPTIONS = ("on", "times", "after", "match", "rate", "headers", "body", "wording")
 FOR_EVER = 3600.0
 DEFAULT_STATUSES = {"redirect": 302, "refusal": 400}

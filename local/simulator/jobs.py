@@ -136,8 +136,9 @@ class JobBook:
         return self._jobs.get(job_id)
 
     def untold(self) -> int:
-        """Return how many jobs have not ended, or are still being told of."""
-        return sum(not job.told.is_set() for job in self._jobs.values())
+        """Return how many jobs will end by themselves or have ended, and are still to be told of."""
+        waiting = [job for job in self._jobs.values() if not job.told.is_set()]
+        return sum(job.ending is not None or not job.waits_for_polls for job in waiting)
 
     def count_poll(self, job_id: str) -> None:
         """Count a poll that has arrived, whatever becomes of its answer, and release the job on its nth."""

@@ -113,7 +113,7 @@ class Simulator:
         self._wait(told())
 
     def untold(self) -> int:
-        """Return how many jobs have not ended, or are still being told of."""
+        """Return how many jobs will end by themselves or have ended, and are still to be told of."""
         return self._ask(lambda core: core.book.untold())
 
     def renders(self) -> int:

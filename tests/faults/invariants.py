@@ -48,6 +48,7 @@ def assert_invariants(world: World, uploads_left: int = 0, *, needs_nobody: bool
     _nothing_is_paid_twice(world)
     _what_is_counted_was_charged(world)
     _videos_records_and_events_agree(world)
+    _no_id_is_on_two_records(world)
     _nothing_is_left_open(uploads_left)
     _nothing_secret_is_told(world)
     _failed_executions_are_named(world)
@@ -162,6 +163,11 @@ def _videos_records_and_events_agree(world: World) -> None:
             kept.add(video.key)
     listed = {found["Key"] for found in s3.list_objects_v2(Bucket="clips", Prefix="videos/").get("Contents", ())}
     assert {key for key in listed if key.endswith(".mp4")} == kept
+
+
+def _no_id_is_on_two_records(world: World) -> None:
+    held = Counter(job.provider.job_id for job in world.jobs() if job.provider.job_id is not None)
+    assert not [provider_id for provider_id, number in held.items() if number > 1], held
 
 
 def _master(world: World, job: Job) -> bytes:

@@ -14,7 +14,7 @@ from stillmotion.jobs.lifecycle import Status
 from tests.faults.crashes import Crasher
 from tests.faults.invariants import assert_invariants, nothing_paid_waits_for_a_person
 from tests.faults.lost_answers import WAYS, Way
-from tests.faults.world import CALLBACK_PATIENCE, World
+from tests.faults.world import World
 from tests.faults.world import world as made_world
 from tests.support.inprocess import Crash
 
@@ -82,10 +82,7 @@ def test_a_callback_before_the_lost_answer_counts(world: World, way: Way) -> Non
     assert world.url is not None
     world.simulator.settings(complete_on_submit=True, webhook_before_answer=True, webhook_copies=2)
     world.url.lock = threading.Lock()  # another function's call is not over yet
-    try:
-        way.take(world, 0)
-    finally:
-        world.url.lock = None
+    way.take(world, 0)
     assert [job.status for job in world.jobs()] == [Status.COMPLETED]
     assert_invariants(world, needs_nobody=True)
 
@@ -93,11 +90,8 @@ def test_a_callback_before_the_lost_answer_counts(world: World, way: Way) -> Non
 def test_callbacks_that_come_late_and_out_of_order_are_adopted_by_the_sweep(world: World) -> None:
     world.simulator.settings(webhooks=False)
     world.stack.patience = 0.0
-    try:
-        for number in range(3):
-            EARLY[number].take(world, number)
-    finally:
-        world.stack.patience = CALLBACK_PATIENCE
+    for number in range(3):
+        EARLY[number].take(world, number)
     assert {job.status for job in world.jobs()} == {Status.SUBMIT_UNKNOWN}
     world.simulator.settings(webhooks=True)
     for _ in range(2):

@@ -68,6 +68,8 @@ class World:
         for record in (self.stack.waits, self.stack.pauses, self.stack.invocations, self.log.lines, answers):
             record.clear()
         self.foreign.headers.clear()
+        if self.url is not None:
+            self.stack.patience, self.url.lock = CALLBACK_PATIENCE, None
         forget_modelgates()
 
     def jobs(self) -> list[Job]:
