@@ -102,7 +102,7 @@ MUTANTS = (
         "generation/callback.py",
         "            return TRY_AGAIN\n",
         "            return RECEIVED\n",
-        "needs_no_person and the_wake",
+        "needs_no_person and wake and refused",
     ),
     Mutant(
         "an id is taken over that ModelGates' answer does not contain",

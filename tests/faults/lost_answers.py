@@ -7,8 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from tests.faults.crashes import Crasher
-from tests.faults.shaking import broken_call
-from tests.faults.test_aws_faults import change
+from tests.faults.shaking import broken_call, change
 from tests.faults.world import World
 from tests.support.inprocess import Crash
 

@@ -45,8 +45,34 @@ def shaken(seed: int, *, longest: float = 0.004, failing: float = 0.0) -> Iterat
         yield
 
 
+type Wanted = Callable[[str, Any], bool]
+
+
+def call(name: str) -> Wanted:
+    return lambda made, given: made == name
+
+
+def event(kind: str) -> Wanted:
+    """The event of this kind, for example ``Completed``."""
+    return lambda made, given: made == "PutEvents" and given["Entries"][0]["DetailType"].endswith(kind)
+
+
+def change(**fields: str) -> Wanted:
+    """The change of a record to these values, alone or first in a transaction."""
+
+    def wanted(made: str, given: Any) -> bool:
+        if made == "TransactWriteItems":
+            given = given["TransactItems"][0]["Update"]
+        elif made != "UpdateItem":
+            return False
+        values = given["ExpressionAttributeValues"]
+        return all(values.get(f":{name}") == value for name, value in fields.items())
+
+    return wanted
+
+
 @contextmanager
-def broken_call(wanted: Callable[[str, Any], bool], times: int | None, *, lost: bool) -> Iterator[list[str]]:
+def broken_call(wanted: Wanted, times: int | None, *, lost: bool) -> Iterator[list[str]]:
     """For the length of the block, calls to AWS that are wanted (by name and arguments) fail, so often or for ever.
 
     With ``lost`` they have their effect first, and only the answer is lost. Yields the names of those that failed.

@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from stillmotion.jobs.lifecycle import Status
 from tests.faults.invariants import assert_invariants
-from tests.faults.shaking import broken_call
+from tests.faults.shaking import Wanted, broken_call, call, change, event
 from tests.faults.world import World
-
-type Wanted = Callable[[str, Any], bool]
-
-
-def call(name: str) -> Wanted:
-    return lambda made, given: made == name
-
-
-def event(kind: str) -> Wanted:
-    """The event of this kind, for example ``Completed``."""
-    return lambda made, given: made == "PutEvents" and given["Entries"][0]["DetailType"].endswith(kind)
-
-
-def change(**fields: str) -> Wanted:
-    """The change of a record to these values, alone or first in a transaction."""
-
-    def wanted(made: str, given: Any) -> bool:
-        if made == "TransactWriteItems":
-            given = given["TransactItems"][0]["Update"]
-        elif made != "UpdateItem":
-            return False
-        values = given["ExpressionAttributeValues"]
-        return all(values.get(f":{name}") == value for name, value in fields.items())
-
-    return wanted
-
 
 CALLS: dict[str, tuple[Wanted, str, dict[str, Any]]] = {
     "the record": (call("PutItem"), "http", {}),

@@ -14,14 +14,12 @@ from stillmotion.jobs.lifecycle import Status
 from tests.faults.crashes import Crasher
 from tests.faults.invariants import assert_invariants, nothing_paid_waits_for_a_person
 from tests.faults.lost_answers import WAYS, Way
-from tests.faults.world import World
+from tests.faults.world import QUICKLY, World
 from tests.faults.world import world as made_world
 from tests.support.inprocess import Crash
 
 JOBS = 100
 MAX_EFFECTS = 12
-QUICKLY = {"seconds_pending": 0, "seconds_to_ready": 0, "clip": "tiny", "webhook_backoff_seconds": 0.01}
-
 ACCEPTED = {"TransactWriteItems", "POST /videos", "PutEvents"}
 CRASHING: dict[str, tuple[str, bool, set[str]]] = {
     "CallbackFunction": ("workflow", True, {"UpdateItem", "SendTaskSuccess"}),
@@ -87,7 +85,7 @@ def test_a_callback_before_the_lost_answer_counts(world: World, way: Way) -> Non
     assert_invariants(world, needs_nobody=True)
 
 
-def test_callbacks_that_come_late_and_out_of_order_are_adopted_by_the_sweep(world: World) -> None:
+def test_late_callbacks_out_of_order_are_taken_up_by_the_sweep(world: World) -> None:
     world.simulator.settings(webhooks=False)
     world.stack.patience = 0.0
     for number in range(3):

@@ -19,10 +19,8 @@ from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job
 from stillmotion.modelgates.callback import callback_token
 from tests.faults.invariants import assert_invariants
-from tests.faults.shaking import broken_call
-from tests.faults.test_aws_faults import call, change, event
-from tests.faults.test_callback_faults import QUICKLY
-from tests.faults.world import MAX_POLLS, World
+from tests.faults.shaking import broken_call, call, change, event
+from tests.faults.world import MAX_POLLS, QUICKLY, World
 from tests.faults.world import world as made_world
 from tests.support.inprocess import CALLBACK_SECRET, Cloud
 from tests.support.recovery import age

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import gzip
 import hashlib
+import struct
 import tracemalloc
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -248,13 +251,28 @@ def test_the_cause_is_reported_even_if_parts_cannot_be_removed(s3: Any) -> None:
         store(s3).store(Source(video(2 * PART), **{"Content-Length": "5000"}), "a", NAMES)
 
 
-def test_an_object_of_another_size_than_was_sent_is_not_a_success(s3: Any) -> None:
-    def shorter(request: Any) -> AWSResponse:
-        return AWSResponse(request.url, 200, {"Content-Length": "7"}, SimpleNamespace(stream=lambda **_: iter([])))
+def crc32(data: bytes) -> str:
+    return base64.b64encode(struct.pack(">I", binascii.crc32(data))).decode()
 
-    answering(s3, "HeadObject", shorter)
-    with pytest.raises(StorageFailed, match="S3 holds 7 bytes"):
-        store(s3).store(Source(video(500)), "a", NAMES)
+
+@pytest.mark.parametrize("size", [PART - 1, 3 * PART + 7])
+def test_s3_holds_what_is_sent_against_checksums_and_size(s3: Any, size: int) -> None:
+    sent: dict[str, list[dict[str, Any]]] = {}
+    names = ("PutObject", "UploadPart", "CompleteMultipartUpload")
+    for name in names:
+        s3.meta.events.register_first(
+            f"provide-client-params.s3.{name}",
+            lambda params, model, **_: sent.setdefault(model.name, []).append(dict(params)),
+        )
+    body = video(size)
+    store(s3).store(Source(body), "a", NAMES)
+    if size < PART:
+        assert [(put["Body"], put["ChecksumCRC32"]) for put in sent["PutObject"]] == [(body, crc32(body))]
+        return
+    parts = sent["UploadPart"]
+    assert all(part["ChecksumCRC32"] == crc32(part["Body"]) for part in parts)
+    [whole] = sent["CompleteMultipartUpload"]
+    assert whole["MpuObjectSize"] == size == sum(len(part["Body"]) for part in parts)
 
 
 def test_only_an_object_of_this_job_is_found(s3: Any) -> None:
@@ -276,19 +294,13 @@ def test_a_failed_lookup_is_not_an_absence(s3: Any, fault: Callable[[Any], Any])
 class NullS3:
     """Takes parts and forgets them."""
 
-    size = 0
-
     def create_multipart_upload(self, **_: Any) -> dict[str, str]:
         return {"UploadId": "u"}
 
     def upload_part(self, Body: bytes, **_: Any) -> dict[str, str]:  # noqa: N803 - named by boto3
-        self.size += len(Body)
         return {"ETag": "e"}
 
     def complete_multipart_upload(self, **_: Any) -> None: ...
-
-    def head_object(self, **_: Any) -> dict[str, int]:
-        return {"ContentLength": self.size}
 
 
 class Endless:

@@ -1,7 +1,8 @@
 """Delivering a finished video: stream it to S3, complete the record, publish the event.
 
-Repeatable at every point: an object that is already whole is not downloaded again, a record that is complete is not
-written again, and an event that was not sent is sent.
+Six calls to AWS for a clip of one part: the claim, the object, the completion, the note, the event, and that it is
+published. Repeatable at every point: an object that is already whole is not downloaded again, a record that is
+complete is not written again, and an event that was not sent is sent.
 """
 
 from __future__ import annotations
@@ -50,16 +51,24 @@ class Delivery:
             DownloadFailed, StorageFailed, ProviderError: not this time; may be tried again.
             NotAVideo, GenerationExpired: final.
         """
-        job = get_job(self._store, job_id)
+        job, first = self._begin(job_id)
         if job.status is not Status.COMPLETED:
-            job = self._store.update(job.id, BEGIN_DELIVERY)
-            job = self._complete(job)
+            job = self._complete(job, first)
         return self._publishing.publish(job)
 
-    def _complete(self, job: Job) -> Job:
+    def _begin(self, job_id: str) -> tuple[Job, bool]:
+        """The job, and whether this is its first delivery, so that nothing of it can be in S3 yet."""
+        try:
+            job = self._store.update(job_id, BEGIN_DELIVERY, only=Status.IN_PROGRESS)
+            return job, job.resumes == 0
+        except JobStateConflict:
+            job = get_job(self._store, job_id)
+            return (job if job.status is Status.COMPLETED else self._store.update(job.id, BEGIN_DELIVERY)), False
+
+    def _complete(self, job: Job, first: bool) -> Job:
         assert job.provider.job_id is not None  # a job is in progress only with a provider's id on record
         answer = self._provider.job(job.provider.job_id, job.provider.polling_url)
-        videos = self._outputs(job, answer)
+        videos = self._outputs(job, answer, first)
         cost = answer.cost_usd if answer.cost_usd is not None else job.usage.cost_usd
         try:
             job = self._store.update(
@@ -83,12 +92,12 @@ class Delivery:
         count("BytesDelivered", sum(video.bytes for video in videos), "Bytes", model=job.model)
         return job
 
-    def _outputs(self, job: Job, answer: ProviderJob) -> list[StoredVideo]:
+    def _outputs(self, job: Job, answer: ProviderJob, first: bool) -> list[StoredVideo]:
         """Every output that is listed; without a list, the first one and all after it that are there."""
-        videos = [self._fetch(job, answer, index) for index in range(answer.outputs)]
+        videos = [self._fetch(job, answer, index, first) for index in range(answer.outputs)]
         for index in range(1, 1 if answer.lists_outputs else MAX_UNLISTED_OUTPUTS):
             try:
-                video = self._fetch(job, answer, index)
+                video = self._fetch(job, answer, index, first)
             except (GenerationExpired, NotAVideo):
                 break
             except DownloadFailed as error:
@@ -100,9 +109,9 @@ class Delivery:
             videos.append(video)
         return videos
 
-    def _fetch(self, job: Job, answer: ProviderJob, index: int) -> StoredVideo:
+    def _fetch(self, job: Job, answer: ProviderJob, index: int, first: bool) -> StoredVideo:
         key = f"videos/{job.id}.mp4" if index == 0 else f"videos/{job.id}-{index}.mp4"
-        stored = self._videos.find(key, job.id)
+        stored = None if first else self._videos.find(key, job.id)
         if stored is not None:
             return stored
         try:

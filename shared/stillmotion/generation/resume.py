@@ -79,7 +79,9 @@ def take_over(store: JobStore, job: Job, execution_arn: str) -> Job:
     if job.execution_arn == execution_arn:
         return job
     transition = RESUME if job.terminal else TAKE_OVER
-    changes: dict[str, Any] = {"execution_arn": execution_arn} | (_NOT_ENDED if job.terminal else {})
+    changes: dict[str, Any] = {"execution_arn": execution_arn}
+    if job.terminal:  # it is resumed, and a video of it may be stored already
+        changes |= _NOT_ENDED | {"resumes": job.resumes + 1}
     try:
         return store.update(job.id, transition, only=job.status, **changes)
     except JobStateConflict as error:
