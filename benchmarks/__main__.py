@@ -1,4 +1,6 @@
-"""``python -m benchmarks``: everything, in under four minutes; ``--quick`` proves that it works, in seconds."""
+"""``python -m benchmarks``: everything, in under fifteen minutes; ``--quick`` proves that it works, in
+seconds. In full, ``units`` writes docs/cost.md from what it counts.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from benchmarks import connections, front, inspection, report, startup, transfer, workflow
+from benchmarks import callbacks, connections, cost, front, inspection, report, startup, transfer, units, workflow
 from benchmarks.measure import Table
 
 
@@ -21,6 +23,8 @@ def _benchmarks(quick: bool) -> dict[str, Callable[[], list[Table]]]:
         "connections": lambda: connections.run(connections.QUICK if quick else connections.FULL),
         "workflow": lambda: workflow.run(workflow.QUICK if quick else workflow.FULL),
         "inspection": lambda: inspection.run(inspection.QUICK if quick else inspection.FULL),
+        "callbacks": lambda: callbacks.run(callbacks.QUICK if quick else callbacks.FULL),
+        "units": lambda: units.run(units.QUICK if quick else units.FULL),
         "front": lambda: front.run(front.QUICK if quick else front.FULL),
     }
 
@@ -48,6 +52,8 @@ def main() -> None:
         with told.status(f"{name} …"):
             found = run()
         tables += found
+        if name == "units" and not given.quick:
+            cost.write(found)
         if not given.json:
             for table in found:
                 report.show(told, table)

@@ -61,6 +61,25 @@ def test_a_crash_at_any_effect_needs_no_person(world: World, function: str, when
     raise AssertionError(f"{function} has {MAX_EFFECTS} effects or more")
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_crash_of_the_sweep_that_takes_over_needs_no_person(world: World, when: str) -> None:
+    for number in range(1, MAX_EFFECTS):
+        world.clean()
+        world.simulator.settings(webhooks=False)
+        world.stack.patience = 0.0
+        Way("workflow", loss="reset").take(world, 0)
+        world.simulator.settings(webhooks=True)
+        world.simulator.tell_again()
+        crasher = Crasher("SweepFunction", number, when)
+        with crasher.lurking(), suppress(Crash):
+            world.stack.invoke("SweepFunction", {})
+        assert_invariants(world, needs_nobody=True)
+        if not crasher.died:
+            assert {"TransactWriteItems", "PutEvents", "UpdateItem", "StartExecution"} <= set(crasher.effects)
+            return
+    raise AssertionError(f"a sweep has {MAX_EFFECTS} effects or more")
+
+
 @pytest.mark.parametrize("quarter", range(4))
 def test_100_lost_answers_are_100_clips_and_need_no_person(world: World, quarter: int) -> None:
     for number in range(JOBS // 4):

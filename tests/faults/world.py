@@ -34,7 +34,6 @@ MAX_POLLS = 4
 CALLING_BACK = {"seconds_pending": 0, "seconds_to_ready": 0, "clip": "tiny", "webhook_backoff_seconds": 0.01}
 """Settings of a simulator that calls back at once."""
 REST_SECONDS = 60
-QUICKLY = {"seconds_pending": 0, "seconds_to_ready": 0, "clip": "tiny", "webhook_backoff_seconds": 0.01}
 CALLBACK_PATIENCE = 0.5
 """How long an execution waits for a callback that does not come, in seconds; those that come take milliseconds."""
 _KEPT = frozenset({"sdk", "client", "table", "bulk_s3", "job_store", "event_bus"})

@@ -37,6 +37,7 @@ def test_every_benchmark_has_its_baselines(found: dict[str, Any]) -> None:
     assert {"ModelGates submit", "botocore client", "handshake alone (ssl)"} <= rows["connections"]
     assert rows["workflow"] == {"5 polls each, empty tasks", "1 poll each", "5 polls each"}
     assert {"Powertools handler that does nothing", "submitted: record, paid call, event, execution"} <= rows["front"]
+    assert set(rows["units"]) == {"callback, 2 jobs", "callback, 4 jobs", "polling, 2 jobs"}
     assert {"processor", "cores", "python", "load_average"} <= set(found["machine"])
 
 
@@ -58,6 +59,18 @@ def test_the_state_does_not_grow_with_the_polls(found: dict[str, Any]) -> None:
     one, five = (found["benchmarks"]["workflow"]["rows"][name] for name in ("1 poll each", "5 polls each"))
     assert five["state_bytes"] <= one["state_bytes"] + 10
     assert five["history_events"] > one["history_events"]
+
+
+def test_hostile_callbacks_change_nothing(found: dict[str, Any]) -> None:
+    played = found["benchmarks"]["callbacks"]["rows"]["played"]
+    assert (played["aws_calls"], played["records_changed"], played["executions"]) == (0, 0, 0)
+
+
+def test_a_job_uses_the_same_units_among_few_and_many(found: dict[str, Any]) -> None:
+    units = found["benchmarks"]["units"]["rows"]
+    few, more = ({**units[name], "cpu_ms": 0, "log_bytes": 0} for name in ("callback, 2 jobs", "callback, 4 jobs"))
+    assert few == more
+    assert few["dynamodb"] <= 14
 
 
 def test_a_further_connection_reads_no_certificates(found: dict[str, Any]) -> None:

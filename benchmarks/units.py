@@ -1,0 +1,241 @@
+"""What one job uses, counted through the real definition and handlers: calls, transitions, log bytes, own CPU.
+
+moto's time is not the functions' own, and is taken off; what runs in other threads (the simulator) never counts.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+from moto.core.botocore_stubber import BotocoreStubber
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
+    StateTaskServiceCallback,
+)
+
+from benchmarks.measure import RUN_SECONDS, Column, Table, silence
+from local.simulator import Simulator
+from tests.faults.world import World, world
+from tests.support.aws_calls import Calls, counted_calls
+from tests.support.inprocess import Cloud
+
+AT_ONCE = 10
+CLIP_BYTES = 1_000_000
+COLUMNS = (
+    Column("transitions", "state transitions", 2),
+    Column("invocations", "Lambda calls", 2),
+    Column("dynamodb", "DynamoDB requests", 2),
+    Column("writes", "write units", 2),
+    Column("reads", "read units", 2),
+    Column("s3_puts", "S3 PUT", 2),
+    Column("events", "events", 2),
+    Column("log_bytes", "log bytes"),
+    Column("cpu_ms", "own CPU, ms", 1),
+)
+CALL_COLUMNS = (
+    Column("cpu_ms", "own CPU of a call, ms", 1),
+    Column("calls", "calls a job", 1),
+    Column("aws_calls", "AWS calls of a call", 1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Numbers of jobs, each run on its own; jobs that are polled cost no less at one number than at another."""
+
+    jobs: tuple[int, ...]
+    polled: int
+
+
+FULL = Plan((100, 1000, 3000), 100)
+QUICK = Plan((2, 4), 2)
+
+
+@dataclass
+class Clock:
+    """Own CPU time by function, in seconds, how often each was called, and the calls to AWS that it made."""
+
+    aws_calls: Counter[str] = field(default_factory=Counter)
+    seconds: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
+    foreign: threading.local = field(default_factory=threading.local)
+
+
+def run(plan: Plan) -> list[Table]:
+    """A table of units a job, by callback and by polling, for each number of jobs."""
+    note = "units of one job; its own CPU is without moto's, with the SDK's"
+    table = Table("units", "One job, counted", COLUMNS, note=note)
+    functions = Table("functions", "Functions of a job", CALL_COLUMNS)
+    for how, numbers in (("callback", plan.jobs), ("polling", (plan.polled,))):
+        for jobs in numbers:
+            with silence():
+                row, clock = count(jobs, callbacks=how == "callback")
+            table.rows[f"{how}, {jobs:,} jobs"] = dict(row)
+        for name, calls in clock.calls.items():
+            milliseconds = clock.seconds[name] * 1e3 / calls
+            functions.rows[f"{how}, {name}"] = {"cpu_ms": milliseconds, "calls": calls / numbers[-1]}
+            functions.rows[f"{how}, {name}"]["aws_calls"] = clock.aws_calls[name] / calls
+    return [table, functions]
+
+
+def count(jobs: int, *, callbacks: bool) -> tuple[dict[str, float], Clock]:
+    """Units a job of so many jobs with both limits; each ends after one wake, or at its second poll."""
+    settings: dict[str, Any] = {"seconds_pending": 0, "clip": "tiny", "pad_to_bytes": CLIP_BYTES}
+    settings |= {"seconds_to_ready": 0, "webhooks": False} if callbacks else {"polls_to_ready": 2}
+    clock, out = Clock(), _Bytes()
+    with (
+        Simulator(**settings) as simulator,
+        redirect_stdout(out),
+        world(simulator, callbacks=callbacks) as made,
+        counted_calls() as calls,
+        _waiting() as waiting,
+    ):
+        made.stack.patience = 60.0 if callbacks else 0.0
+        _batch(made, range(1), waiting)  # not counted: reads the key and the models
+        calls.made.clear()
+        made.log.lines.clear()
+        out.written = 0
+        with _own_time(clock):
+            for first in range(1, jobs + 1, AT_ONCE):
+                _batch(made, range(first, min(first + AT_ONCE, jobs + 1)), waiting)
+        return {name: value / jobs for name, value in _units(made, calls, clock, out).items()}, clock
+
+
+def _batch(made: World, numbers: range, waiting: Counter[str]) -> None:
+    """Jobs at once, from order to clip; with callbacks, they come when all wait for one."""
+    before = waiting.total()
+    for number in numbers:
+        made.order("workflow", number)
+    if made.url is not None:
+        deadline = time.monotonic() + RUN_SECONDS
+        while waiting.total() < before + len(numbers) or made.simulator.untold():
+            if time.monotonic() > deadline:
+                raise RuntimeError("executions do not come to wait for their callbacks")
+            time.sleep(0.005)
+        made.simulator.tell_again(*(job["id"] for job in made.simulator.jobs()[-len(numbers) :]))
+    made.rest()
+    ends = Counter(str(job.status) for job in made.jobs())
+    if ends != {"completed": len(numbers)}:
+        raise RuntimeError(f"not all of {len(numbers)} jobs completed: {ends}")
+    _take_away()
+
+
+def _take_away() -> None:
+    """Remove what the batch left: moto copies a table for every transaction, and holds objects in memory."""
+    table, s3 = boto3.resource("dynamodb").Table("jobs"), boto3.client("s3")
+    for item in table.scan(ProjectionExpression="id")["Items"]:
+        table.delete_item(Key={"id": item["id"]})
+    for found in s3.list_objects_v2(Bucket="clips").get("Contents", ()):
+        s3.delete_object(Bucket="clips", Key=found["Key"])
+
+
+@contextmanager
+def _waiting() -> Iterator[Counter[str]]:
+    """How many waits for a callback have begun."""
+    wait, begun = StateTaskServiceCallback._wait_for_task_token_timeout, Counter[str]()
+
+    def waited(*given: Any) -> Any:
+        begun["waits"] += 1
+        return wait(*given)
+
+    with patch.object(StateTaskServiceCallback, "_wait_for_task_token_timeout", waited):
+        yield begun
+
+
+def _units(made: World, calls: Calls, clock: Clock, out: _Bytes) -> dict[str, float]:
+    clock.aws_calls.update(function for function, _, _, _ in calls.made)
+    transitions, waits = _transitions(made)
+    writes, reads = float(waits), 0.0
+    for _, service, name, given in calls.made:
+        if service == "dynamodb":
+            write, read = _request_units(name, given)
+            writes, reads = writes + write, reads + read
+    return {
+        "transitions": transitions,
+        "invocations": clock.calls.total(),
+        "dynamodb": len(calls.to("dynamodb")) + waits,
+        "writes": writes,
+        "reads": reads,
+        "s3_puts": calls.to("s3").count("PutObject"),
+        "events": calls.to("events").count("PutEvents"),
+        "log_bytes": sum(len(line.encode()) + 1 for line in made.log.lines) + out.written,
+        "cpu_ms": sum(clock.seconds.values()) * 1e3,
+    }
+
+
+def _transitions(made: World) -> tuple[int, int]:
+    """State transitions of all executions but the first, and the requests that the workflow makes by itself."""
+    client = boto3.client("stepfunctions")
+    entered: Counter[str] = Counter()
+    for execution in made.ended()[1:]:
+        pages = client.get_paginator("get_execution_history").paginate(executionArn=execution["executionArn"])
+        for page in pages:
+            for event in page["events"]:
+                entered[event.get("stateEnteredEventDetails", {}).get("name", "")] += 1
+    del entered[""]
+    return entered.total(), entered["WaitForCallback"]
+
+
+def _request_units(name: str, given: dict[str, Any]) -> tuple[float, float]:
+    """Write and read units of a request: a record has 1 to 2 KB and is in three indexes (see :data:`INDEXED`)."""
+    if name == "TransactWriteItems":
+        return sum(2.0 * _written(part["Update"]["Key"]) for part in given["TransactItems"]), 0.0
+    if name in ("UpdateItem", "PutItem"):
+        return _written(given.get("Key") or given["Item"]), 0.0
+    return 0.0, 1.0
+
+
+RECORD_UNITS, INDEX_UNITS = 2.0, 2.0
+"""Of a write to a job's record: its 1 to 2 KB, and the entries of the indexes that a change of its state moves."""
+
+
+def _written(key: dict[str, Any]) -> float:
+    return RECORD_UNITS + INDEX_UNITS if str(key.get("id", "")).startswith("vid_") else 1.0
+
+
+@contextmanager
+def _own_time(clock: Clock) -> Iterator[None]:
+    """Take down the CPU time of each function's calls without what moto needs to answer them."""
+    invoke, answer = Cloud.invoke, BotocoreStubber.__call__
+
+    def invoked(stack: Cloud, function: str, *given: Any) -> Any:
+        before, clock.foreign.seconds = time.thread_time(), 0.0
+        try:
+            return invoke(stack, function, *given)
+        finally:
+            clock.seconds[function] += time.thread_time() - before - clock.foreign.seconds
+            clock.calls[function] += 1
+
+    def answered(stubber: Any, *given: Any, **named: Any) -> Any:
+        before = time.thread_time()
+        try:
+            return answer(stubber, *given, **named)
+        finally:
+            clock.foreign.seconds = getattr(clock.foreign, "seconds", 0.0) + time.thread_time() - before
+
+    with patch.object(Cloud, "invoke", invoked), patch.object(BotocoreStubber, "__call__", answered):
+        yield
+
+
+class _Bytes(io.TextIOBase):
+    """Counts what is written; metrics go to standard output, as log lines on Lambda."""
+
+    written = 0
+
+    def write(self, text: str) -> int:
+        self.written += len(text.encode())
+        return len(text)
+
+
+def as_json(tables: list[Table]) -> str:
+    """The counted units, as docs/cost.md is made from them."""
+    return json.dumps({table.name: table.rows for table in tables}, indent=2) + "\n"
