@@ -32,6 +32,11 @@ _ERROR = {
 _EXECUTION = f"arn:aws:states:eu-central-1:123456789012:execution:stillmotion-videos:{_JOB}"
 _MODEL = "google/veo-3.1-lite"
 
+_EDITORS = "arn:aws:iam::123456789012:role/Editors"
+_OPERATOR = "arn:aws:iam::123456789012:role/Operators"
+_LIMIT = {"principal": _EDITORS, "daily_usd": "5.00", "spent_usd": "0.20", "left_usd": "4.80", "set_by": "operator"}
+_ENTRY = {"principal": _EDITORS, "daily_usd": "5.00", "changed_at": _TIME, "changed_by": _OPERATOR}
+
 _FACTS = {
     "container": "mp4",
     "bytes": 842547,
@@ -223,6 +228,24 @@ FIELDS: dict[str, tuple[str, Any]] = {
     "bytes": ("the size in bytes", 842547),
     "checksum": ("SHA-256 of the bytes, `sha256:` and 64 hex digits", _VIDEO["checksum"]),
     "content_type": ("the media type", "video/mp4"),
+    "EntryView.changed_at": ("", _TIME),
+    "EntryView.changed_by": ("the operator who set it", _OPERATOR),
+    "EntryView.daily_usd": ("what the principal may spend a day (UTC), in USD", "5.00"),
+    "EntryView.principal": ("* is all jobs together", _EDITORS),
+    "LimitView.daily_usd": ("", "5.00"),
+    "LimitView.left_usd": ("", "4.80"),
+    "LimitView.principal": ("", _EDITORS),
+    "LimitView.set_by": ("", "operator"),
+    "LimitView.spent_usd": ("charged, reserved, or perhaps charged today (UTC)", "0.20"),
+    "LimitOrder.daily_usd": ("", "5.00"),
+    "LimitOrder.principal": ("", _EDITORS),
+    "LimitsView.caller": ("what the caller itself may spend", _LIMIT),
+    "LimitsView.day": ("", "2026-11-22"),
+    "LimitsView.entries": ("what operators have set; null for other callers", [_ENTRY]),
+    "LimitsView.per_job_usd": ("", "1.00"),
+    "LimitsView.resets_at": ("", "2026-11-23T00:00:00Z"),
+    "LimitsView.stack": ("all jobs together; null for callers who are no operators", _LIMIT | {"principal": "*"}),
+    "LimitsView.stopped": ("", False),
     "UploadOrder.content_type": ("what is going to be uploaded", "image/jpeg"),
     "key": ("the object's key", f"videos/{_JOB}.mp4"),
     "UploadView.fields": (
