@@ -36,6 +36,13 @@ _EDITORS = "arn:aws:iam::123456789012:role/Editors"
 _OPERATOR = "arn:aws:iam::123456789012:role/Operators"
 _LIMIT = {"principal": _EDITORS, "daily_usd": "5.00", "spent_usd": "0.20", "left_usd": "4.80", "set_by": "operator"}
 _ENTRY = {"principal": _EDITORS, "daily_usd": "5.00", "changed_at": _TIME, "changed_by": _OPERATOR}
+_ROW = {
+    "key": _MODEL,
+    "jobs": 3,
+    "charged_usd": "0.60",
+    "reserved_usd": "0.20",
+    "may_have_cost_usd": "0.00",
+}
 
 _FACTS = {
     "container": "mp4",
@@ -246,6 +253,17 @@ FIELDS: dict[str, tuple[str, Any]] = {
     "LimitsView.resets_at": ("", "2026-11-23T00:00:00Z"),
     "LimitsView.stack": ("all jobs together; null for callers who are no operators", _LIMIT | {"principal": "*"}),
     "LimitsView.stopped": ("", False),
+    "KeyedSumView.key": ("", _MODEL),
+    "charged_usd": ("", "0.60"),
+    "jobs": ("how many jobs", 3),
+    "may_have_cost_usd": ("", "0.00"),
+    "reserved_usd": ("", "0.20"),
+    "UsageView.by": ("what is summed up by", "model"),
+    "UsageView.data": ("one sum for each key", [_ROW]),
+    "UsageView.first_day": ("", "2026-10-24"),
+    "UsageView.last_day": ("", "2026-11-22"),
+    "UsageView.next_token": ("for the next page; null on the last", "eyJwb3NpdGlvbiI6ICIyMDI2In0"),
+    "UsageView.total": ("", {name: value for name, value in _ROW.items() if name != "key"}),
     "UploadOrder.content_type": ("what is going to be uploaded", "image/jpeg"),
     "key": ("the object's key", f"videos/{_JOB}.mp4"),
     "UploadView.fields": (
@@ -299,6 +317,9 @@ PARAMETERS: dict[str, tuple[str, Any]] = {
     "sort": ("", "price"),
     "status": ("only jobs in this state", "completed"),
     "model": ("only this model", _MODEL),
+    "from": ("", "2026-11-01"),
+    "to": ("", "2026-11-30"),
+    "by": ("", "model"),
     "created_after": ("", "2026-11-22T12:00:00Z"),
     "limit": ("jobs a page", 20),
     "next_token": ("from the page before, with the same other parameters", "eyJwb3NpdGlvbiI6ICIyMDI2In0"),

@@ -244,6 +244,7 @@ CASES: dict[str, tuple[Arrange, Check]] = {
     "callback-forged": (nothing, forged),
     "models-first_and_last_frame": (nothing, models),
     "spending-limits": (nothing, http(200, stopped=False, stack=None)),
+    "spending-usage": (nothing, http(200, first_day="2026-11-01", last_day="2026-11-30", by="model", data=[])),
     "spending-stop": (nothing, http(200, principal="*", daily_usd="0.00", set_by="operator")),
     "spending-operators_only": (nothing, http(403, code="OperatorsOnly")),
     "uploads-jpeg": (nothing, offered),

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from stillmotion.generation.limits import Limits, day_end, shown
 from stillmotion.jobs.budgets import EVERYONE, Budget
 from stillmotion.jobs.spend import MICRO, Entries
+from stillmotion.jobs.usage import Asked, By, Sum, Usage
 from stillmotion.modelgates.price_notes import usd
 
 MAX_DAILY_USD = 1_000_000
@@ -99,6 +100,64 @@ class LimitsView(BaseModel):
     caller: LimitView
     stack: LimitView | None
     entries: list[EntryView] | None
+
+
+class SumView(BaseModel):
+    """Jobs whose paid call was made, and what they cost. Amounts are exact, in USD, as strings; what a job costs is in
+    one of the three."""
+
+    model_config = ConfigDict(title="UsageSum")
+
+    jobs: int
+    charged_usd: str = Field(description="what ModelGates stated")
+    reserved_usd: str = Field(description="estimates of jobs under way")
+    may_have_cost_usd: str = Field(
+        description="estimates of jobs that ended, were or may have been accepted, and whose cost is not stated"
+    )
+
+    @classmethod
+    def amounts(cls, found: Sum) -> dict[str, Any]:
+        return {
+            "jobs": found.jobs,
+            "charged_usd": usd(found.charged),
+            "reserved_usd": usd(found.reserved),
+            "may_have_cost_usd": usd(found.may_have_cost),
+        }
+
+
+class KeyedSumView(SumView):
+    """The sum of one day, model, caller or tag."""
+
+    model_config = ConfigDict(title="UsageRow")
+
+    key: str | None = Field(description="the day, model, caller or tag; null for jobs without an owner or without tag")
+
+
+class UsageView(BaseModel):
+    """What was spent, one row for each key, ordered by it. With a ``next_token`` there is more: send it with the same
+    query, and add up the pages."""
+
+    model_config = ConfigDict(title="Usage")
+
+    first_day: str = Field(description="YYYY-MM-DD, UTC")
+    last_day: str = Field(description="YYYY-MM-DD, UTC")
+    by: By
+    data: list[KeyedSumView]
+    total: SumView = Field(description="of this page")
+    next_token: str | None
+
+
+def view_usage(asked: Asked, found: Usage) -> dict[str, Any]:
+    """What ``GET /usage`` answers."""
+    ordered = sorted(found.sums.items(), key=lambda item: (item[0] is None, item[0] or ""))
+    return {
+        "first_day": asked.first.isoformat(),
+        "last_day": asked.last.isoformat(),
+        "by": str(asked.by),
+        "data": [{"key": key} | SumView.amounts(one) for key, one in ordered],
+        "total": SumView.amounts(found.total),
+        "next_token": found.next_token,
+    }
 
 
 class Budgets(Protocol):

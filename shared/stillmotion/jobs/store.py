@@ -24,6 +24,7 @@ from stillmotion.jobs.markers import ProviderIdTaken, keeping_callbacks, marking
 from stillmotion.jobs.record import ID_PREFIX, Job, now
 from stillmotion.jobs.spend import Entries, Spend
 from stillmotion.jobs.transactions import Part, transact
+from stillmotion.jobs.usage import Slice
 from stillmotion.ports import JobStore
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 
 ENTRIES_PER_READ = 50
+ENTRIES_PER_SUM = 1000
 
 
 def get_job(store: JobStore, job_id: str) -> Job:
@@ -181,8 +183,14 @@ class DynamoJobStore:
         arguments = {"IndexName": "by_uninspected", "KeyConditionExpression": condition}
         return (str(item["id"]) for item in self._query(arguments))
 
-    def _query(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        arguments["Limit"] = ENTRIES_PER_READ
+    def slice(self, wanted: Slice) -> Iterator[dict[str, Any]]:
+        """The entries of a range of an index partition as the table holds them, oldest first; read page by page."""
+        key = {"by_day": "day_shard", "by_owner": "owner_shard"}[wanted.index]
+        condition = Key(key).eq(wanted.partition) & Key("position").between(wanted.low, wanted.high)
+        return self._query({"IndexName": wanted.index, "KeyConditionExpression": condition}, ENTRIES_PER_SUM)
+
+    def _query(self, arguments: dict[str, Any], at_once: int = ENTRIES_PER_READ) -> Iterator[dict[str, Any]]:
+        arguments["Limit"] = at_once
         while True:
             with _storage("list"):
                 answer = self._table.query(**arguments)
