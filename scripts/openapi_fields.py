@@ -290,7 +290,11 @@ FIELDS: dict[str, tuple[str, Any]] = {
         [{"type": "image_url", "image_url": {"url": "s3://pictures/shared/style.jpg"}}],
     ),
     "VideoRequest.model": ("the model's id, one of `GET /models`", _MODEL),
-    "VideoRequest.previous_job_id": ("a completed job to continue or edit", _JOB),
+    "VideoRequest.previous_job_id": (
+        "a completed job to continue or edit, on the same model: the id that this stack gave it (vid_…), of a job that "
+        "you may see",
+        _JOB,
+    ),
     "VideoRequest.prompt": ("what happens in the clip", "a slow push in"),
     "VideoRequest.provider": (
         "parameters passed on to a provider",

@@ -179,6 +179,7 @@ class SubmitApiSettings(SubmitSettings):
     """For submitting behind the API, which starts the workflow itself."""
 
     state_machine_arn: Arn
+    operator_arns: Principals
 
 
 @dataclass(frozen=True, slots=True)

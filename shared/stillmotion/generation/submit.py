@@ -34,6 +34,7 @@ from stillmotion.errors import (
 from stillmotion.generation.adopt import Adoption
 from stillmotion.generation.claim import Claiming
 from stillmotion.generation.limits import Limits
+from stillmotion.generation.previous import check_previous, provider_id_of
 from stillmotion.jobs.lifecycle import ACCEPT, NOTE_PAID, RELEASE, RETURN_RESERVATION, Status, Transition
 from stillmotion.jobs.markers import ProviderIdTaken
 from stillmotion.jobs.record import Job, PriceEstimate, now, record_expiry
@@ -72,6 +73,12 @@ class Origin:
     source: Mapping[str, Any]
     owner: str | None = None
     execution_arn: str | None = None
+    operator: bool = False
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether it sees every caller's jobs: as an operator, or as a workflow, which is trusted."""
+        return self.operator or self.source.get("type") == "workflow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +129,14 @@ class Submission:
         """Check a request against everything that can be known for free.
 
         Raises:
-            UnknownModel, UnsupportedByModel, ImageNotUsable: it cannot work as asked.
+            UnknownModel, UnsupportedByModel, ImageNotUsable, InvalidRequest: it cannot work as asked.
             SpendLimitReached, PriceUnknown: it costs more than it may, or that cannot be known.
             ProviderUnavailable, StorageFailed: it could not be checked.
         """
         model = self._catalogue.find(request.model)
         check(request, model)
+        if request.previous_job_id is not None:
+            check_previous(self._store, request.previous_job_id, model, origin.owner, sees_all=origin.sees_all)
         pictures = self._images.check(request, names_of(origin.source, origin.owner))
         shaped = shape_request(request, model.supported_aspect_ratios, pictures)
         found = self._limits.check(shaped.request, model, origin.owner)
@@ -203,6 +212,8 @@ class Submission:
     def _body(self, job: Job) -> dict[str, Any]:
         """What ModelGates is sent; with the address that it calls back, which is in no record."""
         body = self._images.with_fetchable_urls(parse_request(job.request)).body()
+        if (previous := body.get("previous_job_id")) is not None:
+            body["previous_job_id"] = provider_id_of(self._store, previous)
         address = None if self._called_back is None else self._called_back.urls.address(job.id)
         return body if address is None else body | {"callback_url": address}
 
