@@ -222,6 +222,7 @@ class BatchesSettings(BatchSettings):
     """For batches behind the API; links to results in ``output_bucket`` are good for ``link_seconds``."""
 
     batch_state_machine_arn: Arn
+    operator_arns: Principals
     input_bucket: Name
     shared_image_prefix: SharedPrefix
     output_bucket: Name
