@@ -17,7 +17,7 @@ from scripts.generated import ROOT, keep
 from scripts.openapi_texts import enrich, version
 
 DOCUMENT = ROOT / "functions" / "docs" / "openapi.json"
-FUNCTIONS = ("submit", "jobs", "control", "batches", "models", "uploads", "docs")
+FUNCTIONS = ("submit", "jobs", "control", "batches", "models", "spending", "uploads", "docs")
 DESCRIPTION = """\
 Turn still images into video clips. An image becomes the exact first or last frame of a clip that ModelGates generates.
 

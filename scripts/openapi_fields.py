@@ -32,6 +32,18 @@ _ERROR = {
 _EXECUTION = f"arn:aws:states:eu-central-1:123456789012:execution:stillmotion-videos:{_JOB}"
 _MODEL = "google/veo-3.1-lite"
 
+_EDITORS = "arn:aws:iam::123456789012:role/Editors"
+_OPERATOR = "arn:aws:iam::123456789012:role/Operators"
+_LIMIT = {"principal": _EDITORS, "daily_usd": "5.00", "spent_usd": "0.20", "left_usd": "4.80", "set_by": "operator"}
+_ENTRY = {"principal": _EDITORS, "daily_usd": "5.00", "changed_at": _TIME, "changed_by": _OPERATOR}
+_ROW = {
+    "key": _MODEL,
+    "jobs": 3,
+    "charged_usd": "0.60",
+    "reserved_usd": "0.20",
+    "may_have_cost_usd": "0.00",
+}
+
 _FACTS = {
     "container": "mp4",
     "bytes": 842547,
@@ -224,6 +236,35 @@ FIELDS: dict[str, tuple[str, Any]] = {
     "bytes": ("the size in bytes", 842547),
     "checksum": ("SHA-256 of the bytes, `sha256:` and 64 hex digits", _VIDEO["checksum"]),
     "content_type": ("the media type", "video/mp4"),
+    "EntryView.changed_at": ("", _TIME),
+    "EntryView.changed_by": ("the operator who set it", _OPERATOR),
+    "EntryView.daily_usd": ("what the principal may spend a day (UTC), in USD", "5.00"),
+    "EntryView.principal": ("* is all jobs together", _EDITORS),
+    "LimitView.daily_usd": ("", "5.00"),
+    "LimitView.left_usd": ("", "4.80"),
+    "LimitView.principal": ("", _EDITORS),
+    "LimitView.set_by": ("", "operator"),
+    "LimitView.spent_usd": ("charged, reserved, or perhaps charged today (UTC)", "0.20"),
+    "LimitOrder.daily_usd": ("", "5.00"),
+    "LimitOrder.principal": ("", _EDITORS),
+    "LimitsView.caller": ("what the caller itself may spend", _LIMIT),
+    "LimitsView.day": ("", "2026-11-22"),
+    "LimitsView.entries": ("what operators have set; null for other callers", [_ENTRY]),
+    "LimitsView.per_job_usd": ("", "1.00"),
+    "LimitsView.resets_at": ("", "2026-11-23T00:00:00Z"),
+    "LimitsView.stack": ("all jobs together; null for callers who are no operators", _LIMIT | {"principal": "*"}),
+    "LimitsView.stopped": ("", False),
+    "KeyedSumView.key": ("", _MODEL),
+    "charged_usd": ("", "0.60"),
+    "jobs": ("how many jobs", 3),
+    "may_have_cost_usd": ("", "0.00"),
+    "reserved_usd": ("", "0.20"),
+    "UsageView.by": ("what is summed up by", "model"),
+    "UsageView.data": ("one sum for each key", [_ROW]),
+    "UsageView.first_day": ("", "2026-10-24"),
+    "UsageView.last_day": ("", "2026-11-22"),
+    "UsageView.next_token": ("for the next page; null on the last", "eyJwb3NpdGlvbiI6ICIyMDI2In0"),
+    "UsageView.total": ("", {name: value for name, value in _ROW.items() if name != "key"}),
     "UploadOrder.content_type": ("what is going to be uploaded", "image/jpeg"),
     "key": ("the object's key", f"videos/{_JOB}.mp4"),
     "UploadView.fields": (
@@ -250,7 +291,11 @@ FIELDS: dict[str, tuple[str, Any]] = {
         [{"type": "image_url", "image_url": {"url": "s3://pictures/shared/style.jpg"}}],
     ),
     "VideoRequest.model": ("the model's id, one of `GET /models`", _MODEL),
-    "VideoRequest.previous_job_id": ("a completed job to continue or edit", _JOB),
+    "VideoRequest.previous_job_id": (
+        "a completed job to continue or edit, on the same model: the id that this stack gave it (vid_…), of a job that "
+        "you may see",
+        _JOB,
+    ),
     "VideoRequest.prompt": ("what happens in the clip", "a slow push in"),
     "VideoRequest.provider": (
         "parameters passed on to a provider",
@@ -280,6 +325,9 @@ PARAMETERS: dict[str, tuple[str, Any]] = {
     "sort": ("", "price"),
     "status": ("only jobs in this state", "completed"),
     "model": ("only this model", _MODEL),
+    "from": ("", "2026-11-01"),
+    "to": ("", "2026-11-30"),
+    "by": ("", "model"),
     "created_after": ("", "2026-11-22T12:00:00Z"),
     "limit": ("jobs a page", 20),
     "next_token": ("from the page before, with the same other parameters", "eyJwb3NpdGlvbiI6ICIyMDI2In0"),

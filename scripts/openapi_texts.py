@@ -14,6 +14,7 @@ OPERATION_IDS = {"show_progress": "show_batch", "swagger": "show_docs", "openapi
 TAGS = {
     "videos": "Make clips, and look after the jobs that make them.",
     "batches": "Thousands of clips by one manifest.",
+    "spending": "What may be spent, and what was.",
     "models": "Which model can do it, and at what price.",
     "uploads": "A place for a local picture or manifest.",
     "docs": "This API's own description.",

@@ -112,8 +112,16 @@ class ApiClient:
         return self._call("GET", "/models" + _query(wish), safe=True)
 
     def usage(self, **query: Any) -> Document:
-        """GET /usage: what was spent, summed up. Filters that are None are left out."""
+        """GET /usage: one page of what was spent, summed up. Filters that are None are left out."""
         return self._call("GET", "/usage" + _query(query), safe=True)
+
+    def limits(self) -> Document:
+        """GET /limits: what may be spent today, and is spent."""
+        return self._call("GET", "/limits", safe=True)
+
+    def change_limit(self, principal: str, daily_usd: str | None) -> Document:
+        """PUT /limits: what a principal may spend a day; None removes what is set."""
+        return self._call("PUT", "/limits", body={"principal": principal, "daily_usd": daily_usd}, safe=True)
 
     def start_batch(self, order: Mapping[str, Any]) -> Document:
         """POST /batches. For a running batch the answer is its record, so the call may be repeated when an answer is

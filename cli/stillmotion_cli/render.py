@@ -77,7 +77,7 @@ def show_timeline(terminal: Terminal, timeline: Timeline) -> None:
         [iso(entry.at), _span(timeline.after(entry)), _span(entry.seconds), entry.source, entry.what]
         for entry in timeline.entries
     ]
-    _table(terminal, ["at", "after", "took", "from", "what"], rows)
+    table(terminal, ["at", "after", "took", "from", "what"], rows)
     for reason in timeline.unread:
         terminal.say(f"Not read: {reason}", "yellow")
 
@@ -99,7 +99,7 @@ def show_jobs(terminal: Terminal, jobs: Sequence[Document]) -> None:
         ]
         for job in jobs
     ]
-    _table(terminal, ["id", "status", "age", "size", "cost", "model"], rows)
+    table(terminal, ["id", "status", "age", "size", "cost", "model"], rows)
 
 
 def _cost(usage: Document) -> str:
@@ -130,34 +130,7 @@ def show_models(terminal: Terminal, models: Sequence[Document]) -> None:
         ]
         for model in models
     ]
-    _table(terminal, ["model", "price", "seconds", "resolution", "aspect", "frames", "audio"], rows)
-
-
-def show_usage(terminal: Terminal, answer: Document, by: str) -> None:
-    """One line for each sum, and their total where the answer has one."""
-    rows = [row for row in answer.get("data") or [] if isinstance(row, dict)]
-    if not rows:
-        terminal.say("Nothing was spent in this time.")
-        return
-    # What a row is about comes first; a newer stack may know more columns than this command.
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    names.sort(key=lambda name: name != by)
-    _table(terminal, names, [[_amount(name, row.get(name)) for name in names] for row in rows])
-    totals = {name: value for name, value in answer.items() if name.startswith("total") or name.endswith("_usd")}
-    for name, value in totals.items():
-        terminal.line(f"{name.replace('_', ' ')}: {_amount(name, value)}")
-
-
-def _amount(name: str, value: Any) -> str:
-    """A value of a sum: dollars where its name says so, which the API gives as texts to keep every digit."""
-    if value is None:
-        return "-"
-    if name.endswith("_usd"):
-        try:
-            return money(float(value))
-        except (TypeError, ValueError):
-            return str(value)
-    return json.dumps(value) if isinstance(value, dict | list) else str(value)
+    table(terminal, ["model", "price", "seconds", "resolution", "aspect", "frames", "audio"], rows)
 
 
 def _listed(values: Sequence[Any] | None) -> str:
@@ -171,7 +144,7 @@ def _listed(values: Sequence[Any] | None) -> str:
     return " ".join(str(value) for value in values)
 
 
-def _table(terminal: Terminal, names: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
+def table(terminal: Terminal, names: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
     """A table that fits a terminal; elsewhere aligned columns of whatever width, for grep and awk."""
     cells = [[Text(one_line(cell), style="" if isinstance(cell, str) else cell.style) for cell in row] for row in rows]
     if terminal.output.is_terminal:

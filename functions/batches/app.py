@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
 from stillmotion.api.batch_views import BatchView, show_batch
-from stillmotion.api.resolver import answer, current_caller, documented, new_api
+from stillmotion.api.resolver import answer, current_caller, documented, is_operator, new_api
 from stillmotion.batches.open import Ordered
 from stillmotion.batches.order import order_of
 from stillmotion.requests.batch_order import BatchOrder
@@ -32,10 +32,13 @@ def create_batch(order: BatchOrder) -> Response[str]:
 
     For a running batch the answer is its record. Naming the `batch_id` of one that has ended runs it again: finished
     items are skipped, running ones are resumed, and only failed ones are submitted again. Without `batch_id` the same
-    version of the same manifest is the same batch, and the answer for one that has ended is its record (200).
+    version of the same manifest, ordered by the same caller, is the same batch, and the answer for one that has ended
+    is its record (200). Only operators run batches without an owner again (those of drops, events and workflows).
     """
     settings = load(BatchesSettings, os.environ)
-    asked = Ordered(order_of(order), owner=current_caller(app), source="http")
+    who = current_caller(app)
+    operator = is_operator(who, settings.operator_arns)
+    asked = Ordered(order_of(order), owner=who, source="http", operator=operator)
     arn = settings.batch_state_machine_arn
     opened = wiring.batches(settings).open(asked, lambda name, run: execution_arn(arn, f"{name}-{run}"))
     if opened.owned_by_this_execution:

@@ -12,7 +12,15 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
-from stillmotion.api.resolver import IDEMPOTENCY_KEY, answer, check_body_size, current_caller, documented, new_api
+from stillmotion.api.resolver import (
+    IDEMPOTENCY_KEY,
+    answer,
+    check_body_size,
+    current_caller,
+    documented,
+    is_operator,
+    new_api,
+)
 from stillmotion.api.views import DryRun, JobView, show_dry_run
 from stillmotion.generation.create import request_id
 from stillmotion.generation.submit import Origin
@@ -41,11 +49,13 @@ def create_video(
     settings = load(SubmitApiSettings, os.environ)
     check_body_size(app)
     owner = current_caller(app)
+    operator = is_operator(owner, settings.operator_arns)
     if dry_run:
-        examined = wiring.submission(settings).examine(request, Origin({"type": "http"}, owner))
+        examined = wiring.submission(settings).examine(request, Origin({"type": "http"}, owner, operator=operator))
         return answer(200, show_dry_run(examined.model, examined.quote, examined.warnings, examined.chosen))
     job_id = request_id(owner, idempotency_key)
-    origin = Origin({"type": "http"}, owner, wiring.executions(settings.state_machine_arn).arn(job_id))
+    arn = wiring.executions(settings.state_machine_arn).arn(job_id)
+    origin = Origin({"type": "http"}, owner, arn, operator=operator)
     seconds_left = app.lambda_context.get_remaining_time_in_millis() / 1000
     created = wiring.create_video(settings).handle(request, job_id, origin, seconds_left)
     headers = {"Location": f"/videos/{created.job.id}"}

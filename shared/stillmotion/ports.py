@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stillmotion.jobs.index import Query
     from stillmotion.jobs.lifecycle import Status, Transition
     from stillmotion.jobs.record import Job, StoredVideo
-    from stillmotion.jobs.spend import Spend
+    from stillmotion.jobs.spend import Entries, Spend
     from stillmotion.modelgates.job import Outcome, ProviderJob
     from stillmotion.requests.media import Picture
     from stillmotion.requests.owned_names import Names
@@ -55,7 +55,7 @@ class JobStore(Protocol):
     ) -> Job:
         """Make a transition of the table, change fields with it, and return the new record.
 
-        A field that is changed to ``None`` is removed. A ``spend`` changes its day's counter in the same transaction.
+        A field that is changed to ``None`` is removed. A ``spend`` changes its day's counters in the same transaction.
 
         Args:
             only: of the states that the transition starts from, the one that the record has to be in.
@@ -65,9 +65,13 @@ class JobStore(Protocol):
             JobStateConflict: it is in another state, or its ``updated_at`` is not ``unchanged_since``; nothing is
                 changed.
             ForbiddenTransition: the table does not have it.
-            CeilingReached: the day's counter leaves no room; nothing is changed.
+            CeilingReached: one of the day's counters leaves no room; nothing is changed.
+            EntriesChanged: operators allow something else than the ``spend`` relies on; nothing is changed.
             ProviderIdTaken: another job has the id; nothing is changed.
         """
+
+    def entries_for(self, caller: str | None) -> Entries:
+        """What operators allow to be spent a day at this moment: by all jobs, and by a caller."""
 
 
 class JobReader(Protocol):

@@ -185,4 +185,5 @@ type SharedPrefix = Annotated[
         "a prefix that ends in a slash (shared/) and is none of uploads/, videos/, failed/, drop/ and batches/",
     ),
 ]
+type TagKey = Annotated[str, Text(r"([A-Za-z0-9_.:/ -]{1,64})?", "a key of requests' metadata (project), or nothing")]
 type PollSeconds = Annotated[int, WholeNumber(1, 300)]

@@ -31,6 +31,7 @@ from stillmotion.setting_types import (
     ServiceOrigin,
     SharedPrefix,
     Switch,
+    TagKey,
     Text,
     WholeNumber,
 )
@@ -152,6 +153,7 @@ class SubmitSettings(ProviderSettings):
     image_transport: Annotated[ImageTransport, Member(ImageTransport)]
     daily_spend_limit_usd: Annotated[Decimal | None, Limit(1_000_000)]
     per_job_spend_limit_usd: Annotated[Decimal | None, Limit(10_000)]
+    caller_daily_spend_limit_usd: Annotated[Decimal | None, Limit(1_000_000)]
     callback_secret_arn: OptionalName
     callback_url: OptionalAddress
 
@@ -179,6 +181,19 @@ class SubmitApiSettings(SubmitSettings):
     """For submitting behind the API, which starts the workflow itself."""
 
     state_machine_arn: Arn
+    operator_arns: Principals
+
+
+@dataclass(frozen=True, slots=True)
+class SpendingSettings(StoreSettings):
+    """For what may be spent and what was, behind the API; ``usage_tag_key`` is the metadata key that usage can be
+    summed up by, empty for none."""
+
+    daily_spend_limit_usd: Annotated[Decimal | None, Limit(1_000_000)]
+    per_job_spend_limit_usd: Annotated[Decimal | None, Limit(10_000)]
+    caller_daily_spend_limit_usd: Annotated[Decimal | None, Limit(1_000_000)]
+    usage_tag_key: TagKey
+    operator_arns: Principals
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +225,7 @@ class BatchesSettings(BatchSettings):
     """For batches behind the API; links to results in ``output_bucket`` are good for ``link_seconds``."""
 
     batch_state_machine_arn: Arn
+    operator_arns: Principals
     input_bucket: Name
     shared_image_prefix: SharedPrefix
     output_bucket: Name

@@ -31,6 +31,7 @@ from stillmotion.settings import (
     PrepareBatchSettings,
     ProviderSettings,
     RecoverySettings,
+    SpendingSettings,
     StoreSettings,
     SubmitApiSettings,
     SubmitSettings,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from stillmotion.generation.charges import CreditsWatch
     from stillmotion.generation.create import CreateVideo
     from stillmotion.generation.deliver import Delivery
+    from stillmotion.generation.limits import Limits
     from stillmotion.generation.operate import Control
     from stillmotion.generation.poll import Polling
     from stillmotion.generation.purge import Purging
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from stillmotion.generation.record_failure import Failures
     from stillmotion.generation.submit import CalledBack, Submission
     from stillmotion.inspection.inspect_video import Inspecting
+    from stillmotion.jobs.budgets import DynamoBudgets
     from stillmotion.jobs.callbacks import DynamoCallbacks
     from stillmotion.jobs.record import Job, StoredVideo
     from stillmotion.modelgates.callback_secrets import VersionedSecret
@@ -270,15 +273,29 @@ def pictures(settings: SubmitSettings | BatchesSettings | PrepareBatchSettings) 
     return InputBucket(settings.input_bucket, settings.shared_image_prefix)
 
 
+def limits_of(settings: SubmitSettings | SpendingSettings) -> Limits:
+    from stillmotion.generation.limits import Limits
+
+    return Limits(
+        settings.daily_spend_limit_usd, settings.per_job_spend_limit_usd, settings.caller_daily_spend_limit_usd
+    )
+
+
+@cache
+def budgets(settings: StoreSettings) -> DynamoBudgets:
+    from stillmotion.jobs.budgets import DynamoBudgets
+
+    return DynamoBudgets(table(settings.spend_table_name))
+
+
 @cache
 def submission(settings: SubmitSettings) -> Submission:
-    from stillmotion.generation.limits import Limits
     from stillmotion.generation.submit import Submission
     from stillmotion.requests.media import Images
 
     inline = settings.image_transport is ImageTransport.INLINE
     images = Images(object_store(), pictures(settings), guarded(settings.trusted_origins), inline=inline)
-    limits = Limits(settings.daily_spend_limit_usd, settings.per_job_spend_limit_usd)
+    limits = limits_of(settings)
     store, events = job_store(settings), event_bus(settings)
     answered = called_back(settings)
     return Submission(store, provider(settings), catalogue(settings), images, events, limits, answered)

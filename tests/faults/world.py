@@ -82,7 +82,8 @@ class World:
 
     def counted(self) -> Decimal:
         """What all days together are counted with, in USD."""
-        return sum((Decimal(str(day["micro_usd"])) for day in _everything("days")), Decimal(0)) / MICRO
+        days = (item for item in _everything("days") if "#" not in item["day"])  # without those of callers
+        return sum((Decimal(str(day["micro_usd"])) for day in days), Decimal(0)) / MICRO
 
     def rest(self) -> None:
         """Wait for every execution to end, and for every callback that is under way."""

@@ -8,8 +8,8 @@ import pytest
 
 from local.simulator import Simulator
 from tests.integration.privileges import PROPERTY, missing
-from tests.support.role_calls import recording
 from tests.support.inprocess import Cloud, cloud
+from tests.support.role_calls import recording
 
 
 @pytest.fixture(autouse=True)

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
 
 from local.simulator import Simulator
-from tests.support.inprocess import ACCOUNT
+from stillmotion.batches.record import Manifest
+from tests.support.inprocess import ACCOUNT, CALLER, OPERATOR
 from tests.support.inprocess_batches import BatchCloud, batch_cloud
 from tests.support.requests import rows
 
@@ -89,6 +91,72 @@ def test_a_foreign_batch_is_not_found_and_not_rerun(batches: BatchCloud, simulat
     [line] = batches.results("b")
     assert batches.stack.http("GET", f"/videos/{line['job_id']}")[0] == 200
     assert batches.stack.http("GET", f"/videos/{line['job_id']}", caller=BOB)[0] == 404
+
+
+def test_one_manifest_ordered_by_two_callers_is_two_batches(batches: BatchCloud, simulator: Simulator) -> None:
+    manifest = batches.manifest(rows(simulator, "one"))
+    dropped = batches.run({"manifest": manifest})
+    assert dropped["status"] == "SUCCEEDED"
+    ids = set()
+    for caller in (CALLER, BOB):
+        status, body = order(batches, {"manifest": manifest}, caller=caller)
+        assert (status, body["run"]) == (202, 1)
+        batches.stack.finish(body["execution_arn"])
+        status, again = order(batches, {"manifest": manifest}, caller=caller)
+        assert (status, again["id"], again["run"]) == (200, body["id"], 1)
+        assert batches.stack.http("GET", f"/batches/{body['id']}", caller=caller)[0] == 200
+        ids.add(body["id"])
+    assert len(ids) == 2
+    assert len(simulator.jobs()) == 3
+
+
+def test_a_batch_under_the_id_of_earlier_releases_is_known_again(batches: BatchCloud, simulator: Simulator) -> None:
+    """Its rows are paid: another id for it would pay them again."""
+    manifest = batches.manifest(rows(simulator, "one"))
+    etag = boto3.client("s3").head_object(Bucket="pictures", Key="shared/rows.jsonl")["ETag"].strip('"')
+    earlier = Manifest(bucket="pictures", key="shared/rows.jsonl", etag=etag).batch_id()
+    finish(batches, order(batches, {"manifest": manifest, "batch_id": earlier})[1])
+    status, again = order(batches, {"manifest": manifest})
+    assert (status, again["id"], again["status"]) == (200, earlier, "completed")
+    status, other = order(batches, {"manifest": manifest}, caller=BOB)
+    assert (status, other["run"]) == (202, 1)
+    assert other["id"] != earlier
+    batches.stack.finish(other["execution_arn"])
+
+
+def test_a_batch_without_an_owner_is_run_again_by_operators_only(batches: BatchCloud, simulator: Simulator) -> None:
+    key = "batches/in/autumn.jsonl"
+    manifest = batches.manifest(rows(simulator, "one", "a forbidden-word"), key)
+    assert batches.run({"manifest": manifest, "batch_id": "b"})["status"] == "SUCCEEDED"
+    for caller in (CALLER, BOB):
+        shown = batches.stack.http("GET", "/batches/b", caller=caller)
+        assert (shown[0], shown[2]["run"]) == (200, 1)
+    mine = batches.manifest(rows(simulator, "three"))
+    status, refused = order(batches, {"manifest": mine, "batch_id": "b"}, caller=BOB)
+    assert (status, refused["code"]) == (403, "OperatorsOnly")
+    assert "only operators (OperatorRoleArns) run it again" in refused["detail"]
+
+    # The operator names the manifest where it is: the batch's own rules hold for it, and it stays without an owner.
+    status, again = order(batches, {"manifest": manifest, "batch_id": "b"}, caller=OPERATOR)
+    assert (status, again["run"]) == (202, 2)
+    batches.stack.finish(again["execution_arn"])
+    shown = batches.stack.http("GET", "/batches/b", caller=BOB)
+    assert (shown[0], shown[2]["run"], shown[2]["counts"]["skipped"]) == (200, 2, 1)
+    assert len(simulator.jobs()) == 1
+    assert batches.stack.http("GET", f"/videos/{batches.results('b')[0]['job_id']}", caller=BOB)[0] == 200
+
+
+def test_an_ended_batch_stays_its_owners(batches: BatchCloud, simulator: Simulator) -> None:
+    manifest = batches.manifest(rows(simulator, "one"))
+    finish(batches, order(batches, {"manifest": manifest, "batch_id": "b"})[1])
+    by_event = {"id": "e", "detail-type": "Video Batch Requested", "source": "shop"}
+    asked = {"manifest": manifest, "batch_id": "b"}
+    for given in (asked, by_event | {"detail": asked}):
+        ended = batches.run(given)
+        assert ended["status"] == "FAILED"
+        assert "belongs to another caller" in ended["cause"]
+    assert batches.stack.http("GET", "/batches/b")[2]["run"] == 1
+    assert batches.stack.http("GET", "/batches/b", caller=BOB)[0] == 404
 
 
 def test_a_refused_batch_says_why_and_can_be_ordered_again(batches: BatchCloud, simulator: Simulator) -> None:

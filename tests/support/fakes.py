@@ -18,7 +18,7 @@ from stillmotion.jobs.lifecycle import OF_PURGED, Status, Transition, check_tran
 from stillmotion.jobs.markers import ProviderIdTaken
 from stillmotion.jobs.public import http_view
 from stillmotion.jobs.record import Job, ProviderState, StoredVideo, now
-from stillmotion.jobs.spend import CeilingReached, Spend
+from stillmotion.jobs.spend import CeilingReached, Entries, EntriesChanged, Spend
 from stillmotion.modelgates.job import ProviderJob
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel
 from stillmotion.ports import HttpAnswer
@@ -53,6 +53,7 @@ class MemoryJobStore:
     def __init__(self, fuse: Fuse | None = None) -> None:
         self.jobs: dict[str, Job] = {}
         self.days: dict[str, int] = {}
+        self.limits: dict[str, int] = {}
         self.markers: dict[str, str] = {}
         self.down: set[str] = set()
         self.before_update: Callable[[str, dict[str, Any]], None] | None = None
@@ -106,10 +107,19 @@ class MemoryJobStore:
     def _count(self, spend: Spend | None) -> None:
         if spend is None:
             return
-        spent = self.days.get(spend.day, 0)
-        if spend.ceiling is not None and spent > spend.ceiling:
-            raise CeilingReached(spent)
-        self.days[spend.day] = spent + spend.micro_usd
+        counters = {spend.day: None if spend.guard is None else spend.guard.everyone}
+        if spend.caller is not None:
+            counters[f"{spend.day}#{spend.caller}"] = None if spend.guard is None else spend.guard.caller
+        if spend.guard is not None and spend.guard.entries != self.entries_for(spend.caller):
+            raise EntriesChanged
+        for key, ceiling in counters.items() if spend.micro_usd else ():
+            if ceiling is not None and self.days.get(key, 0) > ceiling:
+                raise CeilingReached(self.days.get(key, 0), by_caller="#" in key)
+        for key in counters if spend.micro_usd else ():
+            self.days[key] = self.days.get(key, 0) + spend.micro_usd
+
+    def entries_for(self, caller: str | None) -> Entries:
+        return Entries(self.limits.get("*"), None if caller is None else self.limits.get(caller))
 
     def put(self, job: Job) -> Job:
         self.jobs[job.id] = job

@@ -72,6 +72,7 @@ HANDLERS = {
     "RecordFailureFunction": ("record_failure", "handler"),
     "JobsFunction": ("jobs", "handler"),
     "ControlFunction": ("control", "handler"),
+    "SpendingFunction": ("spending", "handler"),
     "ModelsFunction": ("models", "handler"),
     "UploadsFunction": ("uploads", "handler"),
     "DocsFunction": ("docs", "handler"),

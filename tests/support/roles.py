@@ -9,9 +9,9 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
-from tests.support.role_calls import Need
 from tests.support.cloudformation import expanded, expanded_resources
 from tests.support.inprocess import ACCOUNT, REGION, VALUES
+from tests.support.role_calls import Need
 from tests.support.template import template
 
 CONDITIONS = {

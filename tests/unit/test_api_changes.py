@@ -104,7 +104,7 @@ def test_a_client_of_the_release_would_fail_by_it(edit: Edit, said: str) -> None
         put(*REQUEST, "required", value=[]),
         put(*REQUEST, "properties", "model", "maxLength", value=300),
         drop(*REQUEST, "properties", "model", "minLength"),
-        put("paths", "/limits", value={"put": {"operationId": "change_limits", "responses": {}}}),
+        put("paths", "/presets", value={"put": {"operationId": "change_presets", "responses": {}}}),
         put(*POST, "responses", "418", value={"description": "tea"}),
         put(*ANSWER, "properties", "polls", "description", value="another"),
         lambda document: schema("FrameImage", document)["properties"]["frame_type"]["enum"].append("middle_frame"),

@@ -102,7 +102,7 @@ def test_an_open_job_ends_only_as_its_progress_allows(source: Status, ends: set[
 def test_only_deliver_completes_a_job_and_only_submit_claims_one() -> None:
     assert [step for _, target, step in CHANGES if target is Status.COMPLETED] == [COMPLETE]
     assert [step for _, target, step in CHANGES if target is Status.SUBMITTING] == [CLAIM]
-    assert (COMPLETE.by, CLAIM.by) == ("deliver", "submit")
+    assert (COMPLETE.by, CLAIM.by) == ("deliver", "claim")
 
 
 def test_one_forbidden_source_among_the_expected_ones_is_enough() -> None:

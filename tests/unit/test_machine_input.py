@@ -154,6 +154,20 @@ def test_the_same_event_object_or_key_is_the_same_job_in_every_execution() -> No
     assert read_input(keyed | {"id": "e-2"}, ARN).job_id == read_input(keyed, ARN).job_id
 
 
+def test_keys_of_events_belong_to_their_source_and_account() -> None:
+    keyed = BUS_EVENT | {"account": "123456789012", "detail": {"model": "m", "idempotency_key": "k"}}
+    others = [
+        {"source": "warehouse"},
+        {"account": "210987654321"},
+        {"source": "", "account": "123456789012shop"},
+        {"source": "shop" * 100},
+        {"source": "shop" * 101},
+    ]
+    ids = [read_input(keyed | other, ARN).job_id for other in ({}, *others)]
+    assert len(set(ids)) == len(ids)
+    assert [read_input(keyed | other | {"id": "again"}, ARN).job_id for other in ({}, *others)] == ids
+
+
 def test_what_is_handed_over_is_read_back_as_such() -> None:
     for wait_seconds in (0, 120):
         given = hand_over(a_job(), Outcome.WAITING, wait_seconds)

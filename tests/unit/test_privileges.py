@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.privileges import NOT_SEEN, missing, unused
-from tests.support.role_calls import Need
 from tests.support.inprocess import HANDLERS
+from tests.support.role_calls import Need
 from tests.support.roles import Grant, grants, managed_policies
 
 JOBS = "arn:aws:dynamodb:eu-central-1:123456789012:table/jobs"

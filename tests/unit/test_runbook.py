@@ -90,7 +90,7 @@ def test_spending_is_stopped_by_the_functions_that_pay() -> None:
     paying = {
         name
         for name, found in resources("AWS::Serverless::Function").items()
-        if "PER_JOB_SPEND_LIMIT_USD" in found.get("Environment", {}).get("Variables", {})
+        if {"API_KEY_SECRET_ARN", "PER_JOB_SPEND_LIMIT_USD"} <= found.get("Environment", {}).get("Variables", {}).keys()
         or found["CodeUri"] == "functions/submit/"
     }
     assert set(named.split()) == paying

@@ -16,7 +16,7 @@ FUNCTIONS = {
     str(found["CodeUri"]).strip("/").rpartition("/")[2]: name
     for name, found in resources("AWS::Serverless::Function").items()
 }
-RESOLVER = frozenset({"batches", "control", "docs", "jobs", "models", "submit", "uploads"})
+RESOLVER = frozenset({"batches", "control", "docs", "jobs", "models", "spending", "submit", "uploads"})
 """Functions behind the API."""
 PYDANTIC = RESOLVER | {"collect_batch", "execution_ended", "prepare_batch", "sweep"}
 """Functions that parse what others wrote. For the rest it would be as much of their start as botocore is."""

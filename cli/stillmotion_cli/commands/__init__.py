@@ -1,5 +1,5 @@
 """The commands, registered by being imported."""
 
-from stillmotion_cli.commands import batch, console, doctor, generate, insight, jobs, stack, use, waiting
+from stillmotion_cli.commands import batch, console, doctor, generate, insight, jobs, spending, stack, use, waiting
 
-__all__ = ["batch", "console", "doctor", "generate", "insight", "jobs", "stack", "use", "waiting"]
+__all__ = ["batch", "console", "doctor", "generate", "insight", "jobs", "spending", "stack", "use", "waiting"]

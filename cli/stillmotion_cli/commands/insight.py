@@ -1,27 +1,14 @@
-"""The commands that say what happened and what it cost: logs, usage."""
+"""The command that says what happened: logs."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from stillmotion_cli import job_logs
-from stillmotion_cli.app import JOBS, STACK, Call, command
-from stillmotion_cli.client import Document
-from stillmotion_cli.errors import ApiProblem, Unreachable
+from stillmotion_cli.app import JOBS, Call, command
 from stillmotion_cli.options import JobId
-from stillmotion_cli.render import show_usage
-from stillmotion_cli.units import iso, moment
-
-
-class By(StrEnum):
-    """What usage is summed up by."""
-
-    DAY = "day"
-    MODEL = "model"
-    TAG = "tag"
-    CALLER = "caller"
+from stillmotion_cli.units import moment
 
 
 @command("logs", JOBS)
@@ -56,39 +43,3 @@ def logs(
             f"The log says nothing about {job_id} since {begin.isoformat(timespec='seconds')}. New lines need a few "
             "seconds, and old ones are deleted after the stack's LogRetentionDays."
         )
-
-
-@command("usage", STACK)
-def usage(
-    call: Call,
-    by: Annotated[By, typer.Option(help="What to sum up by.", show_choices=True)] = By.DAY,
-    since: Annotated[str, typer.Option(metavar="TIME", help="Since when: 2h, 3d, 4w, or an ISO-8601 time.")] = "30d",
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Until when. Default: now.")] = None,
-) -> None:
-    """Show what was spent.
-
-    Callers see their own spending, operators all of it.
-
-    \b
-    stillmotion usage --since 7d
-    stillmotion usage --by model --since 2026-11-01 --until 2026-12-01 --json
-    """
-    query = {"from": iso(moment("--since", since)), "to": iso(moment("--until", until)) if until else None}
-    answer = _usage(call, query | {"by": by.value})
-    if call.terminal.as_json:
-        return call.terminal.document(answer)
-    return show_usage(call.terminal, answer, by.value)
-
-
-def _usage(call: Call, query: dict[str, str | None]) -> Document:
-    """The answer of GET /usage. Raises Unreachable for a stack that has no such route."""
-    try:
-        return call.client.usage(**query)
-    except ApiProblem as error:
-        # API Gateway's own answer for a route that is not there.
-        if error.status in (403, 404) and "Missing Authentication Token" in error.detail:
-            raise Unreachable(
-                "This stack has no GET /usage: it is older than this command. Deploy it again; until then the cost of "
-                "each job: stillmotion list --all"
-            ) from error
-        raise

@@ -145,6 +145,19 @@ def caller(identity: Mapping[str, Any]) -> str | None:
     arn = identity.get("userArn")
     if not isinstance(arn, str) or not arn:
         return None
+    return _without_session(arn)
+
+
+def canonical_principal(arn: str) -> str:
+    """A principal as :func:`caller` names it: a role whatever its session and its path."""
+    return _without_path(_without_session(arn))
+
+
+def _without_path(arn: str) -> str:
+    return _ROLE_PATH.sub(r"\g<role>", arn)
+
+
+def _without_session(arn: str) -> str:
     role = _ASSUMED_ROLE.match(arn)
     return arn if role is None else f"arn:{role['partition']}:iam::{role['account']}:role/{role['role']}"
 
@@ -153,7 +166,7 @@ def is_operator(who: str | None, operator_arns: Iterable[str]) -> bool:
     """Whether a caller is one of these ARNs. A role's ARN in that list may have a path, which a caller's ARN never has.
     The path is ignored: a role's name is unique in its account (*IAM identifiers*).
     """
-    return who is not None and who in {_ROLE_PATH.sub(r"\g<role>", arn) for arn in operator_arns}
+    return who is not None and who in {_without_path(arn) for arn in operator_arns}
 
 
 def get_visible_job(app: APIGatewayRestResolver, store: JobStore, job_id: str, operator_arns: Iterable[str]) -> Job:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stillmotion.batches.record import Batch, BatchStatus, Manifest, Order
-from stillmotion.errors import InvalidRequest, JobStateConflict, StorageFailed
+from stillmotion.errors import InvalidRequest, JobStateConflict, OperatorsOnly, StorageFailed
 from stillmotion.ports import BatchStore, ObjectStore
 from stillmotion.requests.owned_names import Names, names_of
 from stillmotion.requests.whose_pictures import InputBucket
@@ -17,13 +17,14 @@ _ENDED = (BatchStatus.COMPLETED, BatchStatus.STOPPED, BatchStatus.REFUSED)
 @dataclass(frozen=True, slots=True)
 class Ordered:
     """An order as it came in. ``manifest`` is known where the event names its version; ``source`` is ``http``,
-    ``event``, ``drop`` or ``workflow``."""
+    ``event``, ``drop`` or ``workflow``; ``operator`` whether its owner is one."""
 
     order: Order
     manifest: Manifest | None = None
     owner: str | None = None
     delivery: str | None = None
     source: str = "workflow"
+    operator: bool = False
 
     @property
     def names(self) -> Names:
@@ -64,16 +65,21 @@ class Batches:
         Raises:
             InvalidRequest: there is no such manifest.
             JobStateConflict: the batch belongs to another caller.
+            OperatorsOnly: it has no owner, has ended, and is to be run again by a caller who is no operator.
             StorageFailed: may be tried again.
         """
-        manifest = asked.manifest or self.pin(asked.order.manifest, asked.names)
-        batch_id = asked.order.batch_id or manifest.batch_id
-        earlier = self._store.find(batch_id)
+        named = None if asked.order.batch_id is None else self._store.find(asked.order.batch_id)
+        shared = named is not None and named.owner is None and asked.owner is not None
+        names = named.names if named is not None and shared and asked.operator else asked.names
+        manifest = asked.manifest or self.pin(asked.order.manifest, names)
+        batch_id, earlier = self._meant(asked, manifest, named)
         if earlier is not None:
-            if earlier.owner is not None and earlier.owner != asked.owner:
+            if earlier.owner not in (None, asked.owner):
                 raise JobStateConflict(f"Batch '{batch_id}' belongs to another caller. Choose another batch_id.")
             if not self._wants_a_run(asked, earlier):
                 return Opened(earlier, owned_by_this_execution=earlier.execution_arn == own)
+            if shared and not asked.operator:
+                raise _operators_only(batch_id)
         run = 1 if earlier is None else earlier.run + 1
         batch = Batch(
             id=batch_id,
@@ -81,15 +87,30 @@ class Batches:
             order=asked.order,
             manifest=manifest,
             execution_arn=arn(batch_id, run),
-            owner=asked.owner,
+            # One without an owner stays so: an operator who runs it again does not make it theirs.
+            owner=earlier.owner if earlier is not None else asked.owner,
             delivery=asked.delivery,
-            source=asked.source,
+            source=earlier.source if earlier is not None and shared else asked.source,
         )
         if self._store.claim(batch):
             return Opened(batch, owned_by_this_execution=True)
         # Another process was first, or this call was, in a try whose answer was lost.
         first = self._store.get(batch_id, asked.owner)
         return Opened(first, owned_by_this_execution=first == batch)
+
+    def _meant(self, asked: Ordered, manifest: Manifest, named: Batch | None) -> tuple[str, Batch | None]:
+        """The id of the batch that is ordered, and its record where there is one; ``named`` is that of the order's
+        ``batch_id``."""
+        if asked.order.batch_id is not None:
+            return asked.order.batch_id, named
+        batch_id = manifest.batch_id(asked.owner)
+        earlier = self._store.find(batch_id)
+        if earlier is None and asked.owner is not None:
+            # Until 0.2.0 the id was the same for all callers, and this caller's may be under it.
+            before = self._store.find(manifest.batch_id())
+            if before is not None and before.owner == asked.owner:
+                return before.id, before
+        return batch_id, earlier
 
     def _wants_a_run(self, asked: Ordered, earlier: Batch) -> bool:
         """Whether an order starts a new run; a running batch and a repeated delivery of the same order do not.
@@ -121,6 +142,13 @@ class Batches:
         if found is None:
             raise _no_manifest(address, "404")
         return Manifest(bucket=bucket, key=key, etag=found.etag, version=found.version)
+
+
+def _operators_only(batch_id: str) -> OperatorsOnly:
+    return OperatorsOnly(
+        f"Batch '{batch_id}' was not ordered over HTTP and has no owner, so only operators (OperatorRoleArns) run it "
+        "again from here. Ask one of them, or choose another batch_id; nothing was started."
+    )
 
 
 def _no_manifest(address: str, code: str) -> InvalidRequest:

@@ -59,10 +59,10 @@ class Manifest(Document):
         """What relative addresses in it are relative to."""
         return f"s3://{self.bucket}/{self.key.rpartition('/')[0]}".rstrip("/") + "/"
 
-    @property
-    def batch_id(self) -> str:
-        """The id that every delivery of this version gives."""
-        derived = derived_job_id("manifest", self.bucket, self.key, self.version or self.etag)
+    def batch_id(self, owner: str | None = None) -> str:
+        """The id that every delivery of this version gives, and every order of it by this owner."""
+        whose = () if owner is None else (owner,)
+        derived = derived_job_id("manifest", self.bucket, self.key, self.version or self.etag, *whose)
         return DERIVED_PREFIX + derived.removeprefix(ID_PREFIX)
 
 

@@ -14,7 +14,7 @@ from stillmotion.errors import JobStateConflict, ProviderUnavailable, StorageFai
 from stillmotion.jobs.lifecycle import ADOPT, ADOPT_QUEUED, NOTE_LATE, Status
 from stillmotion.jobs.markers import ProviderIdTaken
 from stillmotion.jobs.record import Job, now
-from stillmotion.jobs.spend import Spend
+from stillmotion.jobs.spend import take_again
 from stillmotion.jobs.store import get_job
 from stillmotion.modelgates.job import ProviderJob
 from stillmotion.ports import Callbacks, EventSink, JobStore, Provider
@@ -126,8 +126,7 @@ class Adoption:
         """The reservation that was given back, made again; no limit applies, because the job is paid already."""
         if job.returned is None:
             return {}
-        spend = Spend(job.returned.day, job.returned.micro_usd)
-        return {"spend": spend, "reserved": job.returned, "returned": None}
+        return {"spend": take_again(job.returned), "reserved": job.returned, "returned": None}
 
     def _drop(self, job: Job, provider_id: str, why: str) -> None:
         self._callbacks.drop(job.id, provider_id)

@@ -18,10 +18,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, NoReturn
-from uuid import uuid4
 
 from stillmotion.errors import (
     Fault,
@@ -35,11 +32,13 @@ from stillmotion.errors import (
     SubmitOutcomeUnknown,
 )
 from stillmotion.generation.adopt import Adoption
+from stillmotion.generation.claim import Claiming
 from stillmotion.generation.limits import Limits
-from stillmotion.jobs.lifecycle import ACCEPT, CLAIM, NOTE_PAID, RELEASE, RETURN_RESERVATION, Status, Transition
+from stillmotion.generation.previous import check_previous, provider_id_of
+from stillmotion.jobs.lifecycle import ACCEPT, NOTE_PAID, RELEASE, RETURN_RESERVATION, Status, Transition
 from stillmotion.jobs.markers import ProviderIdTaken
 from stillmotion.jobs.record import Job, PriceEstimate, now, record_expiry
-from stillmotion.jobs.spend import CeilingReached, Reservation, give_back
+from stillmotion.jobs.spend import give_back
 from stillmotion.jobs.store import get_job
 from stillmotion.modelgates.job import ProviderJob
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel, check
@@ -74,6 +73,12 @@ class Origin:
     source: Mapping[str, Any]
     owner: str | None = None
     execution_arn: str | None = None
+    operator: bool = False
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether it sees every caller's jobs: as an operator, or as a workflow, which is trusted."""
+        return self.operator or self.source.get("type") == "workflow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +122,24 @@ class Submission:
         self._images = images
         self._events = events
         self._limits = limits
+        self._claiming = Claiming(store, limits)
         self._called_back = called_back
 
     def examine(self, request: VideoRequest, origin: Origin) -> Examined:
         """Check a request against everything that can be known for free.
 
         Raises:
-            UnknownModel, UnsupportedByModel, ImageNotUsable: it cannot work as asked.
+            UnknownModel, UnsupportedByModel, ImageNotUsable, InvalidRequest: it cannot work as asked.
             SpendLimitReached, PriceUnknown: it costs more than it may, or that cannot be known.
             ProviderUnavailable, StorageFailed: it could not be checked.
         """
         model = self._catalogue.find(request.model)
         check(request, model)
+        if request.previous_job_id is not None:
+            check_previous(self._store, request.previous_job_id, model, origin.owner, sees_all=origin.sees_all)
         pictures = self._images.check(request, names_of(origin.source, origin.owner))
         shaped = shape_request(request, model.supported_aspect_ratios, pictures)
-        found = self._limits.check(shaped.request, model)
+        found = self._limits.check(shaped.request, model, origin.owner)
         warnings = [*shaped.warnings, *transparency_warnings(pictures)]
         return Examined(model, found, warnings, shaped.request, shaped.chosen)
 
@@ -184,7 +192,8 @@ class Submission:
             ProviderThrottled, ProviderUnavailable: certainly not accepted; the job is ``queued`` again.
             SubmitInProgress: another call is submitting it.
             SubmitOutcomeUnknown: it may have been accepted; the caller records that.
-            SpendLimitReached: the day's limit leaves no room; final, and nothing was sent.
+            SpendLimitReached, PriceUnknown: what may be spent leaves no room, or it cannot be known whether it does;
+                final, and nothing was sent.
             ProviderRejected, ProviderUnauthorized, ProviderOutOfCredits, ImageNotUsable: final; the caller records it.
         """
         if job.status is Status.QUEUED:
@@ -192,7 +201,7 @@ class Submission:
             if adopted is not None:
                 return adopted
             body = self._body(job)
-            claimed = self._claim(job)
+            claimed = self._claiming.claim(job)
             if claimed is not None:
                 return self._pay(claimed, body)
             job = get_job(self._store, job.id)
@@ -203,6 +212,8 @@ class Submission:
     def _body(self, job: Job) -> dict[str, Any]:
         """What ModelGates is sent; with the address that it calls back, which is in no record."""
         body = self._images.with_fetchable_urls(parse_request(job.request)).body()
+        if (previous := body.get("previous_job_id")) is not None:
+            body["previous_job_id"] = provider_id_of(self._store, previous)
         address = None if self._called_back is None else self._called_back.urls.address(job.id)
         return body if address is None else body | {"callback_url": address}
 
@@ -218,23 +229,6 @@ class Submission:
             return self._called_back.adoption.adopt(job)
         except JobStateConflict:
             return None  # another process is submitting it; the claim shows that
-
-    def _claim(self, job: Job) -> Job | None:
-        """The job, claimed and counted, if this one, of all concurrent calls, may make the paid call."""
-        price = None if job.estimated_cost_usd is None else Decimal(str(job.estimated_cost_usd))
-        moment = datetime.now(UTC)
-        spend = self._limits.reserve(price, moment)
-        reserved = None if spend is None else Reservation(day=spend.day, micro_usd=spend.micro_usd)
-        claim = str(uuid4())
-        try:
-            return self._store.update(job.id, CLAIM, spend=spend, claim=claim, reserved=reserved, returned=None)
-        except JobStateConflict:
-            held = get_job(self._store, job.id)
-            # Our own claim, written by a try whose answer was lost: no other process will make the call.
-            return held if (held.status, held.claim) == (Status.SUBMITTING, claim) else None
-        except CeilingReached as reached:
-            count("SpendLimitReached", model=job.model)
-            raise self._limits.reached(price or Decimal(0), reached.spent, moment) from None
 
     def _give_back(self, job: Job, transition: Transition) -> None:
         """Return the estimate of a job that certainly was not accepted to its day's counter.

@@ -97,6 +97,16 @@ def day_partition(day: str, job_id: str) -> str:
     return f"{day}#{_shard(job_id)}"
 
 
+def day_partitions(day: str) -> list[str]:
+    """All partitions of a day in that index."""
+    return [f"{day}#{shard}" for shard in range(SHARDS)]
+
+
+def owner_partitions(owner: str) -> list[str]:
+    """All partitions of an owner in the index by owner."""
+    return [f"{_scope_of(owner)}#{shard}" for shard in range(SHARDS)]
+
+
 def uninspected_partition(job_id: str) -> str:
     """The partition of a job in the index of completed jobs whose inspection is not published yet."""
     return f"uninspected#{_shard(job_id)}"

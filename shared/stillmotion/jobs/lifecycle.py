@@ -72,7 +72,7 @@ def _from(*sources: Status) -> frozenset[Status]:
     return frozenset(sources)
 
 
-CLAIM = Transition("submit", "claimed", _from(Status.QUEUED), Status.SUBMITTING)
+CLAIM = Transition("claim", "claimed", _from(Status.QUEUED), Status.SUBMITTING)
 RELEASE = Transition("submit", "not accepted", _from(Status.SUBMITTING), Status.QUEUED)
 ACCEPT = Transition("submit", "accepted", _from(Status.SUBMITTING, Status.CONFIRMING), Status.IN_PROGRESS)
 RETURN_RESERVATION = Transition("submit", "refused for good: its estimate is returned", _from(Status.SUBMITTING))

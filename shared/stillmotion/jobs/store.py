@@ -6,27 +6,25 @@ So of two writers at once only one wins, and a record that has ended is not over
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
 from stillmotion.aws_errors import CONDITION_FAILED, code_of, storage_errors
 from stillmotion.errors import JobNotFound, JobStateConflict, StorageFailed
+from stillmotion.jobs.budgets import DynamoBudgets, spending
 from stillmotion.jobs.index import Query
 from stillmotion.jobs.items import fits_key, index_changes, new_item, read_entry, read_job, stored
 from stillmotion.jobs.lifecycle import OF_PURGED, Status, Transition, check_transition
 from stillmotion.jobs.markers import ProviderIdTaken, keeping_callbacks, marking
 from stillmotion.jobs.record import ID_PREFIX, Job, now
-from stillmotion.jobs.spend import CeilingReached, Spend
+from stillmotion.jobs.spend import Entries, Spend
+from stillmotion.jobs.transactions import Part, transact
+from stillmotion.jobs.usage import Slice
 from stillmotion.ports import JobStore
 
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 
 
 ENTRIES_PER_READ = 50
-TRANSACTION_ATTEMPTS = 8
+ENTRIES_PER_SUM = 1000
 
 
 def get_job(store: JobStore, job_id: str) -> Job:
@@ -56,14 +54,6 @@ def get_owned_job(store: JobStore, job_id: str, caller: str | None, *, operator:
 
 def _not_found(job_id: str) -> JobNotFound:
     return JobNotFound(f"There is no job '{job_id}'. Check the id; records are kept for a limited time.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One update of a transaction, and the error where its condition fails."""
-
-    change: dict[str, Any]
-    refused: Callable[[], Exception] | None = None
 
 
 class DynamoJobStore:
@@ -125,8 +115,10 @@ class DynamoJobStore:
             change["ConditionExpression"] += " AND #updated_at = :unchanged_since"
             change["ExpressionAttributeValues"][":unchanged_since"] = unchanged_since
         if spend is not None or claims_provider_id is not None:
-            parts = [_Part({"TableName": self._table.name, **change}, lambda: self._conflict(job_id, expected))]
-            return self._transact(job_id, [*parts, *self._beside(job_id, spend, claims_provider_id)])
+            parts = [Part({"TableName": self._table.name, **change}, lambda: self._conflict(job_id, expected))]
+            with _storage("update"):
+                transact(self._table.meta.client, [*parts, *self._beside(job_id, spend, claims_provider_id)])
+                return get_job(self, job_id)
         with _storage("update"):
             try:
                 answer = self._table.update_item(**change, ReturnValues="ALL_NEW")
@@ -136,42 +128,18 @@ class DynamoJobStore:
                 raise
         return read_job(answer["Attributes"])
 
-    def _beside(self, job_id: str, spend: Spend | None, provider_id: str | None) -> Iterator[_Part]:
-        """What is changed in one transaction with the record: the day's counter, the id's marker."""
+    def _beside(self, job_id: str, spend: Spend | None, provider_id: str | None) -> Iterator[Part]:
+        """What is changed in one transaction with the record: the day's counters, the id's marker."""
         if spend is not None:
-            assert self._days is not None  # a stack with a limit has the table of days
-            counter = {"TableName": self._days.name, **_counting(spend)}
-            yield _Part(counter, lambda: CeilingReached(self.spent(spend.day)))
+            assert self._days is not None  # only what never counts is made without the table of days
+            yield from spending(self._days, spend)
         if provider_id is not None:
-            yield _Part(marking(self._table.name, provider_id, job_id), lambda: ProviderIdTaken(provider_id))
-            yield _Part(keeping_callbacks(self._table.name, job_id))
+            yield Part(marking(self._table.name, provider_id, job_id), lambda: ProviderIdTaken(provider_id))
+            yield Part(keeping_callbacks(self._table.name, job_id))
 
-    def _transact(self, job_id: str, parts: list[_Part]) -> Job:
-        """Make all changes or none. Raises the error of the first part whose condition failed."""
-        items: list[Any] = [{"Update": part.change} for part in parts]
-        token = str(uuid4())  # a retry of a lost answer is the same transaction
-        with _storage("update"):
-            for attempt in range(TRANSACTION_ATTEMPTS):
-                try:
-                    self._table.meta.client.transact_write_items(TransactItems=items, ClientRequestToken=token)
-                    return get_job(self, job_id)
-                except ClientError as error:
-                    codes = [reason.get("Code") for reason in error.response.get("CancellationReasons", ())]
-                    for part, code in zip(parts, codes, strict=False):
-                        if code == "ConditionalCheckFailed" and part.refused is not None:
-                            raise part.refused() from None
-                    if "TransactionConflict" not in codes or attempt == TRANSACTION_ATTEMPTS - 1:
-                        raise
-                time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - spreads load, hides nothing
-        raise AssertionError("the last attempt returns or raises")
-
-    def spent(self, day: str) -> int:
-        """What is counted for a day (``YYYY-MM-DD``), in micro-USD."""
-        with _storage("read"):
-            item = (
-                None if self._days is None else self._days.get_item(Key={"day": day}, ConsistentRead=True).get("Item")
-            )
-        return 0 if item is None else int(Decimal(str(item["micro_usd"])))
+    def entries_for(self, caller: str | None) -> Entries:
+        assert self._days is not None
+        return DynamoBudgets(self._days).entries(caller)
 
     def find_many(self, job_ids: Collection[str]) -> dict[str, Job]:
         """The records there are of at most 100 ids, by id."""
@@ -217,8 +185,14 @@ class DynamoJobStore:
         arguments = {"IndexName": "by_uninspected", "KeyConditionExpression": condition}
         return (str(item["id"]) for item in self._query(arguments))
 
-    def _query(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        arguments["Limit"] = ENTRIES_PER_READ
+    def slice(self, wanted: Slice) -> Iterator[dict[str, Any]]:
+        """The entries of a range of an index partition as the table holds them, oldest first; read page by page."""
+        key = {"by_day": "day_shard", "by_owner": "owner_shard"}[wanted.index]
+        condition = Key(key).eq(wanted.partition) & Key("position").between(wanted.low, wanted.high)
+        return self._query({"IndexName": wanted.index, "KeyConditionExpression": condition}, ENTRIES_PER_SUM)
+
+    def _query(self, arguments: dict[str, Any], at_once: int = ENTRIES_PER_READ) -> Iterator[dict[str, Any]]:
+        arguments["Limit"] = at_once
         while True:
             with _storage("list"):
                 answer = self._table.query(**arguments)
@@ -241,21 +215,6 @@ def _storage(action: str) -> AbstractContextManager[None]:
 
 def _conditional(error: ClientError) -> bool:
     return code_of(error) == CONDITION_FAILED
-
-
-def _counting(spend: Spend) -> dict[str, Any]:
-    """The change of a day's counter, which expires after a year."""
-    gone = int(datetime.fromisoformat(spend.day).timestamp()) + 366 * 86400
-    change: dict[str, Any] = {
-        "Key": {"day": spend.day},
-        "UpdateExpression": "ADD micro_usd :amount SET expires_at = :gone",
-        "ExpressionAttributeValues": {":amount": spend.micro_usd, ":gone": gone},
-    }
-    if spend.ceiling is not None:
-        # A day without an item counts as 0, and a negative ceiling was refused before.
-        change["ConditionExpression"] = "attribute_not_exists(micro_usd) OR micro_usd <= :ceiling"
-        change["ExpressionAttributeValues"][":ceiling"] = spend.ceiling
-    return change
 
 
 def _expression(changed: Collection[str], removed: Collection[str]) -> str:

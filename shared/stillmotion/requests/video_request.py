@@ -46,6 +46,7 @@ PATTERNS = {
     ("resolution",): "must be a resolution that the model lists, for example 720p or 4K",
     ("aspect_ratio",): "must be WIDTH:HEIGHT, for example 16:9",
     ("manifest",): "must be s3://bucket/key",
+    ("principal",): "must be * or the ARN of an IAM role or user, arn:aws:iam::123456789012:role/Editors",
     ("metadata",): "must consist of letters, digits, spaces and _ . : / -",
 }
 """What a pattern asks for, by the place of the field that has one."""

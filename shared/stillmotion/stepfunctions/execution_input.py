@@ -174,7 +174,9 @@ def _bus_event(data: Any, execution_arn: str, own_id: str) -> ExecutionInput:
     except InvalidRequest as error:
         return Unreadable(execution_arn=execution_arn, job_id=own_id, source=source, request=request, error=error)
     if key is not None:
-        job_id = derived_job_id("event", key)
+        # One sender's keys are nothing to another's.
+        account, whole = str(_inside(data, "account") or ""), str(_inside(data, "source") or "")
+        job_id = derived_job_id("event", account, whole, key)
     else:
         job_id = derived_job_id("event-id", str(data["id"])) if "id" in data else own_id
     return BusEvent(execution_arn=execution_arn, job_id=job_id, source=source, request=request)

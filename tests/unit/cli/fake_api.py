@@ -232,6 +232,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_POST = do_GET  # noqa: N815
     do_DELETE = do_GET  # noqa: N815
+    do_PUT = do_GET  # noqa: N815
 
     def _send(self, reply: Reply) -> None:
         if reply.status == 0:

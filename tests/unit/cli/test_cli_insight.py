@@ -1,4 +1,4 @@
-"""`logs`, `usage`, `show --open` and `--quiet`."""
+"""`logs`, `show --open` and `--quiet`."""
 
 import json
 import webbrowser
@@ -7,16 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli.fake_api import JOB_ID, FakeApi, Reply, job, problem
+from tests.unit.cli.fake_api import JOB_ID, FakeApi, job, problem
 from tests.unit.cli.support import Run
-
-USAGE = {
-    "data": [
-        {"jobs": 3, "model": "cheap/one", "cost_usd": "0.360000"},
-        {"jobs": 1, "model": "dear/one", "cost_usd": None},
-    ],
-    "total_usd": "0.36",
-}
 
 
 def line(number: int, message: Any) -> dict[str, Any]:
@@ -82,40 +74,6 @@ def test_logs_without_the_stack_in_cloudformation_says_so(api: FakeApi, run: Run
     result = run("logs", JOB_ID)
     assert result.code == 6
     assert "CloudFormation has no stack whose bucket of videos is" in result.err
-
-
-def test_usage_sums_up_what_the_api_answers(api: FakeApi, run: Run) -> None:
-    api.on("GET /v1/usage", Reply(200, USAGE), times=2)
-    result = run("usage", "--by", "model", "--since", "2026-11-01T00:00:00Z", "--until", "2026-12-01T00:00:00Z")
-    assert result.code == 0, result.err
-    assert [row.split() for row in result.out.splitlines()] == [
-        ["model", "jobs", "cost_usd"],
-        ["cheap/one", "3", "$0.36"],
-        ["dear/one", "1", "-"],
-        ["total", "usd:", "$0.36"],
-    ]
-    [sent] = api.calls("GET /v1/usage")
-    expected = {"by": ["model"], "from": ["2026-11-01T00:00:00.000Z"], "to": ["2026-12-01T00:00:00.000Z"]}
-    assert sent.query == expected
-    assert run("usage", "--json").json == USAGE
-
-
-def test_usage_of_nothing_says_so(api: FakeApi, run: Run) -> None:
-    api.on("GET /v1/usage", Reply(200, {"data": []}))
-    result = run("usage")
-    assert (result.code, result.out) == (0, "")
-    assert "Nothing was spent" in result.err
-
-
-def test_usage_on_an_older_stack_says_that_it_is_older(api: FakeApi, run: Run) -> None:
-    api.on("GET /v1/usage", Reply(403, {"message": "Missing Authentication Token"}))
-    result = run("usage")
-    assert result.code == 6
-    assert "This stack has no GET /usage: it is older than this command." in result.err
-    api.on("GET /v1/usage", Reply(403, {"message": "User is not authorized"}))
-    refused = run("usage")
-    assert refused.code == 6
-    assert "older than this command. Deploy it again; until then" not in refused.err
 
 
 @pytest.fixture

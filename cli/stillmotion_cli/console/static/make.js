@@ -225,14 +225,15 @@ function named(text, frames) {
   return text.replace(/#?\/frame_images\/(\d)(\/image_url(\/url)?)?/g, (pointer, index) => words[frames[index]?.[0]] || pointer);
 }
 
-// The day's limit in words, where this stack's API has it.
+// The caller's limit of the day in words, else the stack's, where this stack's API has it.
 async function dayLimit() {
-  if (!(await offers('/usage'))) return null;
+  if (!(await offers('/limits'))) return null;
   try {
-    const usage = await call('GET', '/usage');
-    const limit = usage.daily_limit_usd ?? usage.limits?.daily_usd ?? usage.limit_usd;
-    const spent = usage.total_usd ?? usage.spent_usd ?? usage.cost_usd;
-    return limit === undefined || limit === null ? null : `Today ${money(spent)} of ${money(limit)} are spent.`;
+    const limits = await call('GET', '/limits');
+    if (limits.stopped) return 'An operator has stopped all spending.';
+    const own = limits.caller.daily_usd === null ? limits.stack : limits.caller;
+    if (!own || own.daily_usd === null) return null;
+    return `Today ${money(Number(own.spent_usd))} of ${money(Number(own.daily_usd))} are spent.`;
   } catch { return null; }
 }
 

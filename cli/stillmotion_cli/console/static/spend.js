@@ -13,18 +13,20 @@ export async function spendToday() {
   if (await offers('/usage')) {
     try {
       const day = midnight().slice(0, 10);
-      const rows = readUsage(await call('GET', '/usage', { query: { from: day, to: day, by: 'model' } }));
-      if (rows) return { rows: sorted(rows), partial: false };
+      const usage = await call('GET', '/usage', { query: { from: day, to: day, by: 'model' } });
+      return { rows: sorted(readUsage(usage)), partial: usage.next_token !== null };
     } catch { /* the records say it too */ }
   }
   return fromRecords();
 }
 
+// One page of GET /usage by model: what was charged, is reserved, or may have cost.
 export function readUsage(usage) {
-  const list = usage?.data || usage?.usage;
-  if (!Array.isArray(list)) return null;
-  const rows = list.map((one) => [one.model ?? one.key, Number(one.cost_usd ?? one.usd ?? one.total_usd), one.jobs ?? one.count ?? null]);
-  return rows.every(([name, usd]) => typeof name === 'string' && Number.isFinite(usd)) ? rows : null;
+  return usage.data.map((one) => [
+    one.key,
+    Number(one.charged_usd) + Number(one.reserved_usd) + Number(one.may_have_cost_usd),
+    one.jobs,
+  ]);
 }
 
 async function fromRecords() {
