@@ -55,7 +55,7 @@ def console(stack: Stack, folder: Path) -> Iterator[str]:
     (folder / ".local").mkdir(parents=True)
     (folder / ".local" / "stack.json").write_text(stack.to_json())
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "STILLMOTION_"))}
-    environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "HOME": str(folder)}
+    environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "HOME": str(folder / "home")}
     command = [sys.executable, "-m", "stillmotion_cli", "console", "--no-browser"]
     process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE)
     assert process.stderr
