@@ -188,7 +188,9 @@ def _transitions(made: World) -> tuple[int, int]:
 def _request_units(name: str, given: dict[str, Any]) -> tuple[float, float]:
     """Write and read units of a request: a record has 1 to 2 KB and is in three indexes (see :data:`INDEXED`)."""
     if name == "TransactWriteItems":
-        return sum(2.0 * _written(part["Update"]["Key"]) for part in given["TransactItems"]), 0.0
+        # A check of a condition counts as a write of its item does.
+        changes = [change for part in given["TransactItems"] for change in part.values()]
+        return sum(2.0 * _written(change.get("Key") or change["Item"]) for change in changes), 0.0
     if name in ("UpdateItem", "PutItem"):
         return _written(given.get("Key") or given["Item"]), 0.0
     return 0.0, 1.0
