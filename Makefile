@@ -39,6 +39,13 @@ $(CFN_LINT)/.installed: requirements-cfn-lint.txt $(READY)
 	@$(CFN_LINT)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-cfn-lint.txt
 	@touch $@
 
+# And checkov.
+CHECKOV := .venv-checkov
+$(CHECKOV)/.installed: requirements-checkov.txt $(READY)
+	@python -m venv --clear $(CHECKOV)
+	@$(CHECKOV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-checkov.txt
+	@touch $@
+
 # The documentation site, of its own environment too.
 DOCS := .venv-docs
 $(DOCS)/.installed: requirements-docs.txt $(READY)
@@ -111,7 +118,7 @@ mutants: $(READY) ## Break the code on purpose, and fail unless the fault suite 
 	@python -m scripts.mutants $(ARGS)
 
 .PHONY: lint
-lint: $(READY) $(CFN_LINT)/.installed docs node ## Check style, types, import contracts, generated files and the template; changes nothing
+lint: $(READY) $(CFN_LINT)/.installed $(CHECKOV)/.installed docs node ## Check style, types, import contracts, generated files and the template; changes nothing
 	@ruff check .
 	@ruff format --check .
 	@mypy
@@ -127,6 +134,7 @@ lint: $(READY) $(CFN_LINT)/.installed docs node ## Check style, types, import co
 	@python -m scripts.deployer --check
 	@python -m local.validate
 	@$(CFN_LINT)/bin/cfn-lint --template template.yaml docs/deployer.yaml $(wildcard observability/*.yaml) $(wildcard examples/*/template.yaml) --regions us-east-1 eu-central-1 us-gov-west-1 cn-north-1
+	@$(CHECKOV)/bin/checkov --config-file .checkov.yaml
 
 .PHONY: bench
 bench: $(READY) ## Measure speed, memory and start-up against baselines: ARGS="transfer --json"

@@ -43,6 +43,15 @@ def test_no_rule_takes_a_resource_away(name: str) -> None:
     assert set(deployed(**WHOLE)) <= set(deployed(**WHOLE, **RULES[name]))
 
 
+def test_a_local_stack_has_no_network_whatever_is_given() -> None:
+    local = {"AwsEndpointUrl": "http://127.0.0.1:4566"}
+    [api] = deployed_resources("AWS::ApiGateway::RestApi", **local, **RULES["private api"]).values()
+    assert "Policy" not in api
+    assert not [
+        one for one in deployed_resources("AWS::Lambda::Function", **local, **VPC).values() if "VpcConfig" in one
+    ]
+
+
 def test_the_group_of_the_parameters_is_what_the_page_explains() -> None:
     groups = template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     [listed] = [group["Parameters"] for group in groups if group["Label"]["default"] == "Rules of the account"]
