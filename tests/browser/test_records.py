@@ -196,7 +196,19 @@ def test_todays_spend_is_added_up_by_model(open_page: Open) -> None:
         entry(3, model="a/dear", usage={"cost_usd": 0.25}),
         entry(4, model="c/open"),
     ]
-    page, _ = show(open_page, "gallery", {r"/api/videos\?": {"data": jobs, "next_token": None}})
+    answers = {r"/api/videos\?": {"data": jobs, "next_token": None}, r"/api/usage\?": 503}
+    page, _ = show(open_page, "gallery", answers)
+    expect(page.locator(".panel .price")).to_have_text("$1.88", timeout=SLOW)
+    expect(page.locator(".panel .facts").first.locator("div")).to_have_text(["a/dear$1.75", "b/cheap$0.125"])
+
+
+def test_todays_spend_is_what_the_api_sums_up(open_page: Open) -> None:
+    sums = [
+        {"key": "a/dear", "jobs": 2, "charged_usd": "1.5", "reserved_usd": "0.25", "may_have_cost_usd": "0"},
+        {"key": "b/cheap", "jobs": 1, "charged_usd": "0", "reserved_usd": "0", "may_have_cost_usd": "0.125"},
+    ]
+    jobs = {"data": [], "next_token": None}
+    page, _ = show(open_page, "gallery", {r"/api/videos\?": jobs, r"/api/usage\?": {"data": sums, "next_token": None}})
     expect(page.locator(".panel .price")).to_have_text("$1.88", timeout=SLOW)
     expect(page.locator(".panel .facts").first.locator("div")).to_have_text(["a/dear$1.75", "b/cheap$0.125"])
 

@@ -70,8 +70,10 @@ class Batches:
         """
         named = None if asked.order.batch_id is None else self._store.find(asked.order.batch_id)
         shared = named is not None and named.owner is None and asked.owner is not None
-        names = named.names if named is not None and shared and asked.operator else asked.names
-        manifest = asked.manifest or self.pin(asked.order.manifest, names)
+        manifest = asked.manifest
+        if manifest is None:
+            names = named.names if named is not None and shared and asked.operator else asked.names
+            manifest = self.pin(asked.order.manifest, names)
         batch_id, earlier = self._meant(asked, manifest, named)
         if earlier is not None:
             if earlier.owner not in (None, asked.owner):
