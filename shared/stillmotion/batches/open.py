@@ -89,11 +89,13 @@ class Batches:
             order=asked.order,
             manifest=manifest,
             execution_arn=arn(batch_id, run),
-            # One without an owner stays so: an operator who runs it again does not make it theirs.
-            owner=earlier.owner if earlier is not None else asked.owner,
+            owner=asked.owner,
             delivery=asked.delivery,
-            source=earlier.source if earlier is not None and shared else asked.source,
+            source=asked.source,
         )
+        if earlier is not None and shared:
+            # It stays without an owner: an operator who runs it again does not make it theirs.
+            batch = batch.changed(owner=None, source=earlier.source)
         if self._store.claim(batch):
             return Opened(batch, owned_by_this_execution=True)
         # Another process was first, or this call was, in a try whose answer was lost.
