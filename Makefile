@@ -98,12 +98,12 @@ test: $(READY) node ## Run all tests: unit, integration, faults, end to end, bro
 	@python -m pytest -n 3 --dist loadgroup $(ARGS)
 
 .PHONY: check
-check: $(READY) node ## The quick loop: style, types, import contracts, unit tests
+check: $(READY) node ## The quick loop: style, types, import contracts, unit tests but the slow ones
 	@ruff check .
 	@ruff format --check .
 	@mypy
 	@python -m scripts.contracts
-	@python -m pytest -n 3 tests/unit $(ARGS)
+	@python -m pytest -n 3 -m "not slow" tests/unit $(ARGS)
 
 .PHONY: faults
 faults: $(READY) ## Break everything once, and print what it cost: double payments, lost videos, stuck jobs

@@ -140,6 +140,7 @@ def test_every_wrong_field_is_named_at_once_as_the_caller_wrote_it() -> None:
     assert "secret" not in json.dumps(found)
 
 
+@pytest.mark.slow
 @given(st.recursive(st.none() | st.floats() | st.text() | st.integers(), lambda inner: st.lists(inner, max_size=2)))
 @settings(max_examples=50)
 def test_whatever_a_field_holds_the_answer_is_json(value: Any) -> None:

@@ -141,6 +141,7 @@ def test_preparing_keeps_a_few_bytes_of_each_row() -> None:
     assert written > 5000 * 200
 
 
+@pytest.mark.slow
 def test_collecting_a_hundred_thousand_outcomes_keeps_none_of_them() -> None:
     bucket, shelf = Bucket(), Shelf(MANY)
     batch = a_batch().changed(status=BatchStatus.RUNNING, items=MANY)

@@ -234,6 +234,7 @@ def nothing_left() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("nothing_left")
+@pytest.mark.slow
 def test_200_dripping_calls_leave_no_thread_and_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("QUERY_SECONDS", "SUBMIT_SECONDS", "CONTENT_SECONDS"):
         monkeypatch.setattr(client_module, name, 0.2)

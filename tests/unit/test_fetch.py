@@ -238,6 +238,7 @@ def test_a_dripping_server_is_left_at_the_deadline(
     assert 0.4 < took < 2
 
 
+@pytest.mark.slow
 def test_a_download_may_take_long_but_not_be_slow() -> None:
     def steady(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1200\r\n\r\n")

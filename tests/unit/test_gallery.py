@@ -37,6 +37,7 @@ def test_the_page_shows_every_case_with_what_the_inspection_measured() -> None:
     assert text.startswith(gallery.HEAD)
 
 
+@pytest.mark.slow
 def test_the_cases_are_of_several_shapes() -> None:
     shapes = {}
     for case in gallery.CASES:
@@ -53,6 +54,7 @@ def test_the_cases_are_of_several_shapes() -> None:
         assert picture.getchannel("A").getextrema() == (0, 255)
 
 
+@pytest.mark.slow
 def test_a_clip_of_the_gallery_begins_with_its_picture() -> None:
     made = gallery.make(gallery.Case("test", "Test", "A test.", lambda: gallery.painted("lake", 320, 320)))
     assert (made.ratio, made.size, made.lost, made.last_db) == ("1:1", (480, 480), 0.0, None)

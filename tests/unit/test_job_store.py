@@ -214,6 +214,7 @@ def test_of_many_claims_exactly_one_wins(store: JobStore) -> None:
     assert len(won) == 1
 
 
+@pytest.mark.slow
 @given(
     trace=free_form, parameters=free_form, value=free_form, cost=st.floats(0, 1e6).filter(lambda cost: cost > 1e-100)
 )
@@ -292,6 +293,7 @@ def test_an_unreachable_table_is_reported_as_failed_storage(error: Exception) ->
             call()
 
 
+@pytest.mark.slow
 def test_a_partition_is_read_from_either_end(table: Any) -> None:
     store = DynamoJobStore(table)
     ids = [f"vid_either_{each:03}" for each in range(3 * ENTRIES_PER_READ)]

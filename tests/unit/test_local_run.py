@@ -122,6 +122,7 @@ sys.exit(serve.main(["start"]))
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_make_local_at_once_without_a_traceback(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     program = f"import pathlib\nfrom local import serve\nheld = pathlib.Path({str(tmp_path)!r})\n" + (

@@ -274,6 +274,7 @@ def _many(form: str, count: int) -> Iterator[bytes]:
     yield b"]" if form == "rows.json" else b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["rows.jsonl", "rows.json", "rows.csv"])
 def test_memory_does_not_grow_with_the_number_of_rows(form: str) -> None:
     def peak(count: int) -> int:

@@ -161,6 +161,7 @@ def test_an_error_that_is_not_of_aws_passes_as_it_is() -> None:
         raise KeyError
 
 
+@pytest.mark.slow
 def test_keys_are_those_of_one_folder_on_any_number_of_pages(s3: Any) -> None:
     for number in range(1005):
         s3.put_object(Bucket=BUCKET, Key=f"many/{number:04}.png", Body=b"")

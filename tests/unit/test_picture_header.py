@@ -18,6 +18,7 @@ def test_a_size_is_given_as_the_picture_is_looked_at(kind: str, orientation: int
     assert read_header(picture(kind, orientation=orientation)) == PictureHeader(*size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"])
 def test_the_first_bytes_are_enough(kind: str) -> None:
     whole = picture(kind, (1600, 900))

@@ -199,6 +199,7 @@ def entries(draw: st.DrawFn) -> Body:
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=300, derandomize=True, deadline=None)
 @given(entries(), st.data())
 def test_no_price_list_leads_to_a_charge_above_the_estimate(entry: Body, data: st.DataObject) -> None:

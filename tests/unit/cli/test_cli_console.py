@@ -405,6 +405,7 @@ def test_a_port_in_use_is_said() -> None:
     assert "Leave it out" in str(raised.value)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_at_once_while_a_call_is_under_way(api: FakeApi, start: Callable[..., Any]) -> None:
     asked, release = threading.Event(), threading.Event()
 

@@ -114,6 +114,7 @@ def test_the_preview_shows_eight_frames_a_second() -> None:
     assert {image.size for image in preview} == {(320, 180)}
 
 
+@pytest.mark.slow
 def test_a_gibibyte_is_read_at_its_ends_only() -> None:
     source = stretched(clip(picture(), seconds=16, audio=True), GIB)
     watched = watch(source, ROOMY)
@@ -126,6 +127,7 @@ def test_a_gibibyte_is_read_at_its_ends_only() -> None:
     assert watched.last.tobytes() == watch(Bytes(clip(picture(), seconds=16, audio=True)), ROOMY).last.tobytes()
 
 
+@pytest.mark.slow
 def test_a_clip_of_any_length_is_inspected_in_bounded_memory() -> None:
     code = (
         "import resource, sys\n"
@@ -235,6 +237,7 @@ def damaged(number: int) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tens", range(20))
 def test_two_hundred_damaged_clips_are_inspected_or_say_why(tens: int) -> None:
     for number in range(10 * tens, 10 * tens + 10):

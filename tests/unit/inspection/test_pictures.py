@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 
+import pytest
 from PIL import Image
 
 from local.simulator.pictures import landscape
@@ -31,6 +32,7 @@ def test_the_preview_plays_at_the_speed_of_the_clip() -> None:
     assert len(content) < 100_000
 
 
+@pytest.mark.slow
 def test_even_noise_fits_into_the_limit() -> None:
     content = animated_preview([noise(number) for number in range(48)], 8)
     assert len(content) <= PREVIEW_BYTES

@@ -49,6 +49,7 @@ def rendered(client: Client, **fields) -> tuple[bytes, list[av.VideoFrame]]:
     return clip, decoded(clip)
 
 
+@pytest.mark.slow
 def test_clip_starts_and_ends_with_its_pictures(sim: Simulator, client: Client) -> None:
     images = [frame(sim.image_url("first.png")), frame(sim.image_url("last.jpg"), "last_frame")]
     clip, frames = rendered(client, model="google/veo-3.1", duration=4, frame_images=images, generate_audio=True)
