@@ -111,7 +111,7 @@ def test_a_manifest_dropped_into_its_folder_is_a_batch(
     table = f"item_id,model,prompt,duration,first_frame\nA,{MODEL},slowly,4,still.jpg\nB,{MODEL},fast,5,still.jpg\n"
     put("batches/in/autumn.csv", table)
     etag = stack.client("s3").head_object(Bucket=stack.input_bucket, Key="batches/in/autumn.csv")["ETag"].strip('"')
-    batch_id = Manifest(bucket=stack.input_bucket, key="batches/in/autumn.csv", etag=etag).batch_id
+    batch_id = Manifest(bucket=stack.input_bucket, key="batches/in/autumn.csv", etag=etag).batch_id()
     event = cloud.events.wait_for("Video Batch Completed", batch_id, EVENT_TIMEOUT)
     assert (event["detail"]["done"], event["detail"]["failed"]) == (1, 1)
     assert event["detail"]["failed_by_reason"] == {"UnsupportedByModel": 1}

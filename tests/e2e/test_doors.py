@@ -122,7 +122,7 @@ def test_a_manifest_is_a_batch_as_a_drop_and_on_the_bus(
         run("batch-drop", stack, tmp_path)
         assert '"FailedEntryCount": 0' in run("batch-request", stack, tmp_path)
         etag = stack.client("s3").head_object(Bucket=stack.input_bucket, Key="batches/in/autumn.csv")["ETag"]
-        dropped = Manifest(bucket=stack.input_bucket, key="batches/in/autumn.csv", etag=etag.strip('"')).batch_id
+        dropped = Manifest(bucket=stack.input_bucket, key="batches/in/autumn.csv", etag=etag.strip('"')).batch_id()
         for batch_id in ("autumn", dropped):
             told = cloud.events.wait_for("Video Batch Completed", batch_id, JOB_TIMEOUT)["detail"]
             assert (told["done"], told["failed"]) == (2, 0), told

@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from local.simulator import Simulator
+from stillmotion.generation.submit import Submission
 from tests.support.inprocess import OPERATOR, Cloud, cloud
 from tests.support.requests import request
 
@@ -92,6 +93,22 @@ def test_the_limit_holds_for_workflows_too(limited: Cloud, simulator: Simulator)
     ended = limited.finish(limited.start(request(simulator, seed=9)))
     assert (ended["status"], ended["error"]) == ("FAILED", "SpendLimitReached")
     assert len(simulator.jobs()) == 5
+
+
+@pytest.mark.parametrize("way", ["http", "workflow"])
+def test_what_a_refused_submit_could_not_return_is_returned_at_its_end(
+    limited: Cloud, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(Submission, "_give_back", lambda *_: None)
+    simulator.fault("submit", times=1, refusal="No faces.", status=400)
+    asked = request(simulator)
+    if way == "http":
+        assert limited.http("POST", "/videos", asked)[0] >= 400
+    else:
+        assert limited.finish(limited.start(asked))["error"] == "ProviderRejected"
+    assert counted() == 0
+    assert submit(limited, simulator)[0] == 202
+    assert counted() == pytest.approx(PRICE)
 
 
 def test_a_job_over_its_own_limit_is_refused_before_it_is_on_record(limited: Cloud, simulator: Simulator) -> None:

@@ -94,10 +94,15 @@ def _table(name: str) -> str:
     return f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}"
 
 
+def _leading_key(item: Mapping[str, Any]) -> str:
+    """The partition key of an item, which conditions of our tables are about."""
+    found = item.get("id") or item.get("day") or ""
+    return str(found["S"] if isinstance(found, dict) else found)
+
+
 def _item(operation: str, key: str) -> Callable[[Mapping[str, Any]], _Needed]:
     def read(given: Mapping[str, Any]) -> _Needed:
-        found = given[key].get("id", "")
-        yield f"dynamodb:{operation}", _table(given["TableName"]), found["S"] if isinstance(found, dict) else str(found)
+        yield f"dynamodb:{operation}", _table(given["TableName"]), _leading_key(given[key])
 
     return read
 
@@ -119,7 +124,7 @@ def _transaction(given: Mapping[str, Any]) -> _Needed:
     for part in given["TransactItems"]:
         [(kind, change)] = part.items()
         action = "dynamodb:ConditionCheckItem" if kind == "ConditionCheck" else f"dynamodb:{kind}Item"
-        yield action, _table(change["TableName"]), ""
+        yield action, _table(change["TableName"]), _leading_key(change.get("Key") or change["Item"])
 
 
 def _object(action: str) -> Callable[[Mapping[str, Any]], _Needed]:
@@ -168,6 +173,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], _Needed]] = {
     "dynamodb:GetItem": _item("GetItem", "Key"),
     "dynamodb:PutItem": _item("PutItem", "Item"),
     "dynamodb:UpdateItem": _item("UpdateItem", "Key"),
+    "dynamodb:DeleteItem": _item("DeleteItem", "Key"),
     "dynamodb:Query": _query,
     "dynamodb:BatchGetItem": _items("BatchGetItem"),
     "dynamodb:BatchWriteItem": _items("BatchWriteItem"),

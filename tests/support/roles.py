@@ -17,6 +17,8 @@ from tests.support.template import template
 CONDITIONS = {
     **dict.fromkeys(("IsAws", "HasCallback", "HasCallbackSigning", "HasInspection", "TwoBuckets"), True),
     **dict.fromkeys(("IsLocal", "OneBucket", "HasImageObjectArns", "HasCallbackConcurrency"), False),
+    **dict.fromkeys(("HasBoundary", "HasVpc", "HasPrivateApi", "HasKmsKey", "HasAccessLogs", "HasVersions"), False),
+    **dict.fromkeys(("HasVideoRetention", "HasReservedConcurrency", "IsGradual"), False),
 }
 """Of the stack that is looked at: everything that makes calls is on, and there are two buckets."""
 _SAMS = ("AWSXRayDaemonWriteAccess", "AWSXrayWriteOnlyAccess", "AWSLambdaBasicExecutionRole")
@@ -54,9 +56,11 @@ def grants(function: str) -> list[Grant]:
     """Everything that a function's role says."""
     role = expanded_resources("AWS::IAM::Role")[f"{function}Role"]
     policies = [policy["PolicyDocument"] for policy in role.get("Policies", [])]
-    for policy in expanded_resources("AWS::IAM::Policy").values():
-        if {"Ref": f"{function}Role"} in policy["Roles"]:
-            policies.append(policy["PolicyDocument"])
+    for one in expanded()["Resources"].values():
+        if one["Type"] == "AWS::IAM::Policy" and CONDITIONS.get(one.get("Condition", ""), True):
+            policy = one["Properties"]
+            if _ref(f"{function}Role") in value(policy["Roles"]):
+                policies.append(policy["PolicyDocument"])
     return [grant for policy in policies for statement in _listed(policy["Statement"]) for grant in _of(statement)]
 
 

@@ -18,6 +18,7 @@ from stillmotion.errors import (
     InternalError,
     JobStateConflict,
     PollingTimedOut,
+    ProviderError,
     StillmotionError,
     StorageFailed,
     SubmitInProgress,
@@ -27,6 +28,7 @@ from stillmotion.generation.charges import watch_charge
 from stillmotion.generation.publish import Publishing
 from stillmotion.jobs.lifecycle import CONFIRM, END, STATUS_OF_ERROR, Status
 from stillmotion.jobs.record import Job, JobError, now, timestamp
+from stillmotion.jobs.spend import give_back
 from stillmotion.jobs.store import get_job
 from stillmotion.modelgates.job import Outcome
 from stillmotion.ports import Callbacks, EventSink, JobStore, Notes
@@ -108,10 +110,14 @@ class Failures:
                 return job
             if _still_confirming(job, error):
                 return job
-            ending = _ending(classify_by_progress(job, error))
+            ends_with = classify_by_progress(job, error)
+            ending = _ending(ends_with)
             status = ending.pop("status")
             transition = END[status]
             ending["usage"] = job.possible_charge(status)
+            if job.status is Status.SUBMITTING and status is Status.FAILED and isinstance(ends_with, ProviderError):
+                # Refused for good, and what Submit had reserved could not be returned then.
+                ending |= {"spend": give_back(job.reserved), "reserved": None, "returned": job.reserved}
             try:
                 if self._confirming is not None and (job.status, status) == (Status.SUBMITTING, Status.SUBMIT_UNKNOWN):
                     return self._confirm(job, self._confirming, unchanged_since)
