@@ -21,8 +21,11 @@ CONDITIONS = {
     **dict.fromkeys(("HasVideoRetention", "HasReservedConcurrency", "IsGradual"), False),
 }
 """Of the stack that is looked at: everything that makes calls is on, and there are two buckets."""
-_SAMS = ("AWSXRayDaemonWriteAccess", "AWSXrayWriteOnlyAccess", "AWSLambdaBasicExecutionRole")
-"""Managed policies that SAM attaches for tracing and logs; theirs is the only ``*``."""
+_SAMS = (
+    *("AWSXRayDaemonWriteAccess", "AWSXrayWriteOnlyAccess", "AWSLambdaBasicExecutionRole"),
+    "AWSLambdaVPCAccessExecutionRole",
+)
+"""Managed policies that SAM attaches for tracing, logs and a VPC; theirs is the only ``*``."""
 _PSEUDO = {"AWS::Partition": "aws", "AWS::Region": REGION, "AWS::AccountId": ACCOUNT, "AWS::StackName": "stillmotion"}
 _ARNS = {
     "AWS::DynamoDB::Table": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{{}}",
