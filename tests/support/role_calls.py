@@ -96,10 +96,15 @@ def _table(name: str) -> str:
 
 def _item(operation: str, key: str) -> Callable[[Mapping[str, Any]], _Needed]:
     def read(given: Mapping[str, Any]) -> _Needed:
-        found = given[key].get("id", "")
-        yield f"dynamodb:{operation}", _table(given["TableName"]), found["S"] if isinstance(found, dict) else str(found)
+        yield f"dynamodb:{operation}", _table(given["TableName"]), _leading_key(given[key])
 
     return read
+
+
+def _leading_key(attributes: Mapping[str, Any]) -> str:
+    """The partition key of an item, which each of our tables calls ``id`` or ``day``."""
+    found = next((attributes[name] for name in ("id", "day") if name in attributes), "")
+    return str(found["S"] if isinstance(found, dict) else found)
 
 
 def _query(given: Mapping[str, Any]) -> _Needed:
@@ -119,7 +124,7 @@ def _transaction(given: Mapping[str, Any]) -> _Needed:
     for part in given["TransactItems"]:
         [(kind, change)] = part.items()
         action = "dynamodb:ConditionCheckItem" if kind == "ConditionCheck" else f"dynamodb:{kind}Item"
-        yield action, _table(change["TableName"]), ""
+        yield action, _table(change["TableName"]), _leading_key(change.get("Key") or change["Item"])
 
 
 def _object(action: str) -> Callable[[Mapping[str, Any]], _Needed]:
