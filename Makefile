@@ -93,7 +93,7 @@ local-stop: $(READY) ## End the local cloud
 # Tests of the deployed stack share one cloud, so they stay together on one worker, which waits for it half of the time.
 # The browser tests need a Chromium: it is found, or installed, before they begin.
 .PHONY: test
-test: $(READY) node ## Run all tests: unit, integration, faults, end to end, browser
+test: $(READY) node ## Run all tests: unit, integration, faults, security, end to end, browser
 	@python -m scripts.chromium > /dev/null
 	@python -m pytest -n 3 --dist loadgroup $(ARGS)
 
@@ -108,6 +108,10 @@ check: $(READY) node ## The quick loop: style, types, import contracts, unit tes
 .PHONY: faults
 faults: $(READY) ## Break everything once, and print what it cost: double payments, lost videos, stuck jobs
 	@FAULT_CROWDS=4 python -m pytest -n 3 tests/faults $(ARGS)
+
+.PHONY: security
+security: $(READY) ## Try what strangers try, and print what gave way: addresses, slow servers, secrets, privileges, routes
+	@python -m pytest -n 3 tests/security $(ARGS)
 
 .PHONY: game-day
 game-day: $(READY) ## Fire every alarm on a local cloud and follow its section of the runbook: ARGS=Sweep for some

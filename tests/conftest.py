@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from tests.faults import table
 from tests.integration import privileges
+from tests.security import table as security
 
 settings.register_profile("stillmotion", deadline=None)
 settings.load_profile("stillmotion")
@@ -24,7 +25,7 @@ HERE = Path(__file__).parent
 
 def pytest_configure(config: pytest.Config) -> None:
     """What sums up a run, from the reports of all processes."""
-    for summary in (table, privileges):
+    for summary in (table, privileges, security):
         config.pluginmanager.register(summary)
 
 

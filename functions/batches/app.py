@@ -52,11 +52,13 @@ def show_progress(shown_id: BatchId) -> Response[str]:
     """A batch's progress and, when it has ended, its summary; `Retry-After` (seconds) while it may change."""
     settings = load(BatchesSettings, os.environ)
     store, executions = wiring.batch_store(settings.batch_table_name), wiring.step_functions()
-    batch = store.get(shown_id, current_caller(app))
+    who = current_caller(app)
+    operator = is_operator(who, settings.operator_arns)
+    batch = store.get(shown_id, who, operator=operator)
     aborted = False
     if batch.summary is None and not executions.running(batch.execution_arn):
         # It may have ended properly between the two reads.
-        batch = store.get(shown_id, current_caller(app))
+        batch = store.get(shown_id, who, operator=operator)
         aborted = batch.summary is None
     shown = show_batch(batch, executions.item_counts, wiring.results_link(settings), aborted=aborted)
     return answer(200, shown, {} if batch.summary or aborted else {"Retry-After": "5"})

@@ -102,7 +102,7 @@ class BatchStore(Protocol):
     def find(self, batch_id: str) -> Batch | None:
         """The record as last written, or ``None``."""
 
-    def get(self, batch_id: str, caller: str | None = None) -> Batch:
+    def get(self, batch_id: str, caller: str | None = None, *, operator: bool = False) -> Batch:
         """The record if the caller may see it.
 
         Raises:

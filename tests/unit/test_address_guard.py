@@ -59,6 +59,8 @@ def test_a_private_address_is_not_public_in_any_ipv6_dress(ip: str) -> None:
     [
         *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1"),
         *("fec0::1", "feff::1", "3fff::1", "3fff:fff::1", "192.88.99.1", "::ffff:192.88.99.1", "2002:c058:6301::"),
+        *("192.0.0.9", "192.0.0.10", "2001:1::1", "2001:1::2", "2001:20::1", "192.31.196.1", "192.52.193.1"),
+        *("192.175.48.1", "2620:4f:8000::1", "64:ff9b::192.0.0.9"),
     ],
 )
 def test_a_special_ipv6_address_is_not_public(ip: str) -> None:
@@ -104,6 +106,16 @@ def test_no_address_of_a_private_network_is_ever_connected_to(ip: IPv4Address) -
 def test_no_spelling_of_an_inner_host_gets_through(host: str) -> None:
     with pytest.raises((ForbiddenAddress, UnresolvedHost)):
         check_address(f"https://{host}/latest/meta-data", resolve=resolve_host)
+
+
+@pytest.mark.parametrize(
+    "host", ["010.8.8.8", "8.8.8.010", "08.8.8.8", "8.8.2056", "134744072", "0x08080808", "a.example.0x8", "8.8.8.8.8"]
+)
+def test_a_number_that_readers_read_differently_is_refused(host: str) -> None:
+    with pytest.raises(ForbiddenAddress, match="four decimal numbers"):
+        check_address(f"https://{host}/", resolve=resolving("8.8.8.8"))
+    assert check_address("https://8.8.8.8./", resolve=resolve_host).ips == ("8.8.8.8",)
+    assert check_address("https://8.example/", resolve=resolving(PUBLIC)).host == "8.example"
 
 
 def test_a_name_with_one_public_and_one_private_address_is_refused() -> None:

@@ -58,7 +58,7 @@ class Shelf:
     def find(self, batch_id: str) -> Batch | None:
         return self.saved
 
-    def get(self, batch_id: str, caller: str | None = None) -> Batch:
+    def get(self, batch_id: str, caller: str | None = None, *, operator: bool = False) -> Batch:
         raise AssertionError("it has the record")
 
     def claim(self, batch: Batch) -> bool:

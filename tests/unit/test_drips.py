@@ -1,13 +1,11 @@
-"""A ModelGates that drips: every call ends at its deadline, and leaves no socket and no thread behind."""
+"""A ModelGates that drips: every call ends at its deadline."""
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
@@ -17,42 +15,17 @@ from stillmotion.errors import DownloadFailed, ProviderUnavailable, StillmotionE
 from stillmotion.modelgates import client as client_module
 from stillmotion.modelgates.client import ModelGates
 from stillmotion.modelgates.job import ProviderJob
-from stillmotion.outbound.address_guard import origin
-from stillmotion.outbound.deadline import Deadline, Pace
-from stillmotion.outbound.guarded_client import FetchFailed, GuardedClient
+from stillmotion.outbound.deadline import Pace
+from tests.support.modelgates_calls import CALLS, DONE, LIMITS, download, gates
 from tests.support.wire import SLOW, Wire, answer, certificate, drip
 
 SECONDS = 0.4
-DONE = ProviderJob("vg_1", "completed")
-
-
-class Key:
-    def get(self, *, refresh: bool = False) -> str:
-        return "mg-local-key"
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("QUERY_SECONDS", "SUBMIT_SECONDS", "SUBMIT_CONNECT_SECONDS", "CONTENT_SECONDS"):
+    for name in LIMITS:
         monkeypatch.setattr(client_module, name, SECONDS)
-
-
-def gates(url: str) -> ModelGates:
-    return ModelGates(url, Key(), GuardedClient([origin(url)]))
-
-
-def download(client: ModelGates, job: ProviderJob = DONE, amt: int = 50) -> bytes:
-    with client.content(job, 0) as content:
-        return b"".join(iter(lambda: content.read(amt), b""))
-
-
-CALLS: dict[str, tuple[Callable[[ModelGates], object], type[StillmotionError]]] = {
-    "model list": (ModelGates.models, ProviderUnavailable),
-    "poll": (lambda client: client.job("vg_1"), ProviderUnavailable),
-    "credits": (ModelGates.credits_left, ProviderUnavailable),
-    "submit": (lambda client: client.submit({"prompt": "hills"}), SubmitOutcomeUnknown),
-    "content": (download, DownloadFailed),
-}
 
 
 @pytest.mark.parametrize(("begin", "drop"), SLOW.values(), ids=SLOW.keys())
@@ -206,58 +179,29 @@ def test_a_submit_answered_with_such_an_id_is_unknown(job_id: str) -> None:
     assert len(wire.seen) == 1
 
 
-def _sockets() -> int:
-    def target(number: str) -> str:
+@pytest.mark.parametrize("line", [b"X-More: y\r\n", b"1\r\nx\r\n", b"1;" + b"x" * 9000 + b"\r\nx\r\n"])
+def test_lines_between_and_after_the_bytes_of_a_body_are_no_progress(line: bytes) -> None:
+    """However fast they come: else they would hold a download for as long as the function may run."""
+    ended = Event()
+
+    def flood(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.sendall(b"0\r\n" if line.startswith(b"X") else b"")
         try:
-            return os.readlink(f"/proc/self/fd/{number}")
+            while True:
+                connection.sendall(line * 100)
         except OSError:
-            return ""
+            ended.set()
 
-    return sum(target(number).startswith("socket:") for number in os.listdir("/proc/self/fd"))
-
-
-def _settled(measured: Callable[[], int], wanted: int) -> int:
-    """The figure, once the server's own threads have noticed that their clients are gone."""
-    end = time.monotonic() + 10
-    while measured() > wanted and time.monotonic() < end:
-        time.sleep(0.05)
-    return measured()
+    with Wire([flood]) as wire, pytest.raises(DownloadFailed):
+        download(gates(wire.url), amt=2**16)
+    assert ended.wait(5)
 
 
-@pytest.fixture
-def nothing_left() -> Iterator[None]:
-    """Afterwards there are as many threads and sockets as before."""
-    threads, sockets = threading.active_count(), _sockets()
-    yield
-    assert _settled(threading.active_count, threads) <= threads
-    assert _settled(_sockets, sockets) <= sockets
-
-
-@pytest.mark.usefixtures("nothing_left")
-@pytest.mark.slow
-def test_200_dripping_calls_leave_no_thread_and_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("QUERY_SECONDS", "SUBMIT_SECONDS", "CONTENT_SECONDS"):
-        monkeypatch.setattr(client_module, name, 0.2)
-    servers = [Wire([drip(*how, Event())]) for how in SLOW.values()]
-    for server in servers:
-        server.__enter__()
-    ends: list[str] = []
-
-    def call(number: int) -> None:
-        url = servers[number % len(servers)].url
-        kinds = [*CALLS.values(), None]
-        kind = kinds[number // len(servers) % len(kinds)]
-        try:
-            if kind is None:
-                with GuardedClient([origin(url)]).get(url, deadline=Deadline(0.2)) as got:
-                    got.read()
-            else:
-                kind[0](gates(url))
-        except (StillmotionError, FetchFailed, client_module.HTTPError) as error:
-            ends.append(type(error).__name__)
-
-    with ThreadPoolExecutor(20) as pool:
-        list(pool.map(call, range(200)))
-    for server in servers:
-        server.__exit__(None, None, None)
-    assert len(ends) == 200
+def test_sizes_of_chunks_hold_nothing_up() -> None:
+    pace = Pace(10, 1000)
+    pace.begin_body()
+    for _ in range(1000):
+        pace.received(4096 + 8, 0)
+        pace.framed(6)
+    assert pace.left() > 9.9

@@ -27,6 +27,7 @@ from stillmotion.errors import BodyTooLarge, InternalError, OperatorsOnly, Still
 from stillmotion.generation.create import EndedAtOnce
 from stillmotion.jobs.record import Job
 from stillmotion.jobs.store import get_owned_job
+from stillmotion.outbound.redaction import redact_all
 from stillmotion.ports import JobStore
 from stillmotion.problems import CONTENT_TYPE, TYPE_PREFIX, problem
 from stillmotion.requests.video_request import VideoRequest, invalid_request
@@ -108,7 +109,7 @@ def answer_problem(error: StillmotionError, *, job_id: str | None = None) -> Res
     """The problem document for an error; ``job_id`` is the job it is about, where there is one."""
     logger.info("refused", extra={"code": error.code, "detail": error.detail, "job_id": job_id})
     status, headers, body = problem(error, instance=None if job_id is None else f"/videos/{job_id}")
-    return Response(status, CONTENT_TYPE, json.dumps(body), headers=dict(headers))
+    return Response(status, CONTENT_TYPE, json.dumps(redact_all(body)), headers=dict(headers))
 
 
 def _unplanned(error: Exception) -> Response[str]:

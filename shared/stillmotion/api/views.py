@@ -16,6 +16,7 @@ from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.public import http_view
 from stillmotion.modelgates.models import VideoModel
 from stillmotion.modelgates.price_notes import Quote
+from stillmotion.outbound.redaction import redact_all
 from stillmotion.requests.uploads import UploadType, plain_upload_type
 
 Timestamp = Field(description="ISO-8601, UTC", examples=["2026-11-22T12:00:00.000Z"])
@@ -113,7 +114,8 @@ def show_models(offers: Sequence[Offer], choice: Choice | None) -> dict[str, Any
 
 def show_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     """An index entry as a list shows it."""
-    return JobSummary.model_validate(entry).model_dump(mode="json", exclude_none=True)
+    shown: dict[str, Any] = redact_all(JobSummary.model_validate(entry).model_dump(mode="json", exclude_none=True))
+    return shown
 
 
 class ProviderState(BaseModel):

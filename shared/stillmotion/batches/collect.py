@@ -14,6 +14,7 @@ from stillmotion.batches.public import error_facts, summary_facts
 from stillmotion.batches.record import INPUT_PREFIX, Batch, BatchStatus, BatchSummary, Manifest
 from stillmotion.errors import StillmotionError
 from stillmotion.jobs.record import now
+from stillmotion.outbound.redaction import redact_all
 from stillmotion.ports import BatchEvents, BatchStore, ObjectStore, OpenLines
 from stillmotion.problems import problem
 from stillmotion.requests.drop_folder import note_key
@@ -77,7 +78,7 @@ class Collecting:
     def note(self, manifest: Manifest, error: StillmotionError) -> None:
         """Say in S3 why a dropped manifest was refused: ``failed/<its key>.json`` in its bucket."""
         if manifest.key.startswith(INPUT_PREFIX):
-            self._put(manifest.bucket, note_key(manifest.key), problem(error)[2])
+            self._put(manifest.bucket, note_key(manifest.key), redact_all(problem(error)[2]))
 
     def refuse(self, execution_arn: str, error: StillmotionError) -> None:
         """Publish the failure of an order that was refused before it became a batch."""

@@ -15,13 +15,14 @@ from stillmotion.errors import InternalError, JobStateConflict, StillmotionError
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.public import workflow_output
 from stillmotion.jobs.record import Job, derived_job_id
+from stillmotion.outbound.redaction import redact_all
 
 MAX_MESSAGE_CHARACTERS = 1000
 
 
 def failed(row: int, item_id: str, error: StillmotionError) -> dict[str, Any]:
     """The outcome of an item that never became a job."""
-    return {"row": row, "item_id": item_id, "status": "failed", "error": _short(error.as_record())}
+    return {"row": row, "item_id": item_id, "status": "failed", "error": _short(redact_all(error.as_record()))}
 
 
 def outcome_of(row: int, item: BatchItem, job: Job, *, skipped: bool = False) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from stillmotion.jobs.fields import Document
 from stillmotion.jobs.lifecycle import DELIVERY_ERRORS, TERMINAL, Status
 from stillmotion.jobs.spend import Reservation
 from stillmotion.modelgates.job import Outcome, ProviderJob, classify
+from stillmotion.outbound.redaction import redact_all
 
 SCHEMA_VERSION = "1"
 ID_PREFIX = "vid_"
@@ -80,8 +81,8 @@ class JobError(Document):
 
     @classmethod
     def of(cls, error: StillmotionError) -> Self:
-        """The error as a record keeps it."""
-        return cls.parse(error.as_record())
+        """The error as a record keeps it: without the secrets in what it repeats of a request."""
+        return cls.parse(redact_all(error.as_record()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from stillmotion.modelgates.wording import words_of_answer
+from stillmotion.outbound.redaction import redact
 
 MAX_TEXT_CHARACTERS = 8192
 MAX_COST_USD = 1e6
@@ -109,7 +110,7 @@ def _job(data: Mapping[str, Any], job_id: str, status: str) -> ProviderJob:
     return ProviderJob(
         id=job_id,
         status=status,
-        generation_id=_text(data.get("generation_id")),
+        generation_id=_redacted(_text(data.get("generation_id"))),
         polling_url=_text(data.get("polling_url")),
         error=said,
         unsigned_urls=unsigned,
@@ -143,6 +144,11 @@ def id_text(value: Any) -> str | None:
 def _text(value: Any) -> str | None:
     # Longer than any id, status or address; a record has to hold it (400 KB, Amazon DynamoDB quotas).
     return value if isinstance(value, str) and 0 < len(value) <= MAX_TEXT_CHARACTERS else None
+
+
+def _redacted(text: str | None) -> str | None:
+    """A text that is only shown; ids without secrets in them stay as they are."""
+    return None if text is None else redact(text)
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -12,16 +12,27 @@ import re
 import socket
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 Resolver = Callable[[str, int], Iterable[str]]
 
 _NAT64 = IPv6Network("64:ff9b::/96")
-_NOT_UNICAST = (IPv4Network("192.88.99.0/24"), IPv6Network("fec0::/10"), IPv6Network("3fff::/20"))
-"""Relays of 6to4 (RFC 7526), site-local (RFC 3879) and documentation (RFC 9637), which :mod:`ipaddress` lets pass."""
+_NOT_UNICAST = tuple(
+    ip_network(one)
+    for one in (
+        *("192.88.99.0/24", "fec0::/10", "3fff::/20"),  # relays of 6to4 (RFC 7526), site-local, documentation
+        *("192.0.0.0/24", "2001::/23"),  # protocol assignments, some of them anycast to the nearest router (RFC 6890)
+        *("192.31.196.0/24", "192.175.48.0/24", "2620:4f:8000::/48", "192.52.193.0/24"),  # AS112 and AMT, by anycast
+    )
+)
+"""Of the special-purpose blocks those of which :mod:`ipaddress` lets something pass."""
 MAX_URL_CHARACTERS = 8192
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
+_NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9a-fA-F]*)")
+"""A host that every reader takes for an IPv4 address (*WHATWG URL*, "ends in a number"), but not for the same one:
+``010.0.0.1`` is 8.0.0.1 or 10.0.0.1."""
+_DOTTED = re.compile(r"(?:0|[1-9][0-9]{0,2})(?:\.(?:0|[1-9][0-9]{0,2})){3}")
 
 
 class ForbiddenAddress(Exception):
@@ -130,6 +141,8 @@ def _split(url: str) -> tuple[str, str, int, str]:
         raise ForbiddenAddress("it names no host")
     if _HOST.fullmatch(host) is None:  # also characters that normalisation turns into a space or a percent sign
         raise ForbiddenAddress("its host is not a host name")
+    if _NUMERIC.fullmatch(host) and not _DOTTED.fullmatch(host):
+        raise ForbiddenAddress("its host is a number; write an IPv4 address as four decimal numbers with dots")
     if parts.username is not None or parts.password is not None:
         raise ForbiddenAddress("it holds a user name or password")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -35,6 +35,10 @@ class Deadline:
     def received(self, count: int, waited: float) -> None:
         """Called after ``count`` bytes have arrived in ``waited`` seconds."""
 
+    def framed(self, count: int) -> None:
+        """Called after ``count`` of the bytes that were received turned out to be a line: of headers, of a chunk's
+        size, or after the body."""
+
     def left(self, at_most: float | None = None) -> float:
         """Seconds that the next step may take.
 
@@ -77,6 +81,12 @@ class Pace(Deadline):
     def received(self, count: int, waited: float) -> None:
         if self._in_body:
             self._patience = min(self._patience - waited + count / self._least_rate, self._seconds)
+
+    def framed(self, count: int) -> None:
+        # Lines are no progress. They cost what they gave back, and as much again: else a server that sends trailers, or
+        # sizes of chunks, as fast as they are taken would never use the patience up.
+        if self._in_body:
+            self._patience -= 2 * count / self._least_rate
 
     def _left(self) -> float:
         return self._patience if self._in_body else super()._left()
@@ -144,7 +154,7 @@ class _BoundedSocket:
             rest = rest[self._sock.send(rest[:_SENT_AT_ONCE]) :]
 
     def makefile(self, mode: str, *_: Any, **__: Any) -> io.BufferedReader:
-        return io.BufferedReader(_BoundedReader(self._sock, self))
+        return _BoundedBuffer(_BoundedReader(self._sock, self), self._connection)
 
 
 class _BoundedReader(io.RawIOBase):
@@ -164,6 +174,19 @@ class _BoundedReader(io.RawIOBase):
     def close(self) -> None:
         self._raw.close()
         super().close()
+
+
+class _BoundedBuffer(io.BufferedReader):
+    """Tells the deadline of the lines that are read: they are all of an answer that is not its body."""
+
+    def __init__(self, raw: io.RawIOBase, connection: Bounded) -> None:
+        super().__init__(raw)
+        self._connection = connection
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(-1 if size is None else size)
+        self._connection.deadline.framed(len(line))
+        return line
 
 
 class BoundedHttpPool(urllib3.HTTPConnectionPool):

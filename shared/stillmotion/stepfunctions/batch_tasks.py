@@ -12,6 +12,7 @@ from stillmotion.batches.prepare import Preparing
 from stillmotion.batches.public import summary_facts
 from stillmotion.batches.record import Batch
 from stillmotion.errors import BatchStopped, InternalError, Refused, StillmotionError, StorageFailed, from_workflow
+from stillmotion.outbound.redaction import redact_all
 from stillmotion.ports import BatchStore
 from stillmotion.stepfunctions.batch_input import HandedOverBatch, NotAManifest, UnreadableOrder, read_batch_input
 
@@ -37,7 +38,7 @@ def prepare(data: Any, execution_arn: str, store: BatchStore, batches: Batches, 
     try:
         return _prepared(preparing.prepare(opened.batch), preparing.bucket)
     except Refused as error:
-        return {"outcome": "refused", "id": opened.batch.id, "error": error.as_record()}
+        return {"outcome": "refused", "id": opened.batch.id, "error": redact_all(error.as_record())}
 
 
 def _prepared(batch: Batch, bucket: str) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def _prepared_state(state: Mapping[str, Any]) -> Mapping[str, Any]:
 def _failure(error: StillmotionError | None) -> dict[str, Any]:
     if error is None:
         return {"error": "", "cause": ""}
-    return {"error": error.code, "cause": json.dumps(error.as_record(), ensure_ascii=False)[:30_000]}
+    return {"error": error.code, "cause": json.dumps(redact_all(error.as_record()), ensure_ascii=False)[:30_000]}
 
 
 def _early_end(state: Mapping[str, Any], batch: Batch | None) -> StillmotionError | None:

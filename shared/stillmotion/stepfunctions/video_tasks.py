@@ -15,6 +15,7 @@ from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.public import http_view
 from stillmotion.jobs.record import Job
 from stillmotion.modelgates.job import Outcome, classify
+from stillmotion.outbound.redaction import redact_all
 from stillmotion.ports import JobStore
 from stillmotion.stepfunctions.execution_input import ExecutionInput, Unreadable, read_input
 from stillmotion.telemetry import Handler, logger
@@ -91,7 +92,7 @@ def failure_output(job: Job, error: StillmotionError) -> dict[str, Any]:
 
 
 def _output(job_id: str, shown: dict[str, Any], outcome: str) -> dict[str, Any]:
-    cause = json.dumps({"id": job_id} | shown, ensure_ascii=False)
+    cause = json.dumps({"id": job_id} | redact_all(shown), ensure_ascii=False)
     return {"error": shown["code"], "cause": cause, "id": job_id, "outcome": outcome}
 
 
