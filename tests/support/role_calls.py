@@ -107,12 +107,6 @@ def _item(operation: str, key: str) -> Callable[[Mapping[str, Any]], _Needed]:
     return read
 
 
-def _leading_key(attributes: Mapping[str, Any]) -> str:
-    """The partition key of an item, which each of our tables calls ``id`` or ``day``."""
-    found = next((attributes[name] for name in ("id", "day") if name in attributes), "")
-    return str(found["S"] if isinstance(found, dict) else found)
-
-
 def _query(given: Mapping[str, Any]) -> _Needed:
     index = f"/index/{given['IndexName']}" if "IndexName" in given else ""
     yield "dynamodb:Query", _table(given["TableName"]) + index, ""
