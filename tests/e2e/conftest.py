@@ -79,20 +79,22 @@ def other_picture(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def user(stack: Stack) -> Iterator[Callable[[str], tuple[str, str]]]:
+def user(stack: Stack) -> Iterator[Callable[..., tuple[str, str]]]:
     """Makes an IAM user that may do one thing with the API; answers its access key and secret."""
-    iam = stack.client("iam")
+    iam, made = stack.client("iam"), []
 
-    def make(action: str) -> tuple[str, str]:
-        iam.create_user(UserName=USER)
+    def make(action: str, name: str = USER) -> tuple[str, str]:
+        iam.create_user(UserName=name)
+        made.append(name)
         statement = {"Effect": "Allow", "Action": action, "Resource": "arn:aws:execute-api:*:*:*/v1/*"}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        iam.put_user_policy(UserName=USER, PolicyName="api", PolicyDocument=policy)
-        key = iam.create_access_key(UserName=USER)["AccessKey"]
+        iam.put_user_policy(UserName=name, PolicyName="api", PolicyDocument=policy)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
         return key["AccessKeyId"], key["SecretAccessKey"]
 
     yield make
-    for key in iam.list_access_keys(UserName=USER)["AccessKeyMetadata"]:
-        iam.delete_access_key(UserName=USER, AccessKeyId=key["AccessKeyId"])
-    iam.delete_user_policy(UserName=USER, PolicyName="api")
-    iam.delete_user(UserName=USER)
+    for name in made:
+        for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
+            iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+        iam.delete_user_policy(UserName=name, PolicyName="api")
+        iam.delete_user(UserName=name)

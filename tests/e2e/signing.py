@@ -17,14 +17,15 @@ RUNNING = ("queued", "submitting", "confirming", "in_progress", "delivering")
 
 
 class Signature(requests.auth.AuthBase):
-    """Signs a request as it is about to be sent, with the local cloud's credentials."""
+    """Signs a request as it is about to be sent: with a user's access key and its secret, or as the local cloud's root,
+    who is the stack's operator."""
 
-    def __init__(self, stack: Stack) -> None:
-        self._region = stack.region
+    def __init__(self, stack: Stack, key: str = "test", secret: str = "test") -> None:
+        self._region, self._credentials = stack.region, Credentials(key, secret)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         signed = AWSRequest(method=request.method, url=request.url, data=request.body)
-        SigV4Auth(Credentials("test", "test"), "execute-api", self._region).add_auth(signed)
+        SigV4Auth(self._credentials, "execute-api", self._region).add_auth(signed)
         request.headers.update(dict(signed.headers.items()))
         return request
 
@@ -32,9 +33,9 @@ class Signature(requests.auth.AuthBase):
 class Api:
     """The API's routes, called as they stand: whatever is answered is given back."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, *credentials: str) -> None:
         self._base = stack.api_url
-        self._signature = Signature(stack)
+        self._signature = Signature(stack, *credentials)
 
     def call(
         self,

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from local.simulator import Simulator
-from tests.security.matrix import MATRIX, NEW_BATCH, NEW_VIDEO, UNSIGNED, Row
 from tests.security.table import count
 from tests.support.cloudformation import expanded_resources
 from tests.support.inprocess import ACCOUNT, CALLER, OPERATOR, api_event
 from tests.support.inprocess_batches import BatchCloud, batch_cloud
 from tests.support.recovery import age
 from tests.support.requests import request, rows
+from tests.support.route_matrix import MATRIX, NEW_BATCH, NEW_VIDEO, UNSIGNED, Row
 from tests.support.template import ROOT
 
 STRANGER = f"arn:aws:iam::{ACCOUNT}:user/mallory"
