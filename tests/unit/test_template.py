@@ -327,6 +327,15 @@ def test_rules_of_functions_and_workflows_are_their_own_events() -> None:
     assert len(events) == len(expanded_resources("AWS::Events::Rule")) - 1
 
 
+def test_events_of_aws_are_heard_where_nobody_can_forge_them() -> None:
+    """On the account's default bus: PutEvents takes no source that begins with ``aws.``."""
+    own = [*FUNCTIONS.values(), *resources("AWS::Serverless::StateMachine").values()]
+    rules = [event["Properties"] for found in own for event in found.get("Events", {}).values()]
+    of_aws = [rule for rule in rules if str(rule.get("Pattern", {}).get("source", [""])[0]).startswith("aws.")]
+    assert len(of_aws) == 3
+    assert not [rule for rule in of_aws if "EventBusName" in rule]
+
+
 def test_the_event_log_holds_our_events_and_no_callers_requests() -> None:
     rules = resources("AWS::Events::Rule").values()
     [log] = [rule for rule in rules if "log-group" in str(rule["Targets"])]
