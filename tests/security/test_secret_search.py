@@ -20,6 +20,7 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer
 
 from local.simulator import Simulator
+from stillmotion.api import views
 from stillmotion.telemetry import logger
 from stillmotion_cli.render import show_job
 from stillmotion_cli.terminal import Terminal
@@ -206,20 +207,17 @@ class Search:
             for page in pages:
                 self.texts.append((f"history of {job['id']}", json.dumps(page["events"], default=str)))
 
-    def found(self) -> list[str]:
+    def hits(self) -> list[str]:
+        """Each secret that is in a text, with its place and where it was planted."""
         known = {self.simulator.api_key: "API key", CALLBACK_SECRET: "callback secret"}
         known |= {value: name for name, value in ENVIRONMENT.items()}
-        secrets = self.planted.secrets | known
-        count("secrets planted", len(secrets))
-        count("texts searched", len(self.texts))
-        hits = []
+        found = []
         for place, text in self.texts:
-            for secret, where in secrets.items():
+            for secret, where in (self.planted.secrets | known).items():
                 if secret in text or quote(secret, safe="") in text:
                     at = text.find(secret)
-                    hits.append(f"{place} has the {where}: …{text[max(at - 120, 0) : at + 60]}…")
-        count("secrets found", len(hits))
-        return hits
+                    found.append(f"{place} has the {where}: …{text[max(at - 120, 0) : at + 60]}…")
+        return found
 
 
 def _unsigned(shown: Any) -> Any:
@@ -261,6 +259,17 @@ def _modelgates_says(simulator: Simulator, planted: Planted, key: str) -> Iterat
     simulator.clear_faults()
 
 
+def test_the_search_finds_what_one_view_forgets(
+    batches: BatchCloud, simulator: Simulator, planted: Planted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "redact_all", lambda value: value)
+    search = Search(batches, simulator, planted)
+    search.submit("completed job")
+    search.http("GET", "/videos")
+    [hit] = search.hits()
+    assert hit.startswith("answer of GET /videos has the completed job: metadata")
+
+
 @pytest.mark.timeout(110)
 def test_no_secret_of_any_input_is_in_any_output(
     batches: BatchCloud,
@@ -293,7 +302,10 @@ def test_no_secret_of_any_input_is_in_any_output(
         show_job(terminal, job)
     search.collect(logged, "".join(capsys.readouterr()))
     assert len(planted.secrets) > 1000
-    hits = search.found()
+    hits = search.hits()
+    count("secrets planted", len(planted.secrets) + len(ENVIRONMENT) + 2)
+    count("texts searched", len(search.texts))
+    count("secrets found", len(hits))
     assert not hits, "\n".join(hits)
 
 
