@@ -99,7 +99,8 @@ class World:
     def ended(self) -> list[dict[str, Any]]:
         """The descriptions of all executions."""
         client = boto3.client("stepfunctions")
-        return [client.describe_execution(executionArn=one.execution_arn) for one in list(self._executions())]
+        arns = [one.execution_arn for one in list(self._executions())]
+        return [dict(client.describe_execution(executionArn=arn)) for arn in arns]
 
     def written(self) -> str:
         """Every record, log line and execution history, as one text."""
