@@ -91,6 +91,7 @@ def test_the_calls_of_the_api_page_are_signed_as_aws_wants_them(
 ) -> None:
     # The local cloud takes its root's signature unseen, but not this user's.
     key, secret = user("execute-api:Invoke")
-    lines = [line for code in blocks(API) for line in CALL.findall(code)]
+    calls = [line for code in blocks(API) for line in CALL.findall(code)]
+    lines = [line for line in calls if "-X PUT" not in line]  # limits are set by operators, and this user is none
     assert len(lines) >= 2
     run(stack, tmp_path, [blocks(API)[0], *lines], AWS_ACCESS_KEY_ID=key, AWS_SECRET_ACCESS_KEY=secret)

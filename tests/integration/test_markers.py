@@ -102,5 +102,6 @@ def test_a_marker_outlives_the_record_by_30_days(simulator: Simulator) -> None:
         record = boto3.resource("dynamodb").Table("jobs").get_item(Key={"id": held["job_id"]})["Item"]
     assert 0 <= float(str(held["expires_at"])) - float(str(record["expires_at"])) - 30 * 86400 < 60
     written = [given["TransactItems"] for _, _, name, given in calls.made if name == "TransactWriteItems"]
-    keys = [{part["Update"]["Key"]["id"] for part in parts} for parts in written]
+    changes = [[change for part in parts for change in part.values()] for parts in written]
+    keys = [{change["Key"].get("id") for change in transaction} for transaction in changes]
     assert {held["job_id"], held["id"], f"callback#{held['job_id']}"} in keys
