@@ -249,7 +249,7 @@ def test_a_job_claimed_during_publishing_is_not_ended(
         return found
 
     monkeypatch.setattr(DynamoJobStore, "find", claimed_afterwards)
-    with pytest.raises(Exception, match="moved on"):
+    with pytest.raises(Exception, match="changed at this moment"):
         stack.invoke("ExecutionEndedFunction", ended(arn, {"job": {"id": job_id}}))
     assert stack.job(job_id)["status"] == "submitting"
 
