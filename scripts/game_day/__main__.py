@@ -80,9 +80,13 @@ class GameDay:
 
     def stop_spending(self, picture: str) -> list[str]:
         """Stop all paid calls as the section says, see a submit refused, go back to normal, see one accepted."""
-        stop, batches, back = self._runbook.blocks[SPENDING]
+        by_limit, allow, stop, batches, back = self._runbook.blocks[SPENDING]
         submit = REFUSED_SUBMIT.format(picture=picture)
-        stopped = [self._desk.run(block, {}) for block in (stop, batches)]
+        return self._stopped([by_limit], allow, submit) + self._stopped([stop, batches], back, submit)
+
+    def _stopped(self, stops: list[str], back: str, submit: str) -> list[str]:
+        """Stop in one way, submit, go back, and submit again."""
+        stopped = [self._desk.run(block, {}) for block in stops]
         refused = self._desk.run(submit, {})
         wrong = [] if refused.code else [f"{SPENDING}: a submit was accepted all the same"]
         self._say(f"{SPENDING}: a submit {'is refused' if refused.code else 'WAS ACCEPTED'}")

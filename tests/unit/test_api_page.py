@@ -34,7 +34,7 @@ def test_the_page_gives_every_error_its_status() -> None:
 def test_the_page_lists_every_route() -> None:
     document = json.loads((ROOT / "functions" / "docs" / "openapi.json").read_text())
     routes = {f"{method.upper()} {path}" for path, operations in document["paths"].items() for method in operations}
-    listed = set(re.findall(r"`((?:GET|POST|DELETE) /[^`?]*)`", PAGE))
+    listed = set(re.findall(r"`((?:GET|POST|PUT|DELETE) /[^`?]*)`", PAGE))
     assert listed == routes
 
 

@@ -178,7 +178,8 @@ def test_only_whole_words_are_filled_in() -> None:
 
 
 def test_stopping_and_going_back_are_blocks_of_their_own() -> None:
-    stop, batches, back = RUNBOOK.blocks[SPENDING]
+    by_limit, allow, stop, batches, back = RUNBOOK.blocks[SPENDING]
+    assert (by_limit.strip(), allow.strip()) == ("stillmotion limits stop-all", "stillmotion limits allow-all")
     assert "put-function-concurrency" in stop
     assert "stop-execution" in batches
     assert "delete-function-concurrency" in back
