@@ -2,7 +2,10 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -93,3 +96,39 @@ def test_a_stranger_learns_nothing_and_an_operator_all(house: House) -> None:
     for path in (f"/videos/{house.ids['video']}", f"/batches/{house.ids['batch']}"):
         assert [api.call("GET", path).status_code for api in (house.alice, house.operator)] == [200, 200]
     assert house.ids["video"] in house.operator.call("GET", "/videos?status=completed").text
+
+
+def test_fifty_submits_of_two_callers_hold_both_limits(
+    stack: Stack, caller: Caller, user: Callable[..., tuple[str, str]], simulator: SimulatorControl
+) -> None:
+    operator = Api(stack)
+    users = {name: Api(stack, *user("execute-api:Invoke", name)) for name in ("carol", "dave")}
+    bucket = stack.input_bucket
+    stack.client("s3").upload_file(str(SAMPLE), bucket, "shared/still.jpg", ExtraArgs={"ContentType": "image/jpeg"})
+    asked = caller.request(first_frame=f"s3://{bucket}/shared/still.jpg", generate_audio=False)
+    price = Decimal(operator.call("POST", "/videos?dry_run=true", asked).json()["price"]["at_most_usd"])
+    spent = Decimal(operator.call("GET", "/limits").json()["stack"]["spent_usd"])
+    limits = {f"arn:aws:iam::000000000000:user/{name}": price * 4 for name in users} | {"*": spent + price * 6}
+
+    def submit(number: int) -> tuple[str, int]:
+        name = ("carol", "dave")[number % 2]
+        return name, users[name].call("POST", "/videos", asked | {"seed": number}).status_code
+
+    try:
+        for principal, usd in limits.items():
+            assert _allow(operator, principal, str(usd)) == 200
+        with simulator.settings(clip="tiny", complete_on_submit=True), ThreadPoolExecutor(10) as pool:
+            paid = len(simulator.jobs())
+            answers = Counter(pool.map(submit, range(50)))
+            assert len(simulator.jobs()) == paid + 6
+    finally:
+        for principal in limits:
+            assert _allow(operator, principal, None) == 200
+    accepted = {name: answers[name, 202] for name in users}
+    assert sum(accepted.values()) == 6
+    assert max(accepted.values()) <= 4
+    assert sum(answers[name, 402] for name in users) == 44
+
+
+def _allow(operator: Api, principal: str, daily_usd: str | None) -> int:
+    return operator.call("PUT", "/limits", {"principal": principal, "daily_usd": daily_usd}).status_code
