@@ -39,11 +39,11 @@ MUTANTS = (
     Mutant(
         "the claim on the paid call is written after it",
         "generation/submit.py",
-        "            claimed = self._claim(job)\n"
+        "            claimed = self._claiming.claim(job)\n"
         "            if claimed is not None:\n"
         "                return self._pay(claimed, body)\n",
         "            paid = self._provider.submit(body)\n"
-        "            claimed = self._claim(job)\n"
+        "            claimed = self._claiming.claim(job)\n"
         "            if claimed is not None:\n"
         "                return self._record(claimed, paid)\n",
         "SubmitTaskFunction",
@@ -114,7 +114,7 @@ MUTANTS = (
     Mutant(
         "no marker is written with an id",
         "jobs/store.py",
-        "yield _Part(marking(self._table.name, provider_id, job_id), lambda: ProviderIdTaken(provider_id))",
+        "yield Part(marking(self._table.name, provider_id, job_id), lambda: ProviderIdTaken(provider_id))",
         "pass",
         "another_job_has",
     ),
