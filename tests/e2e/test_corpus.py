@@ -83,6 +83,7 @@ def test_every_file_by_http_is_judged_by_its_bytes(
     assert len(simulator.jobs()) == paid + (len(TAKEN) if way == "s3" else 0)
 
 
+@pytest.mark.timeout(600)
 def test_every_dropped_file_is_judged_by_its_bytes(stack: Stack, simulator: SimulatorControl) -> None:
     paid = len(simulator.jobs())
     for number, content in enumerate(REFUSED.values(), start=1):

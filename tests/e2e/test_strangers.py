@@ -98,6 +98,7 @@ def test_a_stranger_learns_nothing_and_an_operator_all(house: House) -> None:
     assert house.ids["video"] in house.operator.call("GET", "/videos?status=completed").text
 
 
+@pytest.mark.timeout(600)
 def test_fifty_submits_of_two_callers_hold_both_limits(
     stack: Stack, caller: Caller, user: Callable[..., tuple[str, str]], simulator: SimulatorControl
 ) -> None:

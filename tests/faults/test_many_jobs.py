@@ -78,6 +78,7 @@ def failing(world: World) -> Iterator[World]:
         yield world
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("crowd", range(CROWDS))
 def test_a_crowd_of_jobs_comes_through(failing: World, crowd: int) -> None:
     number = CROWD
