@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from stillmotion.errors import Fault, InvalidRequest
 from stillmotion.jobs.lifecycle import Status
-from stillmotion.jobs.record import Job
 from stillmotion.modelgates.models import VideoModel
 from stillmotion.ports import JobStore
 
@@ -45,7 +44,7 @@ def provider_id_of(store: JobStore, job_id: str) -> str:
         InvalidRequest: its record has expired since.
         StorageFailed: may be tried again.
     """
-    job: Job | None = store.find(job_id)
+    job = store.find(job_id)
     if job is None or job.provider.job_id is None:
         raise _no_such(job_id)
     return job.provider.job_id

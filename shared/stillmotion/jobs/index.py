@@ -136,7 +136,7 @@ def list_jobs(read: Reader, query: Query, limit: int, token: str | None) -> Page
     Raises:
         InvalidRequest: the token is not one of this query's.
     """
-    before = None if token is None else _position(query, token)
+    before = None if token is None else unseal(token, query.fingerprint, _POSITION, "filters")[0]
     found: list[dict[str, Any]] = []
     entries = _merged(read, query, before)
     for evaluated, entry in enumerate(entries, start=1):
@@ -144,7 +144,7 @@ def list_jobs(read: Reader, query: Query, limit: int, token: str | None) -> Page
             found.append(entry)
         if len(found) == limit or evaluated == MAX_EVALUATED:
             more = next(entries, None) is not None
-            return Page(found, _token(query, entry["position"]) if more else None)
+            return Page(found, seal(entry["position"], query.fingerprint) if more else None)
     return Page(found, None)
 
 
@@ -162,24 +162,38 @@ def _chain(head: dict[str, Any], rest: Iterator[dict[str, Any]]) -> Iterator[dic
     yield from rest
 
 
-def _token(query: Query, position: str) -> str:
-    return base64.urlsafe_b64encode(f"{position}|{_seal(query, position)}".encode()).decode().rstrip("=")
+def seal(place: str, fingerprint: str) -> str:
+    """The token of a place in the answer to one query."""
+    return base64.urlsafe_b64encode(f"{place}|{_hash(place, fingerprint)}".encode()).decode().rstrip("=")
 
 
-def _position(query: Query, token: str) -> str:
+def unseal(token: str, fingerprint: str, places: re.Pattern[str], same: str) -> re.Match[str]:
+    """The place that a token names, matched by ``places``.
+
+    Args:
+        same: what a caller has to send again beside the token, for the message.
+
+    Raises:
+        InvalidRequest: the token is not one of this query's.
+    """
     try:
         text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
     except (binascii.Error, ValueError):
         text = ""
-    position, _, seal = text.partition("|")
-    if _POSITION.fullmatch(position) is None or seal != _seal(query, position):
-        raise InvalidRequest(
-            "next_token does not belong to this query. Send the token of the page before with the same filters, or "
-            "none.",
-            faults=[Fault("#/next_token", "is not a token of this query", given=token[:80])],
-        )
-    return position
+    place, _, found = text.rpartition("|")
+    match = places.fullmatch(place)
+    if match is None or found != _hash(place, fingerprint):
+        raise foreign_token(token, same)
+    return match
 
 
-def _seal(query: Query, position: str) -> str:
-    return hashlib.sha256(f"{query.fingerprint}|{position}".encode()).hexdigest()[:24]
+def foreign_token(token: str, same: str) -> InvalidRequest:
+    """The error for a token that is not one of this query's."""
+    return InvalidRequest(
+        f"next_token does not belong to this query. Send the token of the page before with the same {same}, or none.",
+        faults=[Fault("#/next_token", "is not a token of this query", given=token[:80])],
+    )
+
+
+def _hash(place: str, fingerprint: str) -> str:
+    return hashlib.sha256(f"{fingerprint}|{place}".encode()).hexdigest()[:24]

@@ -11,9 +11,6 @@ Sums are exact. A call reads a bounded number of jobs; what it returns is added 
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -23,8 +20,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from stillmotion.errors import Fault, InvalidRequest
-from stillmotion.jobs.index import day_partitions, owner_partitions
+from stillmotion.jobs.index import day_partitions, foreign_token, owner_partitions, seal, unseal
 from stillmotion.jobs.lifecycle import OPEN, Status
 from stillmotion.jobs.spend import MICRO
 
@@ -33,6 +29,7 @@ MAX_READ = 20_000
 QUEUED_DAYS = 15
 """How long before its paid call a job can have been made: an execution ends after 14 days."""
 _CURSOR = re.compile(r"([0-9]{1,3})\|(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z#vid_[0-9a-z]{26})")
+_SAME = "from, to and by"
 
 
 class By(StrEnum):
@@ -94,10 +91,10 @@ class Asked:
                 found: str | None = entry.get("metadata", {}).get(self.tag)
                 return found
 
-    def seal(self, cursor: str) -> str:
-        """A fingerprint of this query and a place in it."""
-        asked = [self.by, self.first.isoformat(), self.last.isoformat(), self.owner, self.tag, cursor]
-        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:24]
+    @property
+    def fingerprint(self) -> str:
+        """What a token of this query is sealed with."""
+        return json.dumps([self.by, self.first.isoformat(), self.last.isoformat(), self.owner, self.tag])
 
 
 @dataclass(slots=True)
@@ -140,14 +137,19 @@ def sum_up(read: Reader, asked: Asked, token: str | None) -> Usage:
         InvalidRequest: the token is not one of this query's.
     """
     found, slices = Usage(), asked.slices
-    at, after = (0, None) if token is None else _place(asked, token, len(slices))
+    at, after = 0, None
+    if token is not None:
+        place = unseal(token, asked.fingerprint, _CURSOR, _SAME)
+        at, after = int(place[1]), place[2]
+        if at >= len(slices):
+            raise foreign_token(token, _SAME)
     entries, reached = 0, (at, "")
     for number in range(at, len(slices)):
         for entry in read(_from(slices[number], after)):
             if entry["position"] == after:
                 continue
             if entries == MAX_READ:
-                found.next_token = _token(asked, *reached)
+                found.next_token = seal("|".join(map(str, reached)), asked.fingerprint)
                 return found
             entries, reached = entries + 1, (number, str(entry["position"]))
             if asked.first.isoformat() <= _day(entry) <= asked.last.isoformat():
@@ -171,24 +173,3 @@ def _estimate(entry: Mapping[str, Any]) -> Decimal:
     if reserved is not None:
         return Decimal(reserved["micro_usd"]) / MICRO
     return Decimal(entry.get("estimated_cost_usd", 0))
-
-
-def _token(asked: Asked, number: int, position: str) -> str:
-    cursor = f"{number}|{position}"
-    return base64.urlsafe_b64encode(f"{cursor}|{asked.seal(cursor)}".encode()).decode().rstrip("=")
-
-
-def _place(asked: Asked, token: str, slices: int) -> tuple[int, str]:
-    try:
-        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-    except (binascii.Error, ValueError):
-        text = ""
-    cursor, _, seal = text.rpartition("|")
-    found = _CURSOR.fullmatch(cursor)
-    if found is None or seal != asked.seal(cursor) or int(found[1]) >= slices:
-        raise InvalidRequest(
-            "next_token does not belong to this query. Send the token of the page before with the same from, to and "
-            "by, or none.",
-            faults=[Fault("#/next_token", "is not a token of this query", given=token[:80])],
-        )
-    return int(found[1]), found[2]
