@@ -9,7 +9,7 @@ import pytest
 from local.simulator import Simulator
 from local.simulator.settings import Settings
 from tests.faults.invariants import SECRETS
-from tests.faults.table import COUNTED, TALLY
+from tests.faults.table import TALLY
 from tests.faults.world import World
 from tests.faults.world import world as made_world
 
@@ -37,7 +37,6 @@ def nothing_secret_is_printed(capsys: pytest.CaptureFixture[str]) -> Iterator[No
 
 
 @pytest.fixture(autouse=True)
-def tally(request: pytest.FixtureRequest) -> None:
+def tally(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let the test's report carry what the test counts."""
-    TALLY.update(dict.fromkeys(COUNTED, 0))
-    request.node.user_properties.append(("tally", TALLY))
+    yield from TALLY.carried(request)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from stillmotion.jobs.store import DynamoJobStore
 from stillmotion.telemetry import logger
 from tests.support.function_url import FunctionUrl, cloud_with_callbacks
 from tests.support.inprocess import ACCOUNT, REGION, VALUES, Cloud, cloud
+from tests.support.logs import Log
 from tests.support.requests import request
 
 MAX_POLLS = 4
@@ -137,18 +137,6 @@ def _everything(table: str) -> Iterator[dict[str, Any]]:
     plain = TypeDeserializer()
     for page in pages:
         yield from ({name: plain.deserialize(value) for name, value in item.items()} for item in page["Items"])
-
-
-class Log(logging.Handler):
-    """Every line that our functions log, as it is written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-        self.setFormatter(logger.registered_formatter)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(self.format(record))
 
 
 class Foreign:

@@ -10,6 +10,9 @@ from local.simulator import Simulator
 from tests.integration.privileges import PROPERTY, missing
 from tests.support.inprocess import Cloud, cloud
 from tests.support.role_calls import recording
+from tests.support.simulators import running_simulator, simulator
+
+__all__ = ["running_simulator", "simulator"]
 
 
 @pytest.fixture(autouse=True)
@@ -19,18 +22,6 @@ def calls_within_roles(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
     request.node.user_properties.append((PROPERTY, [list(need) for need in sorted(needs)]))
     assert missing(needs) == []
-
-
-@pytest.fixture(scope="session")
-def running_simulator() -> Iterator[Simulator]:
-    with Simulator(seconds_pending=0, seconds_to_ready=0, clip="tiny") as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def simulator(running_simulator: Simulator) -> Simulator:
-    running_simulator.reset()
-    return running_simulator
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ where ModelGates wants to be polled, and what callers and senders put into S3 an
 from __future__ import annotations
 
 import json
-import logging
 import random
 import string
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from stillmotion_cli.terminal import Terminal
 from tests.security.table import count
 from tests.support.inprocess import CALLBACK_SECRET, OPERATOR
 from tests.support.inprocess_batches import BatchCloud, batch_cloud
+from tests.support.logs import Log
 from tests.support.recovery import age
 from tests.support.requests import dropped, png, request, requested
 from tests.support.secret_shapes import SHAPES
@@ -73,26 +73,14 @@ class Planted:
         return SHAPES[shape](self.secret(f"{where}, as {shape}"))
 
 
-class Captured(logging.Handler):
-    """What our functions log, as it is written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-        self.setFormatter(logger.registered_formatter)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(self.format(record))
-
-
 @pytest.fixture
 def planted() -> Planted:
     return Planted()
 
 
 @pytest.fixture
-def logged() -> Iterator[Captured]:
-    handler = Captured()
+def logged() -> Iterator[Log]:
+    handler = Log()
     logger.addHandler(handler)
     yield handler
     logger._logger.removeHandler(handler)
@@ -118,7 +106,7 @@ def hostile_pictures(planted: Planted) -> Iterator[Wire]:
 
 @pytest.fixture
 def batches(
-    simulator: Simulator, hostile_pictures: Wire, monkeypatch: pytest.MonkeyPatch, logged: Captured
+    simulator: Simulator, hostile_pictures: Wire, monkeypatch: pytest.MonkeyPatch, logged: Log
 ) -> Iterator[BatchCloud]:
     trusted = f"{simulator.url},{hostile_pictures.url}"
     with batch_cloud(simulator, max_polls=3, TrustedOrigins=trusted, OperatorRoleArns=OPERATOR) as made:
@@ -174,7 +162,7 @@ class Search:
         for name in ("output", "error", "cause"):
             self.texts.append((f"{name} of {where}", str(ended.get(name))))
 
-    def collect(self, logged: Captured, printed: str) -> None:
+    def collect(self, logged: Log, printed: str) -> None:
         """Everything that is written down or sent, beside the answers."""
         self.texts += [("log", line) for line in logged.lines] + [("standard output", printed)]
         self.texts += [("event", json.dumps(event)) for event in self.stack.events()]
@@ -276,7 +264,7 @@ def test_no_secret_of_any_input_is_in_any_output(
     simulator: Simulator,
     hostile_pictures: Wire,
     planted: Planted,
-    logged: Captured,
+    logged: Log,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     search, stack = Search(batches, simulator, planted), batches.stack
