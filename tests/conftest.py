@@ -5,9 +5,14 @@ ignores Ctrl-C, and so would the commands under test, which inherit that.
 """
 
 import signal
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import botocore.loaders
+import moto.core.loaders
 import pytest
+from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 
 from tests.faults import table
@@ -21,12 +26,36 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = Path(__file__).parent
+LONGEST_NAME = 60
+"""Characters of a case's name."""
+
+
+class OnceLoader(JSONFileLoader):
+    """Parses each model file once for all clients: moto forgets boto3's session, and its models, after every test."""
+
+    load_file = staticmethod(cache(JSONFileLoader().load_file))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def models_are_read_once() -> Iterator[None]:
+    """Share what botocore reads. moto's own loader reads for itself: it changes the models that it reads."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(moto.core.loaders.Loader, "FILE_LOADER_CLASS", JSONFileLoader)
+        patch.setattr(botocore.loaders.Loader, "FILE_LOADER_CLASS", OnceLoader)
+        yield
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """What sums up a run, from the reports of all processes."""
     for summary in (table, privileges, security):
         config.pluginmanager.register(summary)
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None:
+    """Name a case that is a long text by its beginning and length; pytest names all others."""
+    if isinstance(val, str | bytes) and len(val) > LONGEST_NAME:
+        return f"{val[:LONGEST_NAME]!r}... {len(val)}"
+    return None
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -121,6 +121,7 @@ def peak(work: Callable[[], object]) -> int:
     return min(found)
 
 
+@pytest.mark.slow
 def test_preparing_keeps_a_few_bytes_of_each_row() -> None:
     def prepare(rows: int) -> tuple[int, int]:
         def once() -> None:

@@ -32,6 +32,7 @@ def allowed(action: str) -> list[str]:
     return [name if isinstance(name, str) else name["Fn::Sub"] for names in found for name in names]
 
 
+@pytest.mark.slow
 def test_the_file_is_as_the_template_needs_it() -> None:
     assert (ROOT / "docs" / "deployer.yaml").read_text() == deployer.document()
 

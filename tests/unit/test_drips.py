@@ -28,6 +28,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(client_module, name, SECONDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("begin", "drop"), SLOW.values(), ids=SLOW.keys())
 @pytest.mark.parametrize(("call", "error"), CALLS.values(), ids=CALLS.keys())
 def test_a_call_to_a_dripping_modelgates_ends_at_its_deadline(
@@ -45,6 +46,7 @@ def test_a_call_to_a_dripping_modelgates_ends_at_its_deadline(
     assert SECONDS / 2 < took < SECONDS + 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS.keys())
 def test_the_same_holds_over_tls(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, context = certificate("localhost", tmp_path)
@@ -56,6 +58,7 @@ def test_the_same_holds_over_tls(call: str, tmp_path: Path, monkeypatch: pytest.
         assert ended.wait(5)
 
 
+@pytest.mark.slow
 def test_a_refusal_whose_reason_drips_stays_a_refusal() -> None:
     ended = Event()
     head = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 100000\r\n\r\n"
@@ -77,6 +80,7 @@ def _slow_reader(ended: Event) -> Callable[[socket.socket], None]:
     return script
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 def test_a_server_that_takes_a_large_submit_by_drips_is_left_too(
     tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -131,6 +135,7 @@ def test_a_download_that_breaks_after_every_byte_does_not_go_on_for_ever(monkeyp
     assert 2 <= len(wire.seen) <= 30
 
 
+@pytest.mark.slow
 def test_time_that_the_bytes_are_worked_on_is_nobodys_slowness() -> None:
     body = b"x" * 4000
     with Wire([answer(200, body, Content_Type="video/mp4")]) as wire, gates(wire.url).content(DONE, 0) as content:

@@ -82,6 +82,7 @@ def test_lock_files_pin_by_hash_and_name_no_address(lock: Path) -> None:
     assert all(found.get("inBundle") or found["integrity"].startswith("sha512-") for found in packages)
 
 
+@pytest.mark.slow
 def test_the_typescript_client_compiles_against_the_api_of_today() -> None:
     npm_run(EXAMPLES / "typescript", "build")
     text = (EXAMPLES / "typescript" / "src" / "api.d.ts").read_text()
@@ -92,6 +93,7 @@ def test_the_typescript_signer_repeats_nothing_by_itself() -> None:
     assert "retries: 0" in (EXAMPLES / "typescript" / "src" / "client.ts").read_text()
 
 
+@pytest.mark.slow
 def test_the_cdk_stack_is_synthesised_with_rule_and_nested_stack(tmp_path: Path) -> None:
     packaged = tmp_path / "packaged.yaml"
     packaged.write_text(json.dumps({"Resources": {}}))
@@ -122,6 +124,7 @@ def terraform() -> dict[str, dict[str, Any]]:
     }
 
 
+@pytest.mark.slow
 def test_terraform_gives_and_reads_what_the_template_has() -> None:
     stack = terraform()["aws_cloudformation_stack"]
     assert set(stack["parameters"]) <= set(template()["Parameters"])

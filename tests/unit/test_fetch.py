@@ -221,6 +221,7 @@ def test_where_no_address_answers_the_last_failure_is_named() -> None:
         fetched(client(here, resolve=resolving("127.0.0.2", "127.0.0.3")), here)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("begin", "drop"), SLOW.values(), ids=SLOW.keys())
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 def test_a_dripping_server_is_left_at_the_deadline(
@@ -253,6 +254,7 @@ def test_a_download_may_take_long_but_not_be_slow() -> None:
             got.read()
 
 
+@pytest.mark.slow
 def test_time_that_the_reader_takes_for_itself_does_not_count() -> None:
     with Wire([answer(200, b"x" * 1000)]) as wire, client(wire.url).get(wire.url, deadline=Pace(0.4, 1e6)) as got:
         assert got.read(10) == b"x" * 10

@@ -312,6 +312,7 @@ class TestEveryWayIn:
             for url in (put(s3, "a", body), data_url(body), f"{wire.url}/a"):
                 assert "is cut off" in refused(images, url)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
     def test_the_end_of_a_large_picture_is_read_and_not_the_whole(self, s3: Any, kind: str) -> None:
         body = picture(kind, (1800, 1200))

@@ -157,6 +157,7 @@ def test_an_update_changes_what_it_names_and_nothing_else(store: JobStore, chang
     assert after == replace(before, **changes | {"status": Status.IN_PROGRESS, "updated_at": after.updated_at})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", Status)
 def test_an_update_from_another_state_is_refused_and_changes_nothing(store: JobStore, status: Status) -> None:
     store.create(a_job(status))

@@ -51,6 +51,7 @@ def test_what_cannot_be_used_is_named_as_it_was_typed(env: dict[str, str], told:
     assert told in str(refused.value)
 
 
+@pytest.mark.slow
 def test_an_https_picture_goes_into_the_request_as_it_is(api: FakeApi) -> None:
     api.states = [job("completed")]
     generate(local_stack(api), order(IMAGE="https://x.example/a b.png"))
@@ -58,6 +59,7 @@ def test_an_https_picture_goes_into_the_request_as_it_is(api: FakeApi) -> None:
     assert body["frame_images"][0]["image_url"]["url"] == "https://x.example/a b.png"
 
 
+@pytest.mark.slow
 def test_without_a_model_the_stacks_choice_is_made_and_printed(
     api: FakeApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,6 +72,7 @@ def test_without_a_model_the_stacks_choice_is_made_and_printed(
     assert "Clip: 6 s, $0.12" in said
 
 
+@pytest.mark.slow
 def test_a_named_model_is_priced_too(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
     api.choice = choice("dear/one", 4, 1.6)
     generate(local_stack(api), order(MODEL="dear/one", DURATION="8"))
@@ -97,6 +100,7 @@ def test_a_refusal_names_the_variables(api: FakeApi, capsys: pytest.CaptureFixtu
     assert said.count("the model takes") == 1
 
 
+@pytest.mark.slow
 def test_a_clip_that_cannot_be_stored_is_not_lost_silently(
     api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

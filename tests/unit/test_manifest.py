@@ -63,6 +63,7 @@ def as_lines(data: list[Any]) -> str:
     return "".join(json.dumps(row) + "\n" for row in data)
 
 
+@pytest.mark.slow
 @given(rows, st.integers(1, 64), st.booleans())
 def test_the_three_forms_give_the_same_rows(data: list[dict[str, Any]], size: int, mark: bool) -> None:
     start = b"\xef\xbb\xbf" if mark else b""
@@ -80,6 +81,7 @@ def test_the_three_forms_give_the_same_rows(data: list[dict[str, Any]], size: in
         assert [(row.number, row.data) for row in found] == list(enumerate(data, start=1)), name
 
 
+@pytest.mark.slow
 @given(rows)
 def test_the_content_tells_what_the_extension_does_not(data: list[dict[str, Any]]) -> None:
     expected = [row.data for row in read(as_lines(data), "rows.jsonl")]

@@ -179,7 +179,10 @@ NO_ANSWER: dict[str, Script] = {
 @pytest.mark.parametrize(
     ("script", "status"), [(NO_ANSWER["HTTP 404"], 404), (answer(410), 410), (NO_ANSWER["HTTP 502"], 502), (b"", None)]
 )
-def test_the_status_of_an_answer_without_a_job_is_shown(script: Script, status: int | None) -> None:
+def test_the_status_of_an_answer_without_a_job_is_shown(
+    script: Script, status: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "QUERY_SECONDS", 0.3)
     with Wire([script]) as api, pytest.raises(ProviderUnavailable) as told:
         gates(api.url).job("vg_1")
     assert told.value.answered == status
@@ -220,6 +223,7 @@ def test_a_401_asks_once_more_with_a_fresh_key(script: bytes) -> None:
     assert len(api.seen) == 2
 
 
+@pytest.mark.slow
 def test_signed_storage_never_receives_the_key() -> None:
     with Simulator(seconds_pending=0, seconds_to_ready=0, clip="tiny", outputs=2) as simulator:
         client = gates(simulator.url, simulator.url)

@@ -110,6 +110,7 @@ def test_a_bucket_name_that_cannot_be_is_a_final_refusal(s3: Any, call: str) -> 
     assert (refused.value.refused, refused.value.aws_code) == (True, "InvalidName")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize(("status", "refused"), [(403, True), (503, False), (500, False), (429, False), (0, False)])
 def test_a_refusal_is_final_and_an_absence_is_not(call: str, status: int, refused: bool) -> None:

@@ -42,6 +42,7 @@ def test_the_document_is_openapi_3_1() -> None:
     assert DOCUMENT["openapi"] == "3.1.0"
 
 
+@pytest.mark.slow
 def test_the_kept_linter_finds_nothing() -> None:
     npm_run(ROOT / "scripts" / "openapi_lint", "lint")
 

@@ -202,6 +202,7 @@ def test_a_name_without_an_address_means_nothing_was_submitted() -> None:
             gates(f"https://{host}").submit(BODY)
 
 
+@pytest.mark.slow
 def test_a_failed_tls_handshake_means_nothing_was_submitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, context = certificate("modelgates.example", tmp_path)
     monkeypatch.setattr(client_module, "SUBMIT_CONNECT_SECONDS", 0.5)

@@ -96,6 +96,7 @@ def test_a_text_that_is_empty_endless_or_no_text_counts_as_not_given(field: str,
     assert getattr(job, field) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "said"),
     [

@@ -86,6 +86,7 @@ def test_two_releases_are_compared_byte_by_byte(tmp_path: Path) -> None:
     assert release.differences(first, first) == []
 
 
+@pytest.mark.slow
 def test_a_layer_with_code_under_the_gpl_is_shipped_as_sources(tmp_path: Path) -> None:
     (tmp_path / "built").mkdir()
     assert release._artifact("InspectionLayer", tmp_path / "built", tmp_path) == "layers/inspection"

@@ -112,6 +112,7 @@ def test_a_request_survives_json_record_and_parsing_unchanged(data: dict[str, An
     assert "metadata" not in request.body()
 
 
+@pytest.mark.slow
 @given(json_values | near_requests)
 @example(BASE | {"duration": float("nan")})
 @example(BASE | {"upscale_factor": float("inf")})
@@ -236,6 +237,7 @@ def test_a_prompt_may_be_missing_where_there_is_something_to_start_from(field: s
     assert parse_request({"model": "m", field: start[field]}).prompt is None
 
 
+@pytest.mark.slow
 def test_a_deeply_nested_value_is_refused_and_no_traceback() -> None:
     deep: Any = 1
     for _ in range(100_000):

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.template import ROOT, deployed_environment, resources
 
+pytestmark = pytest.mark.slow
 FUNCTIONS = {
     str(found["CodeUri"]).strip("/").rpartition("/")[2]: name
     for name, found in resources("AWS::Serverless::Function").items()

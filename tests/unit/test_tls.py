@@ -71,6 +71,7 @@ def named(wire: Wire) -> str:
     return f"https://localhost:{wire.port}"
 
 
+@pytest.mark.slow
 def test_certificates_are_read_once_for_every_client_and_connection(
     server: ssl.SSLContext, loads: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,6 +90,7 @@ def test_certificates_are_read_once_for_every_client_and_connection(
     assert len(loads) == 1
 
 
+@pytest.mark.slow
 def test_aws_clients_still_verify_certificate_and_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, context = certificate("elsewhere.example", tmp_path)
     with Wire([STORED], tls=context) as wire:
@@ -100,6 +102,7 @@ def test_aws_clients_still_verify_certificate_and_host(tmp_path: Path, monkeypat
     assert wire.seen == []
 
 
+@pytest.mark.slow
 def test_the_callers_own_authority_is_the_only_one_trusted_and_read_once(
     server: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loads: list[Any]
 ) -> None:

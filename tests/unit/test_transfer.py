@@ -111,6 +111,7 @@ def die(request: Any) -> AWSResponse:
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @SAME_BUCKET
 @given(
     size=st.integers(MIN_VIDEO_BYTES, 5 * PART)
@@ -134,6 +135,7 @@ def test_the_stored_bytes_are_those_of_the_source_however_they_arrive(
     s3.delete_object(Bucket="clips", Key="videos/vid_1.mp4")
 
 
+@pytest.mark.slow
 @SAME_BUCKET
 @given(
     size=st.integers(MIN_VIDEO_BYTES, 5 * PART),

@@ -100,6 +100,7 @@ def plain(sums: dict[str | None, Sum]) -> dict[str | None, list[Decimal]]:
     return {key: [one.charged, one.reserved, one.may_have_cost] for key, one in sums.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("owner", [None, ALICE, BOB, "arn:aws:iam::123456789012:user/nothing"])
 @pytest.mark.parametrize("by", By)
 def test_sums_equal_the_records_to_the_micro_dollar(
@@ -113,6 +114,7 @@ def test_sums_equal_the_records_to_the_micro_dollar(
     assert [found.total.charged, found.total.reserved, found.total.may_have_cost] == total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("owner", [None, ALICE])
 @pytest.mark.parametrize("at_once", [1, 7, 100])
 def test_pages_add_up_to_the_whole(

@@ -74,6 +74,7 @@ def test_a_video_in_an_earlier_output_bucket_has_a_reason_and_no_link() -> None:
     assert "links are made for clips only" in str(earlier.reason)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fresh")
 def test_a_link_that_cannot_be_signed_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
@@ -110,6 +111,7 @@ def test_a_function_starts_without_the_modules_of_the_others() -> None:
     assert not {f"stillmotion.{name}" for name in others} & set(done.stdout.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", ["poll", "deliver"])
 def test_a_function_that_only_follows_jobs_starts_without_pydantic(function: str) -> None:
     """Importing it takes as much of their start as botocore does."""

@@ -14,8 +14,8 @@ There is no cookie: cookies of 127.0.0.1 are sent to every port of it, and so to
 import hmac
 import secrets
 import threading
-import time
 from dataclasses import dataclass, field
+from time import monotonic
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -56,13 +56,13 @@ class Keys:
         """A code that can be exchanged for the token once."""
         code = secrets.token_urlsafe(32)
         with self._lock:
-            self._codes[code] = time.monotonic() + CODE_SECONDS
+            self._codes[code] = monotonic() + CODE_SECONDS
         return code
 
     def redeem(self, code: str) -> bool:
         """Whether the code is good; it is used up by this."""
         with self._lock:
-            return self._codes.pop(code, 0.0) > time.monotonic()
+            return self._codes.pop(code, 0.0) > monotonic()
 
     def is_token(self, given: str) -> bool:
         return same(given, self.token)

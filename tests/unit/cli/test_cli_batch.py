@@ -76,6 +76,7 @@ def test_local_pictures_are_uploaded_once_and_the_manifest_names_them(api: FakeA
     assert "$0.36" in result.out
 
 
+@pytest.mark.slow
 def test_the_same_command_again_is_the_same_batch_with_the_same_pictures(api: FakeApi, run: Run, folder: Path) -> None:
     (folder / "rows.csv").write_text(CSV)
     for _ in range(2):
@@ -161,6 +162,7 @@ def test_without_waiting_the_order_is_the_result(api: FakeApi, run: Run) -> None
     assert api.calls("GET /v1/batches") == []
 
 
+@pytest.mark.slow
 def test_the_batch_goes_on_when_the_time_to_wait_is_over(
     api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

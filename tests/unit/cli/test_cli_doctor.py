@@ -53,6 +53,7 @@ def test_a_local_stack_is_checked_too(
     assert (code, list(found)) == (0, NAMES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "state"),
     [
@@ -86,6 +87,7 @@ def test_what_may_not_be_seen_is_unknown_and_no_failure(api: FakeApi, run: Run) 
     assert (code, found["key"]) == (0, "unknown")
 
 
+@pytest.mark.slow
 def test_an_api_that_refuses_or_fails_is_a_failure(api: FakeApi, run: Run) -> None:
     api.on("GET /v1/videos", Reply(403, {"message": "User is not authorized"}))
     code, found = states(run)

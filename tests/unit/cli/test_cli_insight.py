@@ -57,6 +57,7 @@ def test_logs_as_json_are_whole_lines(logged: FakeApi, run: Run) -> None:
     assert (first["message"], first["cold_start"], first["time"]) == ("polled", False, "2025-11-24T16:00:00.001Z")
 
 
+@pytest.mark.slow
 def test_logs_that_say_nothing_say_so(logged: FakeApi, run: Run) -> None:
     logged.log_events = []
     result = run("logs", JOB_ID, "--since", "2026-11-01T00:00:00Z")
@@ -118,6 +119,7 @@ def test_without_a_browser_the_link_is_printed(api: FakeApi, run: Run, monkeypat
     assert "Open this link yourself: https://s3/clip" in run("show", JOB_ID, "--open", "--quiet").err
 
 
+@pytest.mark.slow
 def test_quiet_leaves_the_result_and_the_errors(api: FakeApi, run: Run) -> None:
     api.states = [job("in_progress"), job("completed")]
     result = run("generate", "still.jpg", "-o", "clip.mp4", "--quiet")

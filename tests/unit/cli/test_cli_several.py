@@ -87,6 +87,7 @@ def test_a_bound_that_is_kept_needs_no_question(api: FakeApi, run: Run) -> None:
     assert len(api.calls("POST /v1/videos")) == 3
 
 
+@pytest.mark.slow
 def test_an_unknown_price_is_over_every_bound(api: FakeApi, run: Run) -> None:
     api.on("DRY POST /v1/videos", priced(None))
     result = run("generate", *NAMES, "--max-cost", "100")
@@ -95,6 +96,7 @@ def test_an_unknown_price_is_over_every_bound(api: FakeApi, run: Run) -> None:
     assert not api.calls("POST /v1/videos")
 
 
+@pytest.mark.slow
 def test_one_picture_is_held_to_the_bound_too(api: FakeApi, run: Run) -> None:
     assert run("generate", "a.jpg", "--max-cost", "0.12", "--no-wait").code == 0
     result = run("generate", "a.jpg", "--max-cost", "0.11", "--no-wait", "--json")
@@ -253,6 +255,7 @@ def test_what_is_no_picture_on_standard_input_is_refused(api: FakeApi, folder: P
     assert "is text, not a picture" in " ".join(result.stderr.split())
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_waiting_and_leaves_the_jobs(
     api: FakeApi, start: Callable[..., "subprocess.Popen[bytes]"], folder: Path
 ) -> None:

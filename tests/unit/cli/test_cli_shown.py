@@ -74,6 +74,7 @@ def _assert_nothing_forged(mark: str, *texts: str) -> None:
     assert not any(char in text for text in texts for char in mark if char not in "\n" and not char.isprintable())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mark", [*BREAKS, *STEERING], ids=ascii)
 def test_no_answer_list_or_refusal_forges_a_line(api: FakeApi, run: Run, mark: str) -> None:
     evil = f"x{mark}{FORGED}"

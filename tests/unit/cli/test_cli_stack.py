@@ -54,6 +54,7 @@ def test_an_older_description_of_a_stack_is_read(run: Run, folder: Path) -> None
     assert run("list").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("aws")
 def test_a_stack_on_aws_is_found_by_its_outputs(api: FakeApi, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("show", JOB_ID, "--stack-name", "clips").code == 0

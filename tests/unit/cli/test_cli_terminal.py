@@ -49,6 +49,7 @@ def _on_a_terminal(start: Callable[..., "subprocess.Popen[bytes]"], *arguments: 
     return process.wait(10), drawn.decode()
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_one_live_line(api: FakeApi, start: Callable[..., "subprocess.Popen[bytes]"]) -> None:
     def slowly(_: object) -> Reply:
         time.sleep(0.15)
@@ -75,6 +76,7 @@ def test_a_pipe_gets_no_escape_codes(run: Run, arguments: list[str]) -> None:
     assert "\r" not in result.out + result.err
 
 
+@pytest.mark.slow
 def test_the_command_in_a_pipe_gets_no_escape_codes(start: Callable[..., "subprocess.Popen[bytes]"]) -> None:
     process = start("generate", "still.jpg", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     out, err = process.communicate(timeout=20)

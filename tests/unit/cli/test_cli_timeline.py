@@ -85,6 +85,7 @@ def history(body: dict[str, Any]) -> Reply:
     return Reply(200, {"events": HISTORY[:3], "nextToken": "more"})
 
 
+@pytest.mark.slow
 def test_a_timeline_has_every_source_in_order_with_durations(aws: Callable[..., None], run: Run) -> None:
     aws()
     shown = run("show", JOB_ID, "--timeline", "--json").json
@@ -104,6 +105,7 @@ def test_a_timeline_has_every_source_in_order_with_durations(aws: Callable[..., 
     assert shown["timeline"][0]["at"] == "2026-11-22T12:00:00.000Z"
 
 
+@pytest.mark.slow
 def test_a_timeline_is_a_table_for_people(aws: Callable[..., None], run: Run) -> None:
     aws()
     lines = run("show", JOB_ID, "--timeline").out.splitlines()
@@ -123,6 +125,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_shown(aws: Callable[..., N
     assert "No states:GetExecutionHistory." in notes[0]
 
 
+@pytest.mark.slow
 def test_a_running_job_shows_the_state_that_it_is_in(aws: Callable[..., None], api: FakeApi, run: Run) -> None:
     api.states = [job("in_progress", execution_arn=ARN)]
     waiting = {"timestamp": BEGUN + 4, "type": "WaitStateEntered", "stateEnteredEventDetails": {"name": "Wait"}}

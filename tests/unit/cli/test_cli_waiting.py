@@ -63,6 +63,7 @@ def test_a_job_without_a_clip_is_explained_in_our_words_and_theirs(
     assert (with_json.code, with_json.json["error"]["code"]) == (exit_code, code)
 
 
+@pytest.mark.slow
 def test_waiting_has_an_end_and_the_job_goes_on(api: FakeApi, run: Run) -> None:
     api.states = [job("in_progress")]
     result = run("watch", JOB_ID, "--timeout", "1", "--json")
@@ -87,6 +88,7 @@ def test_a_stack_that_stops_answering_says_how_to_come_back(api: FakeApi, run: R
     assert f"The job keeps running. Come back to it with: stillmotion watch {JOB_ID}" in result.err
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(api: FakeApi, start: Start) -> None:
     api.states = [job("in_progress")]
     process = start("generate", "still.jpg", "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -99,6 +101,7 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(api: FakeApi, s
     assert not api.calls("DELETE")
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_submitting_tells_the_key_to_repeat_it_with(api: FakeApi, start: Start) -> None:
     def slow(_: object) -> Reply:
         time.sleep(1)

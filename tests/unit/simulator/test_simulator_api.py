@@ -104,6 +104,7 @@ def test_cost_follows_model_seconds_and_resolution(sim: Simulator, client: Clien
     assert (ledger["total"], ledger["charged_usd"]) == (3, 4.7)
 
 
+@pytest.mark.slow
 def test_job_can_have_several_outputs(sim: Simulator, client: Client) -> None:
     sim.settings(outputs=3)
     job = client.completed()
@@ -192,6 +193,7 @@ def test_previous_job_must_be_a_completed_one_of_the_same_model(sim: Simulator, 
         assert refused.json()["error"]["metadata"]["parameter"] == "previous_job_id"
 
 
+@pytest.mark.slow
 def test_a_hundred_requests_at_once_are_answered(sim: Simulator, client: Client) -> None:
     picture = sim.image_url("first.jpg", 64, 36)
 

@@ -69,6 +69,7 @@ def test_clip_starts_and_ends_with_its_pictures(sim: Simulator, client: Client) 
     assert clip.index(b"moov") < clip.index(b"mdat")
 
 
+@pytest.mark.slow
 def test_clip_of_a_first_picture_moves_away_from_it(client: Client) -> None:
     inline = f"data:image/jpeg;base64,{base64.b64encode(SAMPLE.read_bytes()).decode()}"
     clip, frames = rendered(client, model=SHORT, duration=1, aspect_ratio="9:16", frame_images=[frame(inline)])
@@ -80,6 +81,7 @@ def test_clip_of_a_first_picture_moves_away_from_it(client: Client) -> None:
         assert not container.streams.audio
 
 
+@pytest.mark.slow
 def test_clip_of_a_last_picture_ends_on_it(sim: Simulator, client: Client) -> None:
     _, frames = rendered(client, model=SHORT, duration=1, frame_images=[frame(sim.image_url("end.png"), "last_frame")])
     wanted = fit(picture(client, "end.png"), 1280, 720)

@@ -102,6 +102,7 @@ def test_port_in_use_is_an_error(sim: Simulator) -> None:
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_simulator_runs_alone_and_ends_cleanly(ending: signal.Signals) -> None:
     command = [sys.executable, "-m", "local.simulator", "--port", "0", "--seconds-to-ready", "0", "--set", "clip=tiny"]

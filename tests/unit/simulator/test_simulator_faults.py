@@ -107,6 +107,7 @@ def test_answers_that_are_no_answers(sim: Simulator, client: Client) -> None:
     assert client.call("GET", address).status == 200
 
 
+@pytest.mark.slow
 def test_slow_answers_drip(sim: Simulator, client: Client) -> None:
     job = client.completed()
     sim.fault("poll", slow=2000)
