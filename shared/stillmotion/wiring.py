@@ -59,10 +59,7 @@ if TYPE_CHECKING:
     from stillmotion.generation.create import CreateVideo
     from stillmotion.generation.deliver import Delivery
     from stillmotion.generation.limits import Limits
-    from stillmotion.generation.operate import Control
     from stillmotion.generation.poll import Polling
-    from stillmotion.generation.purge import Purging
-    from stillmotion.generation.reconcile import Recovery
     from stillmotion.generation.record_failure import Failures
     from stillmotion.generation.submit import CalledBack, Submission
     from stillmotion.inspection.inspect_video import Inspecting
@@ -72,6 +69,9 @@ if TYPE_CHECKING:
     from stillmotion.modelgates.callback_secrets import VersionedSecret
     from stillmotion.modelgates.client import ModelGates
     from stillmotion.modelgates.models import ModelCatalogue
+    from stillmotion.operations.operate import Control
+    from stillmotion.operations.purge import Purging
+    from stillmotion.operations.reconcile import Recovery
     from stillmotion.outbound.guarded_client import GuardedClient
     from stillmotion.requests.uploads import Uploads
     from stillmotion.requests.whose_pictures import InputBucket
@@ -373,9 +373,9 @@ def collecting(settings: CollectBatchSettings) -> Collecting:
 
 @cache
 def drops(settings: SubmitTaskSettings) -> DroppedJobs:
+    from stillmotion.drops.folder import Drops
     from stillmotion.generation.defaults import Defaults
     from stillmotion.jobs.drop_marks import DynamoDropMarks
-    from stillmotion.requests.drop_folder import Drops
     from stillmotion.stepfunctions.dropped_jobs import DroppedJobs
 
     defaults, marks = Defaults(catalogue(settings), settings.default_model), DynamoDropMarks(table(settings.table_name))
@@ -421,7 +421,7 @@ def create_video(settings: SubmitApiSettings) -> CreateVideo:
 
 @cache
 def control(settings: ControlSettings) -> Control:
-    from stillmotion.generation.operate import Control
+    from stillmotion.operations.operate import Control
 
     machine = executions(settings.state_machine_arn)
     ends, service = failures(settings), provider(settings)
@@ -430,7 +430,7 @@ def control(settings: ControlSettings) -> Control:
 
 @cache
 def purging(settings: ControlSettings) -> Purging:
-    from stillmotion.generation.purge import Purging
+    from stillmotion.operations.purge import Purging
     from stillmotion.storage.object_versions import S3ObjectVersions
 
     versions = S3ObjectVersions(bulk_s3())
@@ -439,7 +439,7 @@ def purging(settings: ControlSettings) -> Purging:
 
 @cache
 def recovery(settings: RecoverySettings) -> Recovery:
-    from stillmotion.generation.reconcile import Recovery
+    from stillmotion.operations.reconcile import Recovery
 
     bus = event_bus(settings)
 

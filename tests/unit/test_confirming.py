@@ -23,7 +23,6 @@ from stillmotion.errors import (
     SubmitOutcomeUnknown,
 )
 from stillmotion.generation.adopt import Adoption
-from stillmotion.generation.operate import Control
 from stillmotion.generation.poll import UNCONFIRMED, Polling
 from stillmotion.generation.record_failure import Confirming, Failures, polling_timed_out
 from stillmotion.generation.submit import CalledBack, Submission
@@ -32,6 +31,7 @@ from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job, JobError, ProviderState, Usage, timestamp
 from stillmotion.jobs.spend import Reservation
 from stillmotion.modelgates.job import Outcome, ProviderJob
+from stillmotion.operations.operate import Control
 from tests.support.fakes import MODEL, Bench, MemoryCallbacks, a_job
 
 LOST = SubmitOutcomeUnknown("the answer was lost")

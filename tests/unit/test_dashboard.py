@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stillmotion.generation.reconcile import Swept
+from stillmotion.operations.reconcile import Swept
 from tests.support.template import ROOT, read_template, resources, template
 
 NESTED = read_template(ROOT / "observability" / "dashboard.yaml")

@@ -9,6 +9,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from stillmotion.drops.companions import IMAGE_SUFFIXES, Companions, find_companions
+from stillmotion.drops.fields import fields_of_metadata, with_plain_names
+from stillmotion.drops.folder import Drop, DroppedRequest, Drops, note_key
 from stillmotion.errors import InvalidRequest, StorageFailed, SubmitInProgress
 from stillmotion.generation.defaults import Defaults
 from stillmotion.generation.publish import Publishing
@@ -17,9 +20,6 @@ from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import JobError
 from stillmotion.modelgates.models import ModelCatalogue, VideoModel
 from stillmotion.ports import Notes, ObjectFacts, ObjectStore
-from stillmotion.requests.drop_companions import IMAGE_SUFFIXES, Companions, find_companions
-from stillmotion.requests.drop_fields import fields_of_metadata, with_plain_names
-from stillmotion.requests.drop_folder import Drop, DroppedRequest, Drops, note_key
 from stillmotion.requests.relative_addresses import whole_addresses
 from stillmotion.stepfunctions.dropped_jobs import REPEATED_SECONDS, DroppedJobs
 from stillmotion.stepfunctions.execution_input import DroppedObject, read_input

@@ -1,4 +1,4 @@
-"""The order of the tests themselves."""
+"""The order of the rooms: few modules in each, and of the tests themselves."""
 
 from __future__ import annotations
 
@@ -8,11 +8,19 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
+LAYER = TESTS.parent / "shared" / "stillmotion"
+ROOMS = sorted({path.parent.relative_to(LAYER).as_posix() for path in LAYER.rglob("*.py")})
 MODULES = sorted(path.relative_to(TESTS).as_posix() for path in TESTS.rglob("*.py"))
 
 
 def tree(name: str) -> ast.Module:
     return ast.parse((TESTS / name).read_text())
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_of_the_layer_holds_few_modules(room: str) -> None:
+    modules = [path.stem for path in (LAYER / room).glob("*.py") if path.stem != "__init__"]
+    assert len(modules) <= (8 if room == "." else 15)
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -31,7 +31,7 @@ from tests.support.template import ROOT
 
 MODULES = {
     path.stem: path
-    for package in ("generation", "inspection")
+    for package in ("generation", "operations", "inspection")
     for path in sorted((ROOT / "shared" / "stillmotion" / package).glob("*.py"))
 }
 """Everything that may write to a record, by the name of its module."""

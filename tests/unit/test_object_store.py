@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError, ParamValidationError
 from moto import mock_aws
 
-from stillmotion.aws_errors import storage_errors
+from stillmotion.aws.errors import storage_errors
 from stillmotion.errors import StorageFailed
 from stillmotion.ports import ObjectFacts, ObjectStore
 from stillmotion.storage.object_store import S3ObjectStore

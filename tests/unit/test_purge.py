@@ -11,9 +11,6 @@ import pytest
 
 from stillmotion.api.views import VideoLink, show_job
 from stillmotion.errors import JobStateConflict, StorageFailed
-from stillmotion.generation import purge as purge_module
-from stillmotion.generation.operate import Control
-from stillmotion.generation.purge import Purging
 from stillmotion.generation.submit import Origin, request_hash
 from stillmotion.jobs.fields import to_json
 from stillmotion.jobs.index import Query
@@ -21,6 +18,9 @@ from stillmotion.jobs.lifecycle import OF_PURGED, TERMINAL, TRANSITIONS, Status
 from stillmotion.jobs.public import http_view
 from stillmotion.jobs.record import Job, JobError, ProviderState, StoredVideo, Usage, now, timestamp
 from stillmotion.jobs.spend import Reservation
+from stillmotion.operations import purge as purge_module
+from stillmotion.operations.operate import Control
+from stillmotion.operations.purge import Purging
 from stillmotion.ports import ObjectVersion
 from stillmotion.requests.owned_names import upload_prefix
 from tests.support.fakes import Bench, Died, Fuse, MemoryJobStore, a_job, a_request

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from stillmotion.errors import StorageFailed, SubmitInProgress
-from stillmotion.generation.resume import Resuming, take_over
 from stillmotion.jobs.lifecycle import RESUMED_FROM, UNDO_RESUME, ForbiddenTransition, Status
 from stillmotion.jobs.record import Job, JobError, ProviderState, Usage, now
 from stillmotion.modelgates.job import Outcome, ProviderJob
+from stillmotion.operations.resume import Resuming, take_over
 from tests.support.fakes import MemoryJobStore, a_job
 
 OTHER = "arn:other"

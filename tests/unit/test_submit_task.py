@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from stillmotion.drops.folder import DroppedRequest
 from stillmotion.errors import InvalidRequest, JobNotFound, ProviderUnavailable
 from stillmotion.jobs.lifecycle import Status
-from stillmotion.requests.drop_folder import DroppedRequest
 from stillmotion.stepfunctions.dropped_jobs import DroppedJobs
 from stillmotion.stepfunctions.execution_input import read_input
 from stillmotion.stepfunctions.submit_task import submit

@@ -17,14 +17,14 @@ from stillmotion.errors import (
     StillmotionError,
     StorageFailed,
 )
-from stillmotion.generation import reconcile
-from stillmotion.generation.overdue import STILL_SECONDS
-from stillmotion.generation.reconcile import Recovery, Swept
 from stillmotion.generation.record_failure import Failures
 from stillmotion.jobs.index import Query, position_of, status_partition, uninspected_partition, unpublished_partition
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job, ProviderState, timestamp
 from stillmotion.modelgates.job import Outcome, ProviderJob
+from stillmotion.operations import reconcile
+from stillmotion.operations.overdue import STILL_SECONDS
+from stillmotion.operations.reconcile import Recovery, Swept
 from tests.support.fakes import MemoryEvents, MemoryJobStore, ScriptedProvider, a_job
 
 NOW = datetime.now(UTC)

@@ -12,9 +12,9 @@ import pytest
 
 from stillmotion import settings as settings_module
 from stillmotion.generation.create import SUBMIT_SECONDS
-from stillmotion.generation.reconcile import Swept
 from stillmotion.generation.submit import LEASE_SECONDS
 from stillmotion.jobs.callbacks import KEY_PREFIX
+from stillmotion.operations.reconcile import Swept
 from stillmotion.settings import load
 from stillmotion.storage.event_bus import COMPLETED, INSPECTION_REQUESTED, SOURCE
 from tests.support.cloudformation import deployed_resources, expanded_resources

@@ -1,1 +1,1 @@
-"""How functions talk to AWS."""
+"""How functions talk to AWS: clients, and the one translation of AWS errors."""

@@ -12,12 +12,12 @@ from typing import Any
 
 from stillmotion.batches.public import error_facts, summary_facts
 from stillmotion.batches.record import INPUT_PREFIX, Batch, BatchStatus, BatchSummary, Manifest
+from stillmotion.drops.folder import note_key
 from stillmotion.errors import StillmotionError
 from stillmotion.jobs.record import now
 from stillmotion.outbound.redaction import redact_all
 from stillmotion.ports import BatchEvents, BatchStore, ObjectStore, OpenLines
 from stillmotion.problems import problem
-from stillmotion.requests.drop_folder import note_key
 from stillmotion.storage.event_bus import BATCH_COMPLETED, BATCH_FAILED
 from stillmotion.telemetry import count, logger
 

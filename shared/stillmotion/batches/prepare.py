@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import batched
 from typing import Any
 
-from stillmotion.aws_errors import CHANGED, MISSING
+from stillmotion.aws.errors import CHANGED, MISSING
 from stillmotion.batches.item import AttemptState, BatchItem, attempt_state
 from stillmotion.batches.manifest import read_rows
 from stillmotion.batches.outcome import failed, outcome_of

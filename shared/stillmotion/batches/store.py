@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr, Key
 
-from stillmotion.aws_errors import CONDITION_FAILED, storage_errors
+from stillmotion.aws.errors import CONDITION_FAILED, storage_errors
 from stillmotion.batches.record import Batch
 from stillmotion.errors import BatchNotFound, StorageFailed
 from stillmotion.jobs.record import record_expiry

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from stillmotion.aws_errors import storage_errors
+from stillmotion.aws.errors import storage_errors
 from stillmotion.errors import InvalidRequest
 from stillmotion.jobs.record import now
 from stillmotion.jobs.spend import CeilingReached, Entries, EntriesChanged, Spend

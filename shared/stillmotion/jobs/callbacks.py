@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stillmotion.aws_errors import CONDITION_FAILED, storage_errors
+from stillmotion.aws.errors import CONDITION_FAILED, storage_errors
 from stillmotion.errors import StorageFailed
 from stillmotion.jobs.record import record_expiry
 

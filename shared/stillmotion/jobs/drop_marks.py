@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stillmotion.aws_errors import CONDITION_FAILED, storage_errors
+from stillmotion.aws.errors import CONDITION_FAILED, storage_errors
 from stillmotion.errors import StorageFailed
 from stillmotion.ports import DropMark
 

@@ -58,9 +58,8 @@ DELIVERY_ERRORS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One kind of write to a record. ``by`` is the module of ``generation/`` (or
-    ``inspection/``) that makes it, and the only one; a
-    ``target`` of ``None`` keeps the state."""
+    """One kind of write to a record. ``by`` is the module of ``generation/``,
+    ``operations/`` or ``inspection/`` that makes it, and the only one; a ``target`` of ``None`` keeps the state."""
 
     by: str
     when: str

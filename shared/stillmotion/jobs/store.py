@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
-from stillmotion.aws_errors import CONDITION_FAILED, code_of, storage_errors
+from stillmotion.aws.errors import CONDITION_FAILED, code_of, storage_errors
 from stillmotion.errors import JobNotFound, JobStateConflict, StorageFailed
 from stillmotion.jobs.budgets import DynamoBudgets, spending
 from stillmotion.jobs.index import Query

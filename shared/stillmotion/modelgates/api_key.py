@@ -7,7 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from stillmotion.aws_errors import storage_errors
+from stillmotion.aws.errors import storage_errors
 from stillmotion.errors import ProviderUnauthorized, ProviderUnavailable, StorageFailed
 from stillmotion.outbound.redaction import remember_secret
 from stillmotion.telemetry import logger

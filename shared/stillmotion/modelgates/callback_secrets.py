@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from stillmotion.aws_errors import storage_errors
+from stillmotion.aws.errors import storage_errors
 from stillmotion.errors import StorageFailed
 from stillmotion.modelgates.callback import callback_url
 from stillmotion.ports import CallbackSecret

@@ -1,1 +1,1 @@
-"""What callers ask for: the video request, its media, the drop folder, uploads."""
+"""What callers ask for: the video request, its media, uploads."""

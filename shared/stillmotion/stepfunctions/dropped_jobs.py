@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stillmotion.batches.item import AttemptState, attempt_state
+from stillmotion.drops.folder import DroppedRequest, Drops
 from stillmotion.errors import StorageFailed, SubmitInProgress
 from stillmotion.generation.defaults import Defaults
 from stillmotion.jobs.record import Job
 from stillmotion.ports import DropMark, DropMarks, JobStore
-from stillmotion.requests.drop_folder import DroppedRequest, Drops
 from stillmotion.stepfunctions.execution_input import DroppedObject
 
 REPEATED_SECONDS = 15 * 60

@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from stillmotion.batches.item import BatchItem
+from stillmotion.drops.folder import Drop
 from stillmotion.errors import Fault, InvalidRequest
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.record import Job, derived_job_id, now, record_expiry
 from stillmotion.modelgates.job import Outcome
 from stillmotion.outbound.redaction import redact_url
-from stillmotion.requests.drop_folder import Drop
 
 OBJECT_CREATED = "Object Created"
 REQUESTED = "Video Generation Requested"

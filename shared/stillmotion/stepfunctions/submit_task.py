@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from stillmotion.batches.item import AttemptState, attempt_state
-from stillmotion.generation.resume import take_over
 from stillmotion.generation.submit import NOT_ACCEPTED, Origin, Submission
 from stillmotion.jobs.record import Job
 from stillmotion.jobs.store import get_job
+from stillmotion.operations.resume import take_over
 from stillmotion.ports import JobStore
 from stillmotion.requests.video_request import parse_request
 from stillmotion.stepfunctions.dropped_jobs import DroppedJobs

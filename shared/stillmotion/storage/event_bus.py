@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from stillmotion.aws_errors import storage_errors
+from stillmotion.aws.errors import storage_errors
 from stillmotion.errors import StorageFailed
 from stillmotion.jobs.public import event_detail
 from stillmotion.jobs.record import SCHEMA_VERSION, Job

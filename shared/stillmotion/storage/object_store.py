@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from stillmotion.aws_errors import MISSING, storage_errors
+from stillmotion.aws.errors import MISSING, storage_errors
 from stillmotion.errors import StorageFailed
 from stillmotion.ports import ObjectFacts
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from stillmotion.aws_errors import storage_errors
+from stillmotion.aws.errors import storage_errors
 from stillmotion.errors import StorageFailed
 from stillmotion.jobs.record import timestamp
 from stillmotion.ports import ObjectVersion

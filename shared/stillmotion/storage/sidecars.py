@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from stillmotion.drops.folder import Drop
 from stillmotion.errors import ERRORS, InternalError
 from stillmotion.jobs.public import http_view, sidecar
 from stillmotion.jobs.record import Job
 from stillmotion.ports import ObjectStore
 from stillmotion.problems import problem
-from stillmotion.requests.drop_folder import Drop
 
 
 class S3Notes:

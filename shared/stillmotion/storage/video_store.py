@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from stillmotion.aws_errors import MISSING, storage_errors
+from stillmotion.aws.errors import MISSING, storage_errors
 from stillmotion.errors import DownloadFailed, NotAVideo, StorageFailed
 from stillmotion.jobs.record import StoredVideo
 from stillmotion.ports import HttpAnswer

@@ -34,13 +34,13 @@ from stillmotion.errors import (
     SubmitInProgress,
 )
 from stillmotion.generation.adopt import Adoption
-from stillmotion.generation.overdue import Candidates, Due
 from stillmotion.generation.record_failure import Failures, error_by_progress
-from stillmotion.generation.resume import Resuming
 from stillmotion.generation.submit import LEASE_SECONDS
 from stillmotion.jobs.lifecycle import NOTE_RECHECK, Status
 from stillmotion.jobs.record import Job
 from stillmotion.modelgates.job import Outcome, ProviderJob
+from stillmotion.operations.overdue import Candidates, Due
+from stillmotion.operations.resume import Resuming
 from stillmotion.ports import Executions, JobIndex, Provider
 from stillmotion.telemetry import count, logger
 

@@ -11,12 +11,12 @@ from stillmotion.errors import (
     ProviderUnavailable,
 )
 from stillmotion.generation.record_failure import Failures
-from stillmotion.generation.resume import Resuming
 from stillmotion.jobs.lifecycle import ABANDON, END, Status
 from stillmotion.jobs.markers import ProviderIdTaken
 from stillmotion.jobs.record import Job, Usage
 from stillmotion.jobs.spend import give_back
 from stillmotion.modelgates.job import Outcome
+from stillmotion.operations.resume import Resuming
 from stillmotion.ports import Executions, JobStore, Provider
 from stillmotion.telemetry import logger
 

@@ -19,10 +19,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stillmotion.drops.companions import IMAGE_SUFFIXES, Companions, find_companions, suffix_of
+from stillmotion.drops.fields import fields_of_metadata, with_plain_names
 from stillmotion.errors import Fault, InvalidRequest
 from stillmotion.ports import ObjectFacts, ObjectStore
-from stillmotion.requests.drop_companions import IMAGE_SUFFIXES, Companions, find_companions, suffix_of
-from stillmotion.requests.drop_fields import fields_of_metadata, with_plain_names
 from stillmotion.requests.image_types import HEAD_BYTES, describe, image_type
 from stillmotion.requests.merging import merged
 from stillmotion.requests.relative_addresses import whole_addresses

@@ -1,0 +1,1 @@
+"""Requests that are files dropped into the input bucket: the picture, its companions, its metadata."""

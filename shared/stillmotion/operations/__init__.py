@@ -1,0 +1,1 @@
+"""What operators and the sweep do with jobs that exist: cancel, settle, resume, purge, find what was missed."""
