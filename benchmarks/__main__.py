@@ -1,5 +1,6 @@
-"""``python -m benchmarks``: everything, in under fifteen minutes; ``--quick`` proves that it works, in
-seconds. In full, ``units`` writes docs/cost.md from what it counts.
+"""``python -m benchmarks``: everything, in about fifteen minutes; ``--quick`` proves that it works, in
+seconds. In full, ``units`` writes docs/cost.md from what it counts, a whole run the bars into README.md, and a bar
+that fails ends it with 1.
 """
 
 from __future__ import annotations
@@ -12,7 +13,22 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from benchmarks import callbacks, connections, cost, front, inspection, report, startup, transfer, units, workflow
+from benchmarks import (
+    bars,
+    before,
+    callbacks,
+    connections,
+    cost,
+    front,
+    inspection,
+    ready,
+    recovery,
+    report,
+    startup,
+    transfer,
+    units,
+    workflow,
+)
 from benchmarks.measure import Table
 
 
@@ -20,10 +36,13 @@ def _benchmarks(quick: bool) -> dict[str, Callable[[], list[Table]]]:
     return {
         "transfer": lambda: transfer.run(transfer.QUICK if quick else transfer.FULL),
         "startup": lambda: startup.run(startup.QUICK if quick else startup.FULL),
+        "before": lambda: before.run(before.QUICK if quick else before.FULL),
         "connections": lambda: connections.run(connections.QUICK if quick else connections.FULL),
         "workflow": lambda: workflow.run(workflow.QUICK if quick else workflow.FULL),
         "inspection": lambda: inspection.run(inspection.QUICK if quick else inspection.FULL),
         "callbacks": lambda: callbacks.run(callbacks.QUICK if quick else callbacks.FULL),
+        "recovery": lambda: recovery.run(recovery.QUICK if quick else recovery.FULL),
+        "ready": lambda: ready.run(ready.QUICK if quick else ready.FULL),
         "units": lambda: units.run(units.QUICK if quick else units.FULL),
         "front": lambda: front.run(front.QUICK if quick else front.FULL),
     }
@@ -58,14 +77,17 @@ def main() -> None:
             for table in found:
                 report.show(told, table)
     about["seconds"] = round(time.monotonic() - started)
+    held = bars.check(tables)
+    if not (given.quick or given.which):
+        bars.write(held, report.in_a_line(about))
     if given.json:
-        json.dump(report.as_json(about, tables), sys.stdout, indent=2)
+        json.dump(report.as_json(about, tables, held), sys.stdout, indent=2)
         print()
     else:
-        told.print(
-            f"[dim]{about['processor']}, {about['cores']} cores, load {about['load_average']}, "
-            f"Python {about['python']}, {about['seconds']} s[/dim]"
-        )
+        report.show_bars(told, held)
+        told.print(f"[dim]{report.in_a_line(about)}[/dim]")
+    if not given.quick and any(one.passed is False for one in held):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The two ends of a transfer on loopback, each in its own process: a source of bytes, and an S3 that forgets them.
 
-``python -m benchmarks.peers source|sink [--after SECONDS] [--tls CERTIFICATE KEY]`` prints its address and serves until
-its input ends.
+``python -m benchmarks.peers source|sink [--drops-after BYTES] [--after SECONDS] [--tls CERTIFICATE KEY]`` prints its
+address and serves until its input ends.
 """
 
 from __future__ import annotations
@@ -37,18 +37,33 @@ class _Peer(BaseHTTPRequestHandler):
 
 
 class Source(_Peer):
-    """``GET /{bytes}`` answers a video of that many bytes."""
+    """``GET /{bytes}`` answers a video of that many bytes, or the rest of it; ``GET /sent`` how many it sent in all."""
 
     piece = memoryview(bytes(range(256)) * (PIECE_BYTES // 256))
+    drops_after = 0
+    """Bytes after which a connection is dropped; 0: never."""
+    sent = 0
 
     def do_GET(self) -> None:
-        left = int(self.path.removeprefix("/"))
-        self.send_response_only(200)
+        if self.path == "/sent":
+            self.answer(body=str(Source.sent))
+            return
+        size = int(self.path.removeprefix("/"))
+        begin = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
+        self.send_response_only(206 if "Range" in self.headers else 200)
         self.send_header("Content-Type", "video/mp4")
-        self.send_header("Content-Length", str(left))
+        self.send_header("Content-Length", str(size - begin))
+        self.send_header("Content-Range", f"bytes {begin}-{size - 1}/{size}")
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("ETag", f'"{size}"')
         self.end_headers()
-        self.wfile.write(HEAD[:left])
-        left -= len(HEAD)
+        head = HEAD[begin:size]
+        self.wfile.write(head)
+        left = whole = size - begin - len(head)
+        if self.drops_after:
+            left = min(left, self.drops_after)
+        Source.sent += len(head) + left
+        self.close_connection = left < whole
         while left > 0:
             left -= self.wfile.write(self.piece[:left])
 
@@ -139,10 +154,12 @@ class Server(ThreadingHTTPServer):
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("role", choices=("source", "sink"))
+    parser.add_argument("--drops-after", type=int, default=0, help="bytes after which the source drops a connection")
     parser.add_argument("--after", type=float, default=0.0, help="seconds until an upload is answered")
     parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
     given = parser.parse_args()
     Sink.answers_after = given.after
+    Source.drops_after = given.drops_after
     server = Server(("127.0.0.1", 0), Source if given.role == "source" else Sink)
     if given.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

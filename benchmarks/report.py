@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Grid
 
+from benchmarks.bars import Result
 from benchmarks.measure import Column, Spread, Table
 
 LIBRARIES = ("aws-lambda-powertools", "boto3", "moto", "pydantic", "urllib3")
@@ -34,8 +35,20 @@ def machine() -> dict[str, Any]:
     }
 
 
-def as_json(about: dict[str, Any], tables: Sequence[Table]) -> dict[str, Any]:
-    """``{"machine": …, "benchmarks": {name: {"title", "note", "rows": {row: {figure: number or spread}}}}}``."""
+def in_a_line(about: Mapping[str, Any]) -> str:
+    """The machine, for people."""
+    load = ", ".join(str(one) for one in about["load_average"])
+    return (
+        f"{about['processor']}, {about['cores']} cores, load {load} at the start, Python {about['python']}, "
+        f"{about['seconds']} s in all"
+    )
+
+
+def as_json(about: dict[str, Any], tables: Sequence[Table], held: Sequence[Result]) -> dict[str, Any]:
+    """``{"machine": …, "benchmarks": {name: {"title", "note", "rows": {row: {figure: number or spread}}}}, "bars"}``.
+
+    ``bars`` is a list of ``{"bar", "wanted", "found", "passed"}``; ``passed`` is null where it was not measured.
+    """
     benchmarks = {
         table.name: {
             "title": table.title,
@@ -47,7 +60,20 @@ def as_json(about: dict[str, Any], tables: Sequence[Table]) -> dict[str, Any]:
         }
         for table in tables
     }
-    return {"machine": about, "benchmarks": benchmarks}
+    bars = [{"bar": one.bar.name, "wanted": one.bar.wanted, "found": one.found, "passed": one.passed} for one in held]
+    return {"machine": about, "benchmarks": benchmarks, "bars": bars}
+
+
+def show_bars(console: Console, held: Sequence[Result]) -> None:
+    """The bars that were measured, with pass or fail."""
+    grid = Grid(title="Bars", title_justify="left")
+    for heading in ("bar", "wanted", "found", ""):
+        grid.add_column(heading)
+    for one in held:
+        if one.passed is not None:
+            colour = "green" if one.passed else "red"
+            grid.add_row(one.bar.name, one.bar.wanted, one.found, f"[{colour}]{one.verdict}[/{colour}]")
+    console.print(grid)
 
 
 def show(console: Console, table: Table) -> None:

@@ -133,7 +133,7 @@ def _libraries(folder: Path, bytecode: bool) -> str:
     for distributions, place, keep in ((named, layer, bytecode), (RUNTIME, runtime, True)):
         place.mkdir(parents=True)
         for distribution in distributions:
-            for source in _top_levels(distribution):
+            for source in top_levels(distribution):
                 _put(source, place / source.name, keep)
     _put(ROOT / "shared" / "stillmotion", layer / "stillmotion", bytecode)
     models = Path(botocore.__file__).parent / "data", layer / "aws_models"
@@ -141,7 +141,7 @@ def _libraries(folder: Path, bytecode: bool) -> str:
     return f"{layer}:{runtime}"
 
 
-def _top_levels(distribution: str) -> set[Path]:
+def top_levels(distribution: str) -> set[Path]:
     found = set()
     for file in metadata.files(distribution) or ():
         if file.parts[0] not in ("..", "__pycache__"):

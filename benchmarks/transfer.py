@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clients import BUCKET
+import urllib3
+
+from benchmarks.clients import BUCKET, WARM_BYTES
 from benchmarks.measure import ROOT, Column, Spread, Table, clean_environment, interleaved, metered, tool
 from tests.support.wire import certificate
 
@@ -24,17 +26,25 @@ COLUMNS = (
     Column("mb_per_second", "MB/s"),
     Column("cpu_seconds_per_gib", "CPU s per GiB", 2),
     Column("peak_mib", "peak MiB"),
+    Column("above_mib", "above the imports, MiB"),
     Column("speed_ratio", "speed, × upload_fileobj", 2),
+    Column("cpu_ratio", "CPU, × upload_fileobj", 2),
+)
+DROP_COLUMNS = (
+    Column("drops", "connections dropped"),
+    Column("bytes_ratio", "bytes sent, × the clip", 4),
+    Column("mb_per_second", "MB/s"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One comparison: how much is transferred, within how many seconds, and what S3 is like."""
+    """One comparison: how much is transferred, within how many seconds, by whom, and what S3 is like."""
 
     mib: int
     seconds: float
     everybody: bool = True
+    alone: bool = False
     answers_after: float = 0.0
     tls: bool = False
 
@@ -50,10 +60,11 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The courses, and how often each is run at most."""
+    """The courses, how often each is run at most, and the clip whose connection drops every 64 MB."""
 
     courses: tuple[Course, ...]
     rounds: int
+    dropped_mib: int
 
 
 FULL = Plan(
@@ -62,20 +73,39 @@ FULL = Plan(
         Course(256, 18),
         Course(1024, 30),
         Course(256, 10, everybody=False, answers_after=LATE_SECONDS),
-        Course(256, 10, everybody=False, tls=True),
+        Course(1024, 25, everybody=False, tls=True),
+        Course(8, 1, alone=True),
+        Course(4096, 1, alone=True),
     ),
     rounds=5,
+    dropped_mib=1024,
 )
-QUICK = Plan((Course(32, 1, everybody=False), Course(96, 1, everybody=False)), rounds=1)
+QUICK = Plan((Course(32, 1, everybody=False), Course(96, 1, everybody=False)), rounds=1, dropped_mib=96)
+DROPS_AFTER = 64_000_000
 
 
 def run(plan: Plan) -> list[Table]:
-    """One table for each course."""
-    return [_run(course, plan.rounds) for course in plan.courses]
+    """One table for each course, and one for a clip whose connections drop."""
+    return [*(_run(course, plan.rounds) for course in plan.courses), _dropped(plan.dropped_mib)]
+
+
+def _dropped(mib: int) -> Table:
+    table = Table("dropped", f"{mib:,} MiB, a connection drops every 64 MB", DROP_COLUMNS)
+    with peer("source", "--drops-after", str(DROPS_AFTER)) as source, peer("sink") as sink:
+        environment = clean_environment(AWS_ENDPOINT_URL_S3=sink, POWERTOOLS_TRACE_DISABLED="true")
+        command = [sys.executable, "-m", "benchmarks.clients", IN_PYTHON[OURS], f"{source}/{mib * MIB}", "dropped.mp4"]
+        found = metered([command], environment)
+        sent = int(urllib3.request("GET", f"{source}/sent", timeout=10, retries=False).data)
+    table.rows[OURS] = {
+        "drops": (mib * MIB - 1) // DROPS_AFTER,
+        "bytes_ratio": (sent - WARM_BYTES) / (mib * MIB),
+        "mb_per_second": mib * MIB / 1e6 / json.loads(_result(found))["seconds"],
+    }
+    return table
 
 
 def _run(course: Course, rounds: int) -> Table:
-    names = (*IN_PYTHON, "aws s3 cp -", "curl | curl") if course.everybody else (OURS, BASELINE)
+    names = _names(course)
     with ExitStack() as stack:
         arguments = ["--after", str(course.answers_after)]
         more = {}
@@ -107,6 +137,12 @@ def peer(*arguments: str) -> Iterator[str]:
             process.wait(10)
 
 
+def _names(course: Course) -> tuple[str, ...]:
+    if course.alone:
+        return (OURS,)
+    return (*IN_PYTHON, "aws s3 cp -", "curl | curl") if course.everybody else (OURS, BASELINE)
+
+
 def _possible(name: str) -> bool:
     needed = {"curl | curl": ("curl",), "aws s3 cp -": ("curl", "aws")}.get(name, ())
     return all(tool(one) for one in needed)
@@ -120,10 +156,15 @@ def _subject(name: str, source: str, sink: str, mib: int, **more: str) -> Callab
         found = metered(_commands(name, address, sink, f"{mib}-{number}.mp4"), environment)
         if name in IN_PYTHON:
             # What the process needed to start is another benchmark's subject.
-            found |= json.loads(found["output"])
+            found |= json.loads(_result(found))
         return _figures(found, mib)
 
     return transfer
+
+
+def _result(found: dict[str, Any]) -> str:
+    """The last line that a client printed; log lines come before it."""
+    return str(found["output"]).splitlines()[-1]
 
 
 def _commands(name: str, address: str, sink: str, key: str) -> Sequence[Sequence[str]]:
@@ -141,15 +182,18 @@ def _figures(found: dict[str, Any], mib: int) -> dict[str, float]:
         "mb_per_second": mib * MIB / 1e6 / found["seconds"],
         "cpu_seconds_per_gib": found["cpu_seconds"] * 1024 / mib,
         "peak_mib": found["peak_bytes"] / MIB,
+        **({"above_mib": found["above_bytes"] / MIB} if "above_bytes" in found else {}),
     }
 
 
 def _table(course: Course, found: dict[str, list[dict[str, float]]]) -> Table:
-    note = "aws and curl: whole processes, start-up included" if course.everybody else ""
+    note = "aws and curl: whole processes, start-up included" if "curl | curl" in found else ""
     table = Table(course.name, course.title, COLUMNS, note=note)
     for client, runs in found.items():
         row: dict[str, Spread | float] = {key: Spread.of(run[key] for run in runs) for key in runs[0]}
-        pairs = zip(runs, found[BASELINE], strict=True)
-        row["speed_ratio"] = Spread.of(one["mb_per_second"] / other["mb_per_second"] for one, other in pairs)
+        for name, figure in (("speed_ratio", "mb_per_second"), ("cpu_ratio", "cpu_seconds_per_gib")):
+            if BASELINE in found:
+                pairs = zip(runs, found[BASELINE], strict=True)
+                row[name] = Spread.of(one[figure] / other[figure] for one, other in pairs)
         table.rows[client] = row
     return table

@@ -45,13 +45,12 @@ def test_a_crash_at_any_effect_needs_no_person(world: World, function: str, when
     for number in range(1, MAX_EFFECTS):
         world.clean()
         crasher = Crasher(function, number, when)
-        if function == "CallbackFunction":
-            world.simulator.settings(seconds_to_ready=0.2)  # an execution waits for it by then
+        ask = world.ask_and_call_back if function == "CallbackFunction" else world.ask
         if lost:
             world.simulator.fault("submit", times=1, accept_then_lose="reset")
         with crasher.lurking():
             with suppress(Crash):
-                world.ask(door)
+                ask(door)
             if door == "http" and crasher.died:
                 world.ask(door)  # the caller got no answer, and sends the same key again
         assert_invariants(world, needs_nobody=True)

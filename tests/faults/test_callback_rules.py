@@ -92,10 +92,9 @@ CALLS = {
 @pytest.mark.parametrize("lost", [False, True], ids=["refused", "lost"])
 @pytest.mark.parametrize("what", CALLS)
 def test_a_call_that_aws_does_not_answer_needs_no_person(world: World, what: str, lost: bool) -> None:
-    world.simulator.settings(seconds_to_ready=0.2)
     world.simulator.fault("submit", accept_then_lose="reset")
     with broken_call(CALLS[what], 1, lost=lost) as failed:
-        world.ask("workflow")
+        world.ask_and_call_back("workflow")
     assert failed, f"nobody called for {what}"
     assert_invariants(world, needs_nobody=True)
 

@@ -34,6 +34,7 @@ MAX_POLLS = 4
 CALLING_BACK = {"seconds_pending": 0, "seconds_to_ready": 0, "clip": "tiny", "webhook_backoff_seconds": 0.01}
 """Settings of a simulator that calls back at once."""
 REST_SECONDS = 60
+LATER_SECONDS = 60
 CALLBACK_PATIENCE = 0.5
 """How long an execution waits for a callback that does not come, in seconds; those that come take milliseconds."""
 _KEPT = frozenset({"sdk", "client", "table", "bulk_s3", "job_store", "event_bus"})
@@ -93,8 +94,10 @@ class World:
             time.sleep(0.01)
 
     def _running(self) -> list[str]:
-        arns = [one.execution_arn for one in list(self._executions()) if one.exec_status in (None, "RUNNING")]
-        return arns or (["callbacks"] if self.url is not None and self.simulator.untold() else [])
+        return self._executing() or (["callbacks"] if self.url is not None and self.simulator.untold() else [])
+
+    def _executing(self) -> list[str]:
+        return [one.execution_arn for one in list(self._executions()) if one.exec_status in (None, "RUNNING")]
 
     def ended(self) -> list[dict[str, Any]]:
         """The descriptions of all executions."""
@@ -114,6 +117,18 @@ class World:
     def ask(self, door: str, number: int = 0) -> None:
         """Ask for the video of this number through a door, as a patient caller does, and wait for what comes of it."""
         self.order(door, number)
+        self.rest()
+
+    def ask_and_call_back(self, door: str) -> None:
+        """Ask, and have ModelGates call back as soon as an execution waits for that, and not before."""
+        self.simulator.settings(seconds_to_ready=LATER_SECONDS)
+        self.stack.patience, before = 4 * CALLBACK_PATIENCE, self.stack.began_to_wait
+        self.order(door, 0)
+        deadline = time.monotonic() + REST_SECONDS
+        while self.stack.began_to_wait == before and self._executing():
+            assert time.monotonic() < deadline, "no execution comes to wait for a callback"
+            time.sleep(0.005)
+        self.simulator.advance(LATER_SECONDS)
         self.rest()
 
     def order(self, door: str, number: int) -> None:

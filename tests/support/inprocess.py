@@ -134,6 +134,8 @@ class Cloud:
         self.machine_arn = VALUES["GenerateVideoStateMachine"]
         self.patience = 0.02
         """How long an execution that waits for a callback really waits, in seconds; may be changed while one does."""
+        self.began_to_wait = 0
+        """How often an execution has begun to wait for a callback."""
         self.lock = threading.Lock()
         """Held while a function runs: one warm Lambda serves one call at a time, as Powertools counts on."""
         self._modules: dict[tuple[str, int], ModuleType] = {}
@@ -347,6 +349,7 @@ def cloud(
         if self.resource.condition is not ResourceCondition.WaitForTaskToken:
             # While a nested execution runs, moto also waits for a task token, whose time-out would end the wait.
             return wait_as_ever(self, timeout_seconds, callback_endpoint)
+        stack.began_to_wait += 1
         began, outcome = time.monotonic(), None
         while outcome is None and not stack.closed and time.monotonic() - began < stack.patience:
             outcome = callback_endpoint.wait(timeout=min(stack.patience, 0.05))
