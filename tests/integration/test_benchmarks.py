@@ -38,6 +38,9 @@ def test_every_benchmark_has_its_baselines(found: dict[str, Any]) -> None:
     assert rows["workflow"] == {"5 polls each, empty tasks", "1 poll each", "5 polls each"}
     assert {"Powertools handler that does nothing", "submitted: record, paid call, event, execution"} <= rows["front"]
     assert set(rows["units"]) == {"callback, 2 jobs", "callback, 4 jobs", "polling, 2 jobs"}
+    assert {"Poll", "floor"} == rows["before"] or "not measured" in found["benchmarks"]["before"]["note"]
+    assert rows["ready"] == {"by callback", "by polls alone"}
+    assert rows["recovery"] == {"with callbacks", "without"}
     assert {"processor", "cores", "python", "load_average"} <= set(found["machine"])
 
 
@@ -81,3 +84,26 @@ def test_a_further_connection_reads_no_certificates(found: dict[str, Any]) -> No
         ("botocore client", "botocore client, as it comes"),
     ):
         assert rows[ours]["next_ms"]["median"] < rows[alone]["next_ms"]["median"] / 2, ours
+
+
+COUNTED = (
+    "accepted submits whose answers are lost",
+    "the same without callbacks",
+    "forged, replayed, early, late callbacks",
+    "AWS calls for a small clip's delivery",
+    "DynamoDB requests a job, callback, both limits, one wake",
+    "a drop every 64 MB",
+)
+"""Bars that no other load on the machine can move."""
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_a_bar_that_is_counted_holds(found: dict[str, Any], name: str) -> None:
+    (bar,) = (one for one in found["bars"] if one["bar"] == name)
+    assert bar["passed"] is True, bar
+
+
+def test_a_clip_comes_sooner_by_callback_than_by_polls(found: dict[str, Any]) -> None:
+    rows = found["benchmarks"]["ready"]["rows"]
+    callback, polls = (rows[name]["wait_seconds"]["median"] for name in ("by callback", "by polls alone"))
+    assert callback < polls
