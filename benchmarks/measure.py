@@ -83,6 +83,7 @@ def clean_environment(**more: str) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "BOTO_DISABLE_CRT": "true",
     }
     return kept | account | more
 

@@ -8,12 +8,14 @@ import signal
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import botocore.loaders
 import moto.core.loaders
 import pytest
 from botocore.loaders import JSONFileLoader
 from hypothesis import settings
+from moto.core.botocore_stubber import BotocoreStubber
 
 from tests.faults import table
 from tests.integration import privileges
@@ -42,6 +44,21 @@ def models_are_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(moto.core.loaders.Loader, "FILE_LOADER_CLASS", JSONFileLoader)
         patch.setattr(botocore.loaders.Loader, "FILE_LOADER_CLASS", OnceLoader)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def moto_takes_a_bytearray() -> Iterator[None]:
+    """botocore sends a bytearray as it sends bytes; moto takes it for a form's fields."""
+    answer = BotocoreStubber.process_request
+
+    def answered(stubber: Any, request: Any) -> Any:
+        if isinstance(request.body, bytearray):
+            request.body = bytes(request.body)
+        return answer(stubber, request)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BotocoreStubber, "process_request", answered)
         yield
 
 

@@ -17,6 +17,8 @@ _IN_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 if _IN_LAMBDA:
     gc.disable()
+    # Where a runtime brings awscrt along, botocore would sign with it, and copy every part of a clip for that.
+    os.environ.setdefault("BOTO_DISABLE_CRT", "true")
 
 
 def entry_point(handler: Handler) -> Handler:

@@ -7,6 +7,7 @@ import binascii
 import gzip
 import hashlib
 import struct
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -303,6 +304,27 @@ class NullS3:
         return {"ETag": "e"}
 
     def complete_multipart_upload(self, **_: Any) -> None: ...
+
+
+class LateS3(NullS3):
+    """Looks at a part when its upload begins and again when it ends, as a socket that sends slowly does."""
+
+    def __init__(self) -> None:
+        self.begun: dict[int, bytes] = {}
+        self.ended: dict[int, bytes] = {}
+
+    def upload_part(self, Body: bytes, PartNumber: int = 0, **_: Any) -> dict[str, str]:  # noqa: N803 - named by boto3
+        self.begun[PartNumber] = bytes(Body)
+        time.sleep(0.02)
+        self.ended[PartNumber] = bytes(Body)
+        return {"ETag": "e"}
+
+
+def test_a_part_stays_as_it_is_until_s3_has_it() -> None:
+    s3, body = LateS3(), video(13 * PART + 7)
+    store(s3).store(Source(body), "a", NAMES)
+    assert b"".join(s3.ended[number] for number in sorted(s3.ended)) == body
+    assert s3.begun == s3.ended
 
 
 class Endless:

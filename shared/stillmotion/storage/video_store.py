@@ -1,8 +1,7 @@
 """A video from an open HTTP answer into S3, in memory that does not depend on its size.
 
 While a part of 8 MiB is read, the four before it are being uploaded, because S3 takes long to answer for each: five
-parts in memory, and for a moment six while one is assembled. An object appears only when it is whole; whatever fails,
-no parts are left behind.
+buffers, which are filled in turn. An object appears only when it is whole; whatever fails, no parts are left behind.
 
 Source of the limits: *Amazon S3 multipart upload limits* (parts of 5 MiB to 5 GiB, the last may be smaller; 10,000).
 """
@@ -18,13 +17,13 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from stillmotion.aws.errors import MISSING, storage_errors
 from stillmotion.errors import DownloadFailed, NotAVideo, StorageFailed
 from stillmotion.jobs.record import StoredVideo
 from stillmotion.ports import HttpAnswer
-from stillmotion.requests.image_types import describe, image_type, is_mp4
+from stillmotion.requests.image_types import HEAD_BYTES, describe, image_type, is_mp4
 from stillmotion.telemetry import logger
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class VideoStore:
         with storage_errors("S3 did not store the video", _AGAIN):
             if len(first) < self._part_bytes:
                 # A short first part is the whole video.
-                size = len(first) + sum(len(part) for part in parts)
+                size = len(first)
                 self._s3.put_object(
                     Bucket=self._bucket,
                     Key=key,
@@ -110,9 +109,7 @@ class VideoStore:
                     Metadata=metadata,
                 )
             else:
-                parts = chain((first,), parts)
-                del first  # or it would be held until the last part is sent
-                size = self._multipart(parts, key, expected.content_type, metadata)
+                size = self._multipart(chain((first,), parts), key, expected.content_type, metadata)
         return self._stored(key, size, expected.content_type, digest.hexdigest())
 
     def _expect(self, answer: HttpAnswer) -> _Expected:
@@ -133,10 +130,16 @@ class VideoStore:
         return _Expected(content_type, length)
 
     def _parts(self, answer: HttpAnswer, expected: _Expected, digest: hashlib._Hash) -> Iterator[bytes]:
-        """The body in parts of full size, the last one shorter and perhaps empty; checked as it passes."""
+        """The body in parts of full size, the last one shorter and perhaps empty; checked as it passes.
+
+        A part of full size is valid until as many parts as may be in flight, and one more, have been asked for.
+        """
         total = 0
+        buffers: deque[bytearray] = deque(maxlen=UPLOADS_IN_FLIGHT + 1)
         while True:
-            part = _read_full(answer, self._part_bytes)
+            # Memory that is new has to be cleared by the system first; that is a tenth of a transfer's time.
+            buffers.append(buffers[0] if len(buffers) == buffers.maxlen else bytearray(self._part_bytes))
+            part = _filled(answer, buffers[-1])
             last, total = len(part) < self._part_bytes, total + len(part)
             # Checked before the first bytes are: what broke off early may be a video the next time.
             if last and expected.length is not None and total != expected.length:
@@ -144,10 +147,11 @@ class VideoStore:
                     f"The video ended after {total:,} of {expected.length:,} bytes. The download is tried again."
                 )
             if total == len(part):
-                _check_head(part)
+                _check_head(bytes(part[:HEAD_BYTES]), total)
             self._check_size(total)
             digest.update(part)
-            yield part
+            # botocore sends a bytearray as it sends bytes, and its types do not say so.
+            yield bytes(part) if last else cast(bytes, buffers[-1])
             if last:
                 return
 
@@ -208,13 +212,13 @@ class VideoStore:
         )
 
 
-def _read_full(answer: HttpAnswer, amount: int) -> bytes:
-    """Exactly ``amount`` bytes, fewer only at the end."""
-    pieces, missing = [], amount
-    while missing and (chunk := answer.read(min(missing, READ_BYTES))):
-        pieces.append(chunk)
-        missing -= len(chunk)
-    return b"".join(pieces)
+def _filled(answer: HttpAnswer, buffer: bytearray) -> memoryview:
+    """The buffer, filled from the answer; less of it only at the end."""
+    size, whole = 0, memoryview(buffer)
+    while size < len(buffer) and (chunk := answer.read(min(len(buffer) - size, READ_BYTES))):
+        whole[size : size + len(chunk)] = chunk
+        size += len(chunk)
+    return whole[:size]
 
 
 def checksum_crc32(part: bytes) -> str:
@@ -224,14 +228,14 @@ def checksum_crc32(part: bytes) -> str:
     return base64.b64encode(zlib.crc32(part).to_bytes(4)).decode()
 
 
-def _check_head(part: bytes) -> None:
-    if not is_mp4(part):
-        what = f"it is {image_type(part) or describe(part).name}"
-    elif len(part) < MIN_VIDEO_BYTES:
+def _check_head(head: bytes, size: int) -> None:
+    if not is_mp4(head):
+        what = f"it is {image_type(head) or describe(head).name}"
+    elif size < MIN_VIDEO_BYTES:
         what = "it has only a beginning"
     else:
         return
     raise NotAVideo(
-        f"What was delivered ({len(part):,} bytes at first) is no MP4 video: {what}. Look the job up at ModelGates; "
+        f"What was delivered ({size:,} bytes at first) is no MP4 video: {what}. Look the job up at ModelGates; "
         "the delivery can be resumed."
     )
