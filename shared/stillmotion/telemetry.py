@@ -77,7 +77,11 @@ type Unit = Literal["Count", "Bytes", "Seconds", "None"]
 
 
 def count(name: str, value: float = 1, unit: Unit = "Count", **dimensions: str) -> None:
-    """One metric with its own dimensions, for example ``count("PaidSubmits", model="google/veo-3.1-lite")``."""
+    """One metric with its own dimensions, for example ``count("PaidSubmits", model="google/veo-3.1-lite")``.
+
+    It is written at once, and not with the others when the call ends: what was paid is counted also where the function
+    dies a moment later.
+    """
     with single_metric(
         name=name,
         unit=MetricUnit(unit),
