@@ -105,6 +105,10 @@ check: $(READY) node ## The quick loop: style, types, import contracts, unit tes
 	@python -m scripts.contracts
 	@python -m pytest -n 3 -m "not slow" tests/unit $(ARGS)
 
+.PHONY: coverage
+coverage: $(READY) node ## Which lines and branches the unit and integration tests reach; fails below the floor
+	@python -m pytest -n 3 --cov --cov-report=term tests/unit tests/integration $(ARGS)
+
 .PHONY: faults
 faults: $(READY) ## Break everything once, and print what it cost: double payments, lost videos, stuck jobs
 	@FAULT_CROWDS=4 python -m pytest -n 3 tests/faults $(ARGS)

@@ -104,7 +104,7 @@ class BatchCloud:
         """Store rows as JSON Lines; their address."""
         return self.put(key, "".join(json.dumps(row) + "\n" for row in rows))
 
-    def run(self, given: Any, name: str | None = None, seconds: float = 120) -> dict[str, Any]:
+    def run(self, given: Any, name: str | None = None, seconds: float = 240) -> dict[str, Any]:
         """Run the batch machine on an input; the execution's description."""
         machine = boto3.client("stepfunctions")
         arn = machine.start_execution(
