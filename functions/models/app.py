@@ -12,8 +12,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
+from stillmotion.api.model_views import ModelList, show_models
 from stillmotion.api.resolver import answer, documented, new_api
-from stillmotion.api.views import ModelList, show_models
 from stillmotion.errors import Fault, InvalidRequest
 from stillmotion.generation.model_choice import Wish, choose, offers
 from stillmotion.requests.video_request import AspectRatio, FrameType, Resolution, Size

@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from stillmotion import wiring
+from stillmotion.api.model_views import DryRun, show_dry_run
 from stillmotion.api.resolver import (
     IDEMPOTENCY_KEY,
     answer,
@@ -21,7 +22,7 @@ from stillmotion.api.resolver import (
     is_operator,
     new_api,
 )
-from stillmotion.api.views import DryRun, JobView, show_dry_run
+from stillmotion.api.views import JobView
 from stillmotion.generation.create import request_id
 from stillmotion.generation.submit import Origin
 from stillmotion.jobs.public import http_view
