@@ -95,6 +95,10 @@ class LocalCloud:
         """The process groups that end with this cloud."""
         return [server.child.pid for server in self._servers]
 
+    def update(self, packaged: Path) -> None:
+        """Deploy another package, a folder with its template, over the running stack, with the same parameters."""
+        deploy.update(packaged, *self._target())
+
     def stop(self) -> None:
         """End everything and remove its data; the logs stay."""
         with uninterrupted():
@@ -129,13 +133,18 @@ class LocalCloud:
         return running
 
     def _deploy(self, template: Path) -> tuple[Stack, EventLog]:
-        endpoint_url, *simulated = [server.url for server in self._servers]
-        simulator_url = simulated[0] if simulated else None
-        parameters = deploy.parameters(endpoint_url, simulator_url) | self._overrides
+        endpoint_url, parameters = self._target()
+        simulator_url = self._servers[1].url if self._simulated else None
         outputs = deploy.deploy(template, endpoint_url, parameters, self.folder, by_sam=self._by_sam)
         deploy.store_api_key(outputs, endpoint_url, self.api_key)
         stack = deploy.describe(outputs, endpoint_url, simulator_url)
         return stack, EventLog(stack)
+
+    def _target(self) -> tuple[str, dict[str, str]]:
+        """Where to deploy, and the template's parameters there."""
+        endpoint_url, *simulated = [server.url for server in self._servers]
+        given = deploy.parameters(endpoint_url, simulated[0] if simulated else None)
+        return endpoint_url, given | self._overrides
 
     def _make_folder(self) -> None:
         for name in _DATA:

@@ -30,15 +30,26 @@ def deploy(
     It is created by CloudFormation from the package that is kept for the build, which takes a second; `by_sam` takes
     `sam deploy` with the `local` profile, as users deploy theirs.
     """
-    cloudformation = _client(endpoint_url, "cloudformation")
     if by_sam:
         _sam_deploy(built_template, endpoint_url, parameters, folder)
     else:
         package.package(built_template, _client(endpoint_url, "s3"), endpoint_url, folder)
-        package.create_stack(cloudformation, STACK_NAME, endpoint_url, parameters)
-    outputs = _outputs(cloudformation)
+        package.put_stack(_client(endpoint_url, "cloudformation"), STACK_NAME, endpoint_url, parameters)
+    return _finished(built_template, endpoint_url)
+
+
+def update(packaged: Path, endpoint_url: str, parameters: dict[str, str]) -> dict[str, str]:
+    """Update the deployed stack to another package, a folder with its template. Returns the stack's outputs."""
+    package.upload(packaged, _client(endpoint_url, "s3"))
+    package.put_stack(_client(endpoint_url, "cloudformation"), STACK_NAME, endpoint_url, parameters, update=True)
+    return _finished(packaged / package.TEMPLATE, endpoint_url)
+
+
+def _finished(template: Path, endpoint_url: str) -> dict[str, str]:
+    """The outputs of the stack, once its API refuses calls as its template says."""
+    outputs = _outputs(_client(endpoint_url, "cloudformation"))
     if api := _API_URL.match(outputs.get("ApiUrl", "")):
-        set_gateway_responses(_client(endpoint_url, "apigateway"), built_template, api["api"], api["stage"])
+        set_gateway_responses(_client(endpoint_url, "apigateway"), template, api["api"], api["stage"])
     return outputs
 
 

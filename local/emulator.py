@@ -1,18 +1,25 @@
-"""MiniStack, with the features that it lacks: parts of distributed Maps, waits for callbacks and nested stacks.
+"""MiniStack, with the features that it lacks: parts of distributed Maps, waits for callbacks, nested stacks, aliases.
 
 It does not read MaxConcurrencyPath and ToleratedFailurePercentagePath: a batch would run 64 items at a time, and stop
 at the first that fails. It does not read TimeoutSecondsPath either: a wait for a callback would last a day. And it
 checks a call about a Map Run against policies as if the call named no resource. It expands SAM templates, but not those
-of nested stacks.
+of nested stacks. It forgets a function's reserved concurrency where an alias is called, and unpacks the layers anew for
+each process that it starts, which takes longer than all else in a start.
 """
 
 import json
+import os
+import tempfile
+import threading
+import zipfile
 from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from ministack.app import main
-from ministack.core import iam_actions
-from ministack.services import stepfunctions
+from ministack.core import iam_actions, lambda_runtime
+from ministack.services import lambda_svc, stepfunctions
 from ministack.services.cloudformation import engine
 
 FIELDS = ("MaxConcurrency", "ToleratedFailurePercentage")
@@ -63,6 +70,47 @@ def with_transforms(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return wrapped
 
 
+def with_concurrency(reserved: Callable[..., int | None]) -> Callable[..., int | None]:
+    """MiniStack's way of finding how many runs at once a function may have, for its published versions too."""
+
+    def wrapped(record: State, config: State) -> int | None:
+        return reserved(lambda_svc._functions.get(config["FunctionName"], record), config)
+
+    return wrapped
+
+
+def with_layers_kept(spawn: Callable[[Any], None]) -> Callable[[Any], None]:
+    """MiniStack's way of starting a Python process, with layers that are unpacked once and shared by all processes."""
+    unpacking = threading.Lock()
+
+    def folder(layer: State) -> str:
+        kept = Path(tempfile.gettempdir()) / "layers" / layer["Arn"].rpartition(":layer:")[2].replace(":", "-")
+        with unpacking:
+            if not kept.exists():
+                content = lambda_svc._resolve_layer_zip(layer)
+                if content is None:
+                    raise RuntimeError(f"The layer {layer['Arn']} has no content.")
+                part = kept.with_suffix(".part")
+                with zipfile.ZipFile(BytesIO(content)) as packed:
+                    packed.extractall(part)
+                part.rename(kept)
+        return str(kept)
+
+    def wrapped(worker: Any) -> None:
+        config = worker.config
+        folders = os.pathsep.join(folder(layer) for layer in config.get("Layers") or [])
+        variables = config.get("Environment", {}).get("Variables", {}) | {"_LAMBDA_LAYERS_DIRS": folders}
+        worker.config = config | {"Layers": [], "Environment": {"Variables": variables}}
+        try:
+            spawn(worker)
+        finally:
+            worker.config = config
+
+    return wrapped
+
+
+lambda_svc._reserved_concurrency = with_concurrency(lambda_svc._reserved_concurrency)
+lambda_runtime.Worker._spawn = with_layers_kept(lambda_runtime.Worker._spawn)
 stepfunctions._run_distributed_map = with_paths_read(stepfunctions._run_distributed_map)
 stepfunctions._execute_task = with_time_outs(stepfunctions._execute_task)
 iam_actions.extract_resource_arn = with_map_runs(iam_actions.extract_resource_arn)

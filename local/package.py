@@ -20,7 +20,7 @@ from local.processes import LocalCloudError, run_logged
 BUCKET = "stillmotion-packages"
 TEMPLATE = "template.yaml"
 PACKAGE_TIMEOUT = 120
-CREATE_TIMEOUT = 180
+STACK_TIMEOUT = 180
 _POLL_SECONDS = 0.2
 
 
@@ -32,8 +32,7 @@ def package(built_template: Path, s3: Any, endpoint_url: str, folder: Path) -> P
     kept = built_template.parent / "package"
     s3.create_bucket(Bucket=BUCKET)
     if kept.is_dir():
-        for path in sorted(kept.iterdir()):
-            s3.put_object(Bucket=BUCKET, Key=path.name, Body=path.read_bytes())
+        upload(kept, s3)
         return kept
     part = Path(tempfile.mkdtemp(prefix="package-", dir=built_template.parent))
     try:
@@ -48,22 +47,34 @@ def package(built_template: Path, s3: Any, endpoint_url: str, folder: Path) -> P
     return kept
 
 
-def create_stack(cloudformation: Any, name: str, endpoint_url: str, parameters: dict[str, str]) -> None:
-    """Create the packaged stack and wait for it. Raises LocalCloudError with what each failed resource said."""
+def upload(package: Path, s3: Any) -> None:
+    """Put the objects of a package, a folder with its template, into `BUCKET` of the running cloud."""
+    for path in sorted(package.iterdir()):
+        s3.put_object(Bucket=BUCKET, Key=path.name, Body=path.read_bytes())
+
+
+def put_stack(
+    cloudformation: Any, name: str, endpoint_url: str, parameters: dict[str, str], *, update: bool = False
+) -> None:
+    """Create the stack of the package in `BUCKET`, or update it to that, and wait for it.
+
+    Raises LocalCloudError with what each failed resource said.
+    """
+    call, kind = (cloudformation.update_stack, "update") if update else (cloudformation.create_stack, "create")
     try:
-        cloudformation.create_stack(
+        call(
             StackName=name,
             TemplateURL=f"{endpoint_url}/{BUCKET}/{TEMPLATE}",
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
-        cloudformation.get_waiter("stack_create_complete").wait(
+        cloudformation.get_waiter(f"stack_{kind}_complete").wait(
             StackName=name,
-            WaiterConfig={"Delay": _POLL_SECONDS, "MaxAttempts": round(CREATE_TIMEOUT / _POLL_SECONDS)},
+            WaiterConfig={"Delay": _POLL_SECONDS, "MaxAttempts": round(STACK_TIMEOUT / _POLL_SECONDS)},
         )
     except WaiterError as error:
         failed = "\n".join(_failed(cloudformation, name)) or str(error)
-        raise LocalCloudError(f"The stack {name} was not created within {CREATE_TIMEOUT} s:\n{failed}") from error
+        raise LocalCloudError(f"The stack {name} was not {kind}d within {STACK_TIMEOUT} s:\n{failed}") from error
     except ClientError as error:
         raise LocalCloudError(f"The local cloud refused the stack {name}: {error}") from error
 

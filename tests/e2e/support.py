@@ -33,6 +33,10 @@ class SimulatorControl:
         found: list[dict[str, Any]] = self._call("GET", "/webhooks")
         return found
 
+    def advance(self, seconds: float) -> None:
+        """Move its clock forward: what is due by then ends now."""
+        self._call("POST", "/clock", {"advance": seconds})
+
     @contextmanager
     def settings(self, **changes: Any) -> Iterator[None]:
         """Change settings for as long as the block lasts."""
