@@ -30,7 +30,9 @@ STEP = 1000.0
 """Seconds on the simulator's clock between the ends of two waiting jobs; the clock is moved by hand."""
 PATIENCE = 120
 PARAMETERS = {"EnableInspection": "false", "PollIntervalSeconds": "5"}
-"""Fifty jobs on two cores: no clip is decoded, and jobs that wait are asked about less often."""
+PROCESSES = 2
+"""Fifty jobs on two cores: no clip is decoded, jobs that wait are asked about less often, and no function runs more
+often than this at a time. What is throttled is tried again: by the caller, the workflow, ModelGates."""
 FIRST, SECOND, THIRD = (None, None), ("2", None), ("2", "3")
 """The versions that log lines tell: of the function's code and of the layer."""
 
@@ -39,6 +41,11 @@ FIRST, SECOND, THIRD = (None, None), ("2", None), ("2", "3")
 def own() -> Iterator[LocalCloud]:
     """A cloud for this test alone: what it deploys must not reach other tests."""
     with LocalCloud("deployments", seconds_to_ready=1, overrides=PARAMETERS) as running:
+        functions = running.stack.client("lambda")
+        for page in functions.get_paginator("list_functions").paginate():
+            for one in page["Functions"]:
+                name = one["FunctionName"]
+                functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=PROCESSES)
         yield running
 
 
