@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -82,9 +83,9 @@ def test_the_page_shows_the_document(api: Api) -> None:
     assert "/videos/{id}/resume" in page.text
 
 
-@pytest.fixture
-def narrow(stack: Stack) -> Iterator[None]:
-    """The local cloud starts a process of 100 MB for each call at a time: ten are let in, the others are throttled."""
+@contextmanager
+def at_most(stack: Stack, runs: int) -> Iterator[None]:
+    """Let the function behind POST /videos run so often at a time; other calls are throttled."""
     functions = stack.client("lambda")
     [name] = [
         found["FunctionName"]
@@ -92,9 +93,30 @@ def narrow(stack: Stack) -> Iterator[None]:
         for found in page["Functions"]
         if "-SubmitApiFunction-" in found["FunctionName"]
     ]
-    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=AT_ONCE)
-    yield
-    functions.delete_function_concurrency(FunctionName=name)
+    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=runs)
+    try:
+        yield
+    finally:
+        functions.delete_function_concurrency(FunctionName=name)
+
+
+@pytest.fixture
+def narrow(stack: Stack) -> Iterator[None]:
+    """The local cloud starts a process of 100 MB for each call at a time: ten are let in."""
+    with at_most(stack, AT_ONCE):
+        yield
+
+
+def test_a_function_that_may_not_run_accepts_and_pays_nothing(
+    stack: Stack, api: Api, caller: Caller, simulator: SimulatorControl, quick: None
+) -> None:
+    """The runbook's way to stop all paid calls; the API calls the function by its alias."""
+    paid, request = len(simulator.jobs()), caller.request()
+    with at_most(stack, 0):
+        refused = api.call("POST", "/videos", request)
+    assert refused.status_code in (429, 500, 502, 503)
+    assert len(simulator.jobs()) == paid
+    assert api.call("POST", "/videos", request).status_code == 202
 
 
 def test_fifty_equal_submits_at_once_are_one_job_and_one_payment(
