@@ -34,14 +34,14 @@ _LAYOUT = """() => {
     .filter((one) => !one.closest('.bar, .unseen, .skip, dialog') && one.checkVisibility({ visibilityProperty: true }));
   const boxes = shown.map((one) => [one, one.getBoundingClientRect()])
     .filter(([, box]) => box.width > 1 && box.height > 1);
-  const scrolls = (one) => one.closest('.models, .scroll, pre');
+  const fixed = boxes.filter(([one]) => !one.closest('.models, .scroll, pre'));
   const overlaps = [];
-  for (const [index, [one, a]] of boxes.entries()) {
-    for (const [other, b] of boxes.slice(index + 1)) {
-      if (one.contains(other) || other.contains(one) || scrolls(one) !== scrolls(other) || scrolls(one)) continue;
+  for (const [index, [one, a]] of fixed.entries()) {
+    for (const [other, b] of fixed.slice(index + 1)) {
       const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
       const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-      if (wide > 1 && high > 1) overlaps.push(`${one.outerHTML.slice(0, 90)} on ${other.outerHTML.slice(0, 90)}`);
+      if (wide <= 1 || high <= 1 || one.contains(other) || other.contains(one)) continue;
+      overlaps.push(`${one.outerHTML.slice(0, 90)} on ${other.outerHTML.slice(0, 90)}`);
     }
   }
   const root = document.documentElement;
@@ -120,7 +120,7 @@ def layout_faults(page: Page) -> list[str]:
 
 def serious_faults(page: Page) -> list[str]:
     """What axe-core finds that is serious or critical."""
-    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    found: list[dict[str, Any]] = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         f"{one['id']}: {one['help']}: {node['html'][:120]}"
         for one in found
