@@ -31,11 +31,11 @@ from stillmotion_cli.terminal import Terminal
 DEFAULT_PROMPT = "The camera moves slowly through the scene."
 SIMULATED_WAIT = 180
 VARIABLES = {
-    "model": "MODEL=",
-    "prompt": "PROMPT=",
-    "duration": "DURATION=",
-    "frame_images/0": "IMAGE=",
-    "frame_images/1": "LAST_IMAGE=",
+    "model": "MODEL",
+    "prompt": "PROMPT",
+    "duration": "DURATION",
+    "frame_images/0": "IMAGE",
+    "frame_images/1": "LAST_IMAGE",
 }
 """What the caller types for the fields of the API."""
 
@@ -110,7 +110,7 @@ def generate(stack: Stack, order: Order) -> Job:
     real, client = stack.simulator_url is None, ApiClient(stack)
     frames = ["first_frame", "last_frame"] if order.last_image else ["first_frame"]
     wish = {"frame": frames, "duration": order.duration, "audio": False, **pictures.shape(order.image)}
-    chosen = choose(client, wish, model=order.model, option=VARIABLES["model"])
+    chosen = choose(client, wish, model=order.model, option="MODEL=")
     terminal.say(chosen.sentence())
     request = generation.build_request(
         model=chosen.model,
@@ -122,7 +122,7 @@ def generate(stack: Stack, order: Order) -> Job:
         generate_audio=False,
     )
     for warning in client.dry_run(request)["warnings"]:
-        terminal.say(f"Warning: {warning}", "yellow")
+        terminal.warn(warning)
     with Progress(terminal) as progress:
         timeout = DEFAULT_WAIT if real else SIMULATED_WAIT
         return generation.wait(client, client.submit(request), progress.update, timeout=timeout, interval=0.5)
@@ -142,7 +142,7 @@ def make_clip(stack: Stack, order: Order, folder: Path) -> int:
         faults = warnings(job) if "inspection" in job else ["The clip was not inspected."]
     shown = str(output) if output else None
     print(json.dumps({"id": job["id"], "status": job["status"], "output_path": shown, "bytes": size}), flush=True)
-    generation.require_completed(job)
+    generation.require_completed(job, terminal.names)
     if faults and stack.simulator_url:
         # A real model may differ from what was asked; the simulator may not.
         raise GenerationFailed("\n".join(faults))

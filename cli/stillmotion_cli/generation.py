@@ -1,7 +1,7 @@
 """One generation from request to file: build, wait, store."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from stillmotion_cli.errors import CommandError, GenerationFailed, StillRunning,
 from stillmotion_cli.shown import one_line
 from stillmotion_cli.stack import Stack
 from stillmotion_cli.units import clock, money
+from stillmotion_cli.wording import OPTIONS, renamed
 
 RUNNING = frozenset({"queued", "submitting", "confirming", "in_progress", "delivering"})
 DEFAULT_INTERVAL = 5.0
@@ -77,16 +78,16 @@ def _poll(client: ApiClient, job: Job) -> Job:
         raise
 
 
-def require_completed(job: Job) -> Job:
+def require_completed(job: Job, names: Mapping[str, str] = OPTIONS) -> Job:
     """The job again, if it has a video; otherwise raises GenerationFailed (or StillRunning) with our message and
-    ModelGates'.
+    ModelGates'. `names` are what the user calls the fields of the API.
     """
     if job["status"] == "completed":
         return job
     error = job.get("error") or {}
     message = f"{job['id']} ended as {one_line(job['status'])}"
     message += f" ({one_line(error['code'])})" if error.get("code") else ""
-    message += f"\n  {one_line(error['message'])}" if error.get("message") else ""
+    message += f"\n  {renamed(one_line(error['message']), names)}" if error.get("message") else ""
     if said := error.get("provider_message"):
         message += f"\n  ModelGates said: {one_line(said)}"
     if (most := (job.get("usage") or {}).get("may_have_cost_usd")) is not None:

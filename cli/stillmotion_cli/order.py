@@ -178,4 +178,4 @@ def warn(call: Call, answer: dict[str, Any], said: Sequence[str] = ()) -> None:
     warnings: list[str] = answer.get("warnings") or []
     for warning in warnings:
         if warning not in said:
-            call.terminal.say(f"Warning: {warning}", "yellow")
+            call.terminal.warn(warning)

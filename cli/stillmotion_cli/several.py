@@ -119,7 +119,7 @@ def _price(call: Call, clips: list[Clip], concurrency: int) -> None:
             clip.price = planned.get("price") or {}
             table.update(clip.name, "checked")
             for warning in planned.get("warnings") or []:
-                call.terminal.say(f"Warning: {clip.name}: {warning}", "yellow")
+                call.terminal.warn(warning, clip.name)
 
         _side_by_side(clips, check, concurrency)
     refused = [clip for clip in clips if clip.error]
@@ -171,7 +171,7 @@ def _make(call: Call, clips: list[Clip], way: Way) -> None:
                     return table.update(clip.name, f"submitted, {job['id']}")
                 show: Callable[[Job], None] = lambda at: table.update(clip.name, f"{at['status']}, {job['id']}")  # noqa: E731
                 job = clip.job = generation.wait(client, job, show, timeout=way.timeout, sleep=pause)
-                _store(client, clip, generation.require_completed(job), way.force)
+                _store(client, clip, generation.require_completed(job, call.terminal.names), way.force)
                 table.update(clip.name, f"stored, {clip.target}")
             except CommandError:
                 table.update(clip.name, "failed")

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from stillmotion_cli.errors import CommandError
 from stillmotion_cli.shown import clean, one_line
-from stillmotion_cli.wording import OPTIONS, with_single_stops
+from stillmotion_cli.wording import OPTIONS, renamed, with_single_stops
 
 
 class Terminal:
@@ -43,6 +43,10 @@ class Terminal:
         """A message of one line beside the result, which --quiet leaves out."""
         if not self.quiet:
             self.insist(one_line(text), style)
+
+    def warn(self, text: str, about: str = "") -> None:
+        """A warning of the API in the user's words, with what it is about where there are several things."""
+        self.say(f"Warning: {f'{about}: ' if about else ''}{renamed(text, self.names)}", "yellow")
 
     def insist(self, text: str, style: str = "") -> None:
         """A message that is also for those who asked for quiet.

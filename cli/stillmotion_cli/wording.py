@@ -14,6 +14,7 @@ OPTIONS = {
     "generate_audio": "--audio",
     "seed": "--seed",
     "metadata": "--metadata",
+    "idempotency_key": "--idempotency-key",
     "frame_images/0": "IMAGE",
     "frame_images/1": "--last-image",
 }
@@ -27,6 +28,7 @@ BATCH_OPTIONS = {
     "budget_usd": "--budget",
 }
 """Those of `batch`."""
+_POINTER = re.compile(r"(?<![\w/.:#-])#?(?:/[^\s/:;,()'\"]+)+")
 _STOP_AGAIN = re.compile(r"(?:(?<=[^.\s]\.)|(?<=[!?…])|(?<=\.\.\.))\.(?=\s|$)")
 
 
@@ -57,27 +59,44 @@ def in_the_callers_words(detail: str, faults: Sequence[Mapping[str, Any]], names
 
 
 def renamed(text: str, names: Mapping[str, str]) -> str:
-    """A text with the caller's names for the fields that it names. Only names with an underscore are replaced: others
-    may be ordinary words.
+    """A text with the caller's names for the fields that it names, by JSON pointer (`/frame_images/1/image_url/url`)
+    or by word. Only words with an underscore are replaced: others may be ordinary ones.
     """
+
+    def named(found: re.Match[str]) -> str:
+        pointer = found[0].rstrip(".")
+        name = _name(_read(pointer), names)
+        return found[0] if name is None else name + found[0][len(pointer) :]
+
+    text = _POINTER.sub(named, text)
     for field, name in names.items():
         if "_" in field and "/" not in field:
             text = re.sub(rf"(?<![\w/.#-]){field}(?![\w/-])", name, text)
     return with_single_stops(text)
 
 
-def _place(fault: Mapping[str, Any]) -> str:
+def _name(place: str, names: Mapping[str, str]) -> str | None:
+    """What the caller calls a place of the request, with the rest of the place below a named field; None for others."""
+    field = next((field for field in names if f"{place}/".startswith(f"/{field}/")), None)
+    if field is None:
+        return None
+    below = place.removeprefix(f"/{field}")
+    return f"{names[field]} {below}" if below and "/" not in field else names[field]
+
+
+def _read(pointer: str) -> str:
     """A JSON pointer as people read it."""
-    return unquote(str(fault.get("pointer") or "").removeprefix("#")).replace("~1", "/").replace("~0", "~") or "/"
+    return unquote(pointer.removeprefix("#")).replace("~1", "/").replace("~0", "~") or "/"
+
+
+def _place(fault: Mapping[str, Any]) -> str:
+    return _read(str(fault.get("pointer") or ""))
 
 
 def _line(fault: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """One fault: its place as the caller named it, what is wrong, and, unless the text has them, given and allowed."""
     place, detail = _place(fault), str(fault.get("detail") or "")
-    field = next((field for field in names if f"{place}/".startswith(f"/{field}/")), None)
-    left = "" if field is None else place.removeprefix(f"/{field}")
-    inner = f" {left}" if left and field is not None and "/" not in field else ""
-    shown = place if field is None else f"{names[field]}{inner}"
+    shown = _name(place, names) or place
     notes = []
     if "given" in fault and str(fault["given"]) not in detail:
         notes.append(f"given: {fault['given']}")

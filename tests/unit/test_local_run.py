@@ -16,7 +16,7 @@ import pytest
 from local import run
 from local.paths import SAMPLE
 from local.run import Order, generate
-from stillmotion_cli.errors import ApiProblem, BadInput, Unreachable
+from stillmotion_cli.errors import ApiProblem, BadInput, GenerationFailed, Unreachable
 from tests.unit.cli.fake_api import FakeApi, choice, job, problem, serve
 from tests.unit.cli.support import local_stack
 
@@ -96,8 +96,42 @@ def test_a_refusal_names_the_variables(api: FakeApi, capsys: pytest.CaptureFixtu
         generate(local_stack(api), order(DURATION="5"))
     run.terminal.failure(refused.value)
     said = capsys.readouterr().err
-    assert "DURATION=: is 5, but the model takes 4, 6" in said
+    assert "DURATION: is 5, but the model takes 4, 6" in said
     assert said.count("the model takes") == 1
+
+
+SHAPED = "{} is 900x900 and the clip 16:9: 44% of the picture is cropped away, or it is squashed."
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("field", "variable"),
+    [
+        ("/frame_images/0/image_url/url", "IMAGE"),
+        ("/frame_images/1/image_url/url", "LAST_IMAGE"),
+        ("#/frame_images/1/frame_type", "LAST_IMAGE"),
+        ("/model", "MODEL"),
+        ("/prompt", "PROMPT"),
+        ("#/duration", "DURATION"),
+    ],
+)
+def test_a_warning_names_the_variable(
+    api: FakeApi, capsys: pytest.CaptureFixture[str], field: str, variable: str
+) -> None:
+    api.warnings, api.states = [SHAPED.format(field)], [job("completed")]
+    generate(local_stack(api), order(LAST_IMAGE=str(SAMPLE)))
+    assert f"Warning: {SHAPED.format(variable)}" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_failed_job_names_the_variable(api: FakeApi, tmp_path: Path) -> None:
+    said = "/frame_images/1/image_url/url is gone from S3: upload it again; nothing was submitted."
+    failure = {"code": "ImageNotUsable", "message": said}
+    api.states = [job("failed", error=failure | {"provider_message": "no /frame_images/1/image_url/url"})]
+    with pytest.raises(GenerationFailed) as failed:
+        run.make_clip(local_stack(api), order(LAST_IMAGE=str(SAMPLE)), tmp_path)
+    assert "\n  LAST_IMAGE is gone from S3: upload it again" in str(failed.value)
+    assert "ModelGates said: no /frame_images/1/image_url/url" in str(failed.value)
 
 
 @pytest.mark.slow

@@ -157,6 +157,14 @@ def test_a_refusal_shows_title_detail_faults_and_the_providers_words(api: FakeAp
     assert (error["code"], error["status"], error["errors"]) == ("ImageNotUsable", 422, faults)
 
 
+def test_a_warning_names_the_option_of_its_picture(api: FakeApi, run: Run) -> None:
+    api.warnings = [f"/frame_images/{at}/image_url/url is square. Name an aspect_ratio." for at in (0, 1)]
+    result = run("generate", "still.jpg", "--last-image", "still.jpg")
+    assert "Warning: IMAGE is square. Name an --aspect-ratio." in result.err
+    assert "Warning: --last-image is square. Name an --aspect-ratio." in result.err
+    assert "frame_images" not in result.err
+
+
 def test_warnings_of_an_accepted_request_are_shown(api: FakeApi, run: Run) -> None:
     api.on("POST /v1/videos", Reply(202, job("queued", warnings=["The picture is square."])))
     api.warnings = ["The picture is square."]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stillmotion_cli.errors import ApiProblem
-from stillmotion_cli.wording import BATCH_OPTIONS, OPTIONS, in_the_callers_words, with_single_stops
+from stillmotion_cli.wording import BATCH_OPTIONS, OPTIONS, in_the_callers_words, renamed, with_single_stops
 from tests.unit.cli.fake_api import FakeApi, problem
 from tests.unit.cli.support import Run
 
@@ -43,6 +43,28 @@ METADATA = {"pointer": "#/metadata/gr%C3%B6%C3%9Fe", "detail": "must consist of 
 )
 def test_a_fault_is_shown_once_under_the_callers_name(detail: str, faults: list[Any], lines: list[str]) -> None:
     assert in_the_callers_words(detail, faults, OPTIONS) == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/frame_images/0/image_url/url is 9x9.", "IMAGE is 9x9."),
+        ("The size of /frame_images/1/image_url/url could not be read.", "The size of --last-image could not be read."),
+        ("#/frame_images/1/image_url/url: no, (#/seed)", "--last-image: no, (--seed)"),
+        ("Change /duration.", "Change --duration."),
+        ("see /metadata/gr%C3%B6%C3%9Fe, /metadata/a~1b", "see --metadata /größe, --metadata /a/b"),
+        ("/idempotency_key was used", "--idempotency-key was used"),
+        ("Name an aspect_ratio to be sure.", "Name an --aspect-ratio to be sure."),
+        ("/frame_images/2/image_url/url", "/frame_images/2/image_url/url"),
+        ("/frame_images must have one", "/frame_images must have one"),
+        ("/input_references/0/image_url/url", "/input_references/0/image_url/url"),
+        ("https://x.example/model and s3://b/prompt", "https://x.example/model and s3://b/prompt"),
+        ("a/model, ./seed, /home/model, /models", "a/model, ./seed, /home/model, /models"),
+        ("a duration or a seed", "a duration or a seed"),
+    ],
+)
+def test_a_text_names_fields_as_the_caller_does(text: str, shown: str) -> None:
+    assert renamed(text, OPTIONS) == shown
 
 
 def test_fields_are_called_as_the_command_calls_them() -> None:
