@@ -1,6 +1,7 @@
 """What the end-to-end tests use to call the stack and to look behind it."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from stillmotion_cli.stack import Stack
 
 MODEL = "google/veo-3.1-lite"
 JOB_TIMEOUT = 90
+INSPECTION_SECONDS = 60
 MIN_PSNR = 30
 
 
@@ -98,3 +100,13 @@ class Caller:
                 if job["id"] in description["name"] or job["id"] in description["input"]:
                     return description
         raise AssertionError(f"no execution of {job['id']}")
+
+
+def inspected(caller: Caller, job: Job) -> Job:
+    """The job once its inspection is on record."""
+    assert job["status"] == "completed", job
+    deadline = time.monotonic() + INSPECTION_SECONDS
+    while "inspection" not in (found := caller.client.job(job["id"])):
+        assert time.monotonic() < deadline, f"{job['id']} was not inspected within {INSPECTION_SECONDS} s"
+        time.sleep(0.5)
+    return found

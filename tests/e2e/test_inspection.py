@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,7 @@ from PIL import Image
 
 from local.cloud import LocalCloud
 from stillmotion_cli import pictures
-from stillmotion_cli.client import Job
-from tests.e2e.support import MIN_PSNR, Caller
-
-INSPECTION_SECONDS = 60
-
-
-def inspected(caller: Caller, job: Job) -> Job:
-    """The job once its inspection is on record."""
-    assert job["status"] == "completed", job
-    deadline = time.monotonic() + INSPECTION_SECONDS
-    while "inspection" not in (found := caller.client.job(job["id"])):
-        assert time.monotonic() < deadline, f"{job['id']} was not inspected within {INSPECTION_SECONDS} s"
-        time.sleep(0.5)
-    return found
+from tests.e2e.support import MIN_PSNR, Caller, inspected
 
 
 def opened(url: str) -> Image.Image:
