@@ -69,9 +69,6 @@ def ministack(port: int, folder: Path) -> dict[str, str]:
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "POWERTOOLS_TRACE_DISABLED": "true",
-            # The second process of a function does not compile the layers again.
-            "PYTHONDONTWRITEBYTECODE": "",
-            "PYTHONPYCACHEPREFIX": str(folder / "tmp" / "bytecode"),
             # After a burst it keeps a process of 100 MB for each call; they end when idle for so long.
             "LAMBDA_WARM_TTL_SECONDS": "30",
         }

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 
 from local.cloud import LocalCloud
 from local.paths import ROOT, SAMPLE
+from local.simulator.pictures import landscape
 from scripts import chromium
 from tests.browser.support import choose, console, state, wait_for_price
 from tests.e2e.support import SimulatorControl
@@ -26,7 +27,13 @@ IMAGES = ROOT / "docs" / "images"
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True}
 DARK: dict[str, Any] = {**DESKTOP, "color_scheme": "dark"}
-PROMPTS = ("A slow push in over the hills", "The moon climbs while the light goes", "Mist rises from the valley")
+CLIPS = {
+    "A slow push in on the moon": ("cliff", 1080, 1920),
+    "The sun climbs over the hills": ("lake", 1600, 900),
+    "Mist rises from the valley": None,
+}
+"""The prompts, with the picture that is drawn for each; None: the sample."""
+PROMPTS = tuple(CLIPS)
 
 
 @contextmanager
@@ -53,9 +60,17 @@ def take(page: Page, name: str) -> None:
 
 def wish(page: Page, prompt: str) -> None:
     """A picture, a prompt and the price of both."""
-    choose(page)
+    drawn = CLIPS.get(prompt)
+    choose(page, picture(*drawn) if drawn else SAMPLE)
     page.get_by_role("textbox", name="Prompt").fill(prompt)
     wait_for_price(page)
+
+
+def picture(name: str, width: int, height: int) -> FilePayload:
+    """A landscape, as the file dialog hands it over."""
+    file = BytesIO()
+    landscape(name, width, height).save(file, "JPEG", quality=92)
+    return {"name": f"{name}.jpg", "mimeType": "image/jpeg", "buffer": file.getvalue()}
 
 
 def make(page: Page, prompt: str) -> None:
@@ -64,6 +79,11 @@ def make(page: Page, prompt: str) -> None:
     wish(page, prompt)
     page.get_by_role("button", name="Make the clip").click()
     page.wait_for_url("**/#watch/*")
+
+
+def inspected(page: Page) -> None:
+    """Wait until the page shows what the stack found in the clip."""
+    expect(page.locator(".timeline li", has_text="Inspected")).to_be_visible(timeout=60_000)
 
 
 def play(page: Page) -> None:
@@ -78,6 +98,7 @@ def light(browser: Browser, address: str, simulator: SimulatorControl) -> None:
         for prompt in PROMPTS:
             make(page, prompt)
             state(page, "completed")
+            inspected(page)
         play(page)
         take(page, "watch")
         with simulator.settings(fail_with={"status": "failed", "error": "Refused by the content policy."}):
@@ -85,7 +106,7 @@ def light(browser: Browser, address: str, simulator: SimulatorControl) -> None:
             state(page, "failed")
         take(page, "failed")
         page.get_by_role("link", name="Gallery").click()
-        page.locator(".card video").nth(2).wait_for()
+        page.locator(".card img").nth(2).wait_for()
         page.wait_for_timeout(1500)
         take(page, "gallery")
         page.get_by_role("link", name="Make", exact=True).click()
@@ -109,11 +130,11 @@ def others(browser: Browser, address: str, folder: Path) -> None:
         wish(page, PROMPTS[0])
         take(page, "phone-make")
         page.get_by_role("link", name="Gallery").click()
-        page.locator(".card video").first.wait_for()
+        page.locator(".card img").first.wait_for()
         page.wait_for_timeout(1500)
         take(page, "phone-gallery")
         page.locator(".card", has_text=PROMPTS[1]).click()
-        state(page, "completed")
+        inspected(page)
         play(page)
         take(page, "phone-watch")
     bad = folder / "holiday.jpg"

@@ -35,6 +35,8 @@ def test_from_a_picture_to_the_clip_in_the_gallery(page: Page, stack: Stack, sim
     expect(page.get_by_text(f"stillmotion download {job_id}")).to_be_visible()
     expect(page.get_by_text(job["video"][0]["s3_uri"], exact=True)).to_be_visible()
 
+    expect(page.locator(".timeline li", has_text="Inspected")).to_be_visible(timeout=SLOW)
+    expect(page.locator(".likeness li", has_text="First frame")).to_contain_text("dB · SSIM")
     wait_until_inspected(stack, job_id)
     page.get_by_role("link", name="Gallery").click()
     card = page.get_by_role("link", name="A slow push in").first

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from playwright.sync_api import Page, Request, Route, expect
@@ -92,6 +93,18 @@ def test_facts_and_likeness_of_an_inspected_clip_are_shown(open_page: Open) -> N
     expect(page.get_by_text("The last frame does not look like its picture.")).to_be_visible()
     expect(page.locator(".timeline li", has_text="Inspected")).to_be_visible()
     expect(page.locator(".facts div", has_text="Sound").locator("dd")).to_have_text("none")
+
+
+def test_an_inspection_that_comes_after_the_clip_is_waited_for(open_page: Open) -> None:
+    ended = datetime.now(UTC).isoformat()
+    found = {"inspected_at": ended, "videos": [{"problem": "Its index is damaged.", "warnings": []}]}
+    answer = record(completed_at=ended)
+    page, _ = show(open_page, f"watch/{ID}", {rf"/api/videos/{ID}$": lambda _: answer})
+    expect(page.locator(".timeline .now", has_text="Inspecting")).to_be_visible(timeout=SLOW)
+    answer["inspection"] = found
+    expect(page.locator(".timeline .done", has_text="Inspected").locator("time")).not_to_be_empty(timeout=SLOW)
+    expect(page.get_by_text("Its index is damaged.")).to_be_visible()
+    expect(page.locator(".timeline .now")).to_have_count(0)
 
 
 def test_a_clip_that_could_not_be_inspected_says_why(open_page: Open) -> None:

@@ -43,7 +43,8 @@ class Watch {
       const answer = await call('GET', `/videos/${encodeURIComponent(this.id)}`, { whole: true });
       if (this.stopped) return;
       this.show(answer.body);
-      const pause = Math.min(Math.max(Number(answer.headers.get('Retry-After') || 5), 1), 60);
+      const usual = this.inspecting ? 2 : 5;
+      const pause = Math.min(Math.max(Number(answer.headers.get('Retry-After') || usual), 1), 60);
       if (this.unfinished) this.timer = setTimeout(() => this.refresh(), pause * 1000);
     } catch (error) {
       if (this.stopped) return;
@@ -54,11 +55,12 @@ class Watch {
     }
   }
 
-  get unfinished() {
+  get unfinished() { return RUNNING.has(this.job.status) || this.inspecting; }
+
+  // An inspection follows the clip within moments. A stack may also make none, which its records do not say.
+  get inspecting() {
     const { job } = this;
-    if (RUNNING.has(job.status)) return true;
-    // An inspection follows the clip within moments, where the stack makes one.
-    return job.status === 'completed' && 'inspection' in job && !inspectionOf(job, 0)
+    return job.status === 'completed' && !inspectionOf(job, 0)
       && secondsBetween(job.completed_at, new Date()) < INSPECTED_WITHIN;
   }
 
@@ -90,7 +92,8 @@ class Watch {
       return this.step(state, label, state === 'open' ? null : at);
     });
     if (ended && job.status !== 'completed') items.push(this.step('bad', statusWord(job.status), job.completed_at || job.updated_at));
-    if (inspectionOf(job, 0)) items.push(this.step('done', 'Inspected', inspectionOf(job, 0).inspected_at));
+    if (inspectionOf(job, 0)) items.push(this.step('done', 'Inspected', job.inspection.inspected_at));
+    else if (this.inspecting) items.push(this.step('now', 'Inspecting', null));
     fill(this.timeline, items);
   }
 
