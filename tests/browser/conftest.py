@@ -1,6 +1,6 @@
 """One local cloud, one console and one Chromium for all browser tests of a session."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,8 @@ from scripts import chromium
 from stillmotion_cli.stack import Stack
 from tests.browser.support import Open, console
 from tests.e2e.support import SimulatorControl
+
+type Before = Callable[[Page], object]
 
 
 @pytest.fixture(scope="session")
@@ -40,26 +42,33 @@ def browser() -> Iterator[Browser]:
     path = chromium.find()
     assert path, chromium.HELP
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path)
+        # Without a renderer in reserve for each page, which is started and never used.
+        options = ["--disable-features=SpareRendererForSitePerProcess"]
+        running = playwright.chromium.launch(executable_path=path, args=options)
         yield running
         running.close()
 
 
 @pytest.fixture
 def open_page(browser: Browser, address: str) -> Iterator[Open]:
-    """Opens the console in a browser profile of its own: `open_page(area, width=…, **context)`.
+    """Opens the console in a browser profile of its own: `open_page(area, width=…, before=…, **context)`.
 
-    At the end no script may have failed and the page's policy may have refused nothing.
+    `before` is called with the page before anything is fetched. At the end no script may have failed and
+    the page's policy may have refused nothing.
     """
     faults: list[str] = []
     contexts = []
 
-    def opened(area: str = "make", width: int = 1440, height: int = 900, **options: object) -> Page:
+    def opened(
+        area: str = "make", width: int = 1440, height: int = 900, before: Before | None = None, **options: object
+    ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: faults.append(message.text) if "Policy" in message.text else None)
+        if before:
+            before(page)
         page.goto(address)
         page.wait_for_url("**/#make")
         if area != "make":

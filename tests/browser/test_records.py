@@ -45,9 +45,8 @@ def entry(number: int, **changes: Any) -> dict[str, Any]:
     return job | {"created_at": "2026-11-22T12:00:00.000Z", "error": {"message": f"Reason {number}"}} | changes
 
 
-def answers(page: Page, routes: dict[str, Answer]) -> list[Request]:
-    """Answer calls of the API by the pattern of their path and query. Returns the list that calls are added to."""
-    calls: list[Request] = []
+def answer_calls(page: Page, routes: dict[str, Answer], calls: list[Request]) -> None:
+    """Answer calls of the API by the pattern of their path and query, and add them to `calls`."""
 
     def answer_with(given: Answer) -> Callable[[Route], None]:
         def answer(route: Route) -> None:
@@ -59,15 +58,14 @@ def answers(page: Page, routes: dict[str, Answer]) -> list[Request]:
 
     for pattern, given in routes.items():
         page.route(re.compile(pattern), answer_with(given))
-    return calls
 
 
 def show(open_page: Open, area: str, routes: dict[str, Answer], **options: Any) -> tuple[Page, list[Request]]:
     """An area of the page with answers put in its way."""
-    page = open_page(**options)
     document = json.loads((ROOT / "functions/docs/openapi.json").read_text())
     common = {r"/api/openapi\.json$": document, r"/api/models($|\?)": {"data": []}}
-    calls = answers(page, common | routes)
+    calls: list[Request] = []
+    page = open_page(before=lambda opened: answer_calls(opened, common | routes, calls), **options)
     page.evaluate("(area) => { location.hash = area; }", area)
     return page, calls
 
