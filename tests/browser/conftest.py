@@ -18,7 +18,7 @@ type Before = Callable[[Page], object]
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """A deployed stack on a local cloud."""
-    with LocalCloud("browser", seconds_to_ready=1) as running:
+    with LocalCloud("browser", seconds_to_ready=0.2) as running:
         yield running.stack
 
 
