@@ -7,14 +7,13 @@ of nested stacks. It forgets a function's reserved concurrency where an alias is
 each process that it starts, which takes longer than all else in a start.
 """
 
+import io
 import json
 import os
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable
-from io import BytesIO
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ministack.app import main
@@ -79,28 +78,37 @@ def with_concurrency(reserved: Callable[..., int | None]) -> Callable[..., int |
     return wrapped
 
 
-def with_layers_kept(spawn: Callable[[Any], None]) -> Callable[[Any], None]:
-    """MiniStack's way of starting a Python process, with layers that are unpacked once and shared by all processes."""
-    unpacking = threading.Lock()
+class Layers:
+    """The folders of unpacked layers by their content; each is unpacked once, below TMPDIR."""
 
-    def folder(layer: State) -> str:
-        kept = Path(tempfile.gettempdir()) / "layers" / layer["Arn"].rpartition(":layer:")[2].replace(":", "-")
-        with unpacking:
-            if not kept.exists():
-                content = lambda_svc._resolve_layer_zip(layer)
-                if content is None:
-                    raise RuntimeError(f"The layer {layer['Arn']} has no content.")
-                part = kept.with_suffix(".part")
-                with zipfile.ZipFile(BytesIO(content)) as packed:
-                    packed.extractall(part)
-                part.rename(kept)
-        return str(kept)
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._folders: dict[bytes, str] = {}
+
+    def folders(self, layers: Sequence[Any]) -> list[str]:
+        """Where the layers of a function lie, in its order."""
+        contents = [lambda_svc._resolve_layer_zip(layer) for layer in layers]
+        with self._lock:
+            return [self._folder(content) for content in contents if content]
+
+    def _folder(self, content: bytes) -> str:
+        if content not in self._folders:
+            folder = tempfile.mkdtemp(prefix="layer-")
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                archive.extractall(folder)
+            self._folders[content] = folder
+        return self._folders[content]
+
+
+def with_shared_layers(spawn: Callable[[Any], None], layers: Layers) -> Callable[[Any], None]:
+    """MiniStack's way of starting a function's process, with the folders of its layers in place of the layers."""
 
     def wrapped(worker: Any) -> None:
         config = worker.config
-        folders = os.pathsep.join(folder(layer) for layer in config.get("Layers") or [])
-        variables = config.get("Environment", {}).get("Variables", {}) | {"_LAMBDA_LAYERS_DIRS": folders}
-        worker.config = config | {"Layers": [], "Environment": {"Variables": variables}}
+        environment = config.get("Environment") or {}
+        folders = os.pathsep.join(layers.folders(config.get("Layers") or []))
+        variables = environment.get("Variables", {}) | {"_LAMBDA_LAYERS_DIRS": folders}
+        worker.config = config | {"Layers": [], "Environment": environment | {"Variables": variables}}
         try:
             spawn(worker)
         finally:
@@ -110,7 +118,7 @@ def with_layers_kept(spawn: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 lambda_svc._reserved_concurrency = with_concurrency(lambda_svc._reserved_concurrency)
-lambda_runtime.Worker._spawn = with_layers_kept(lambda_runtime.Worker._spawn)
+lambda_runtime.Worker._spawn = with_shared_layers(lambda_runtime.Worker._spawn, Layers())
 stepfunctions._run_distributed_map = with_paths_read(stepfunctions._run_distributed_map)
 stepfunctions._execute_task = with_time_outs(stepfunctions._execute_task)
 iam_actions.extract_resource_arn = with_map_runs(iam_actions.extract_resource_arn)
