@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from rich.console import Console
 
@@ -32,20 +33,28 @@ from benchmarks import (
 from benchmarks.measure import Table
 
 
-def _benchmarks(quick: bool) -> dict[str, Callable[[], list[Table]]]:
+def _benchmarks(quick: bool, counting: Callable[[], list[Table]]) -> dict[str, Callable[[], list[Table]]]:
+    """In their order: first what is counted, beside the counting of jobs; transfers when nothing else runs."""
     return {
-        "transfer": lambda: transfer.run(transfer.QUICK if quick else transfer.FULL),
+        "recovery": lambda: recovery.run(recovery.QUICK if quick else recovery.FULL),
+        "callbacks": lambda: callbacks.run(callbacks.QUICK if quick else callbacks.FULL),
+        "ready": lambda: ready.run(ready.QUICK if quick else ready.FULL),
+        "workflow": lambda: workflow.run(workflow.QUICK if quick else workflow.FULL),
         "startup": lambda: startup.run(startup.QUICK if quick else startup.FULL),
         "before": lambda: before.run(before.QUICK if quick else before.FULL),
         "connections": lambda: connections.run(connections.QUICK if quick else connections.FULL),
-        "workflow": lambda: workflow.run(workflow.QUICK if quick else workflow.FULL),
         "inspection": lambda: inspection.run(inspection.QUICK if quick else inspection.FULL),
-        "callbacks": lambda: callbacks.run(callbacks.QUICK if quick else callbacks.FULL),
-        "recovery": lambda: recovery.run(recovery.QUICK if quick else recovery.FULL),
-        "ready": lambda: ready.run(ready.QUICK if quick else ready.FULL),
-        "units": lambda: units.run(units.QUICK if quick else units.FULL),
         "front": lambda: front.run(front.QUICK if quick else front.FULL),
+        "units": counting,
+        "transfer": lambda: transfer.run(transfer.QUICK if quick else transfer.FULL),
     }
+
+
+NAMES = tuple(_benchmarks(True, list))
+
+
+def _counting(stack: ExitStack, quick: bool) -> Callable[[], list[Table]]:
+    return stack.enter_context(units.begun(units.QUICK if quick else units.FULL))
 
 
 def _console(*, stderr: bool) -> Console:
@@ -54,28 +63,29 @@ def _console(*, stderr: bool) -> Console:
 
 
 def main() -> None:
-    names = list(_benchmarks(quick=True))
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("which", nargs="*", metavar="BENCHMARK", help=f"only these: {', '.join(names)}")
+    parser.add_argument("which", nargs="*", metavar="BENCHMARK", help=f"only these: {', '.join(NAMES)}")
     parser.add_argument("--quick", action="store_true", help="small and once: shows that it works, not how fast")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     given = parser.parse_args()
-    if unknown := set(given.which) - set(names):
-        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    if unknown := set(given.which) - set(NAMES):
+        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     told, started = _console(stderr=given.json), time.monotonic()
     tables: list[Table] = []
     about = report.machine()
-    for name, run in _benchmarks(given.quick).items():
-        if given.which and name not in given.which:
-            continue
-        with told.status(f"{name} …"):
-            found = run()
-        tables += found
-        if name == "units" and not given.quick:
-            cost.write(found)
-        if not given.json:
-            for table in found:
-                report.show(told, table)
+    with ExitStack() as stack:
+        counting = _counting(stack, given.quick) if not given.which or "units" in given.which else list
+        for name, run in _benchmarks(given.quick, counting).items():
+            if given.which and name not in given.which:
+                continue
+            with told.status(f"{name} …"):
+                found = run()
+            tables += found
+            if name == "units" and not given.quick:
+                cost.write(found)
+            if not given.json:
+                for table in found:
+                    report.show(told, table)
     about["seconds"] = round(time.monotonic() - started)
     held = bars.check(tables)
     if not (given.quick or given.which):

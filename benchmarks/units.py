@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
@@ -20,14 +20,15 @@ from unittest.mock import patch
 
 import boto3
 from moto.core.botocore_stubber import BotocoreStubber
+from moto.dynamodb.models import dynamodb_backends
 
 from benchmarks.measure import RUN_SECONDS, Column, Table, silence
 from local.simulator import Simulator
 from tests.faults.world import World, world
 from tests.support.aws_calls import Calls, counted_calls
-from tests.support.inprocess import Cloud
+from tests.support.inprocess import ACCOUNT, REGION, Cloud
 
-AT_ONCE = 10
+AT_ONCE = 30
 CLIP_BYTES = 1_000_000
 COLUMNS = (
     Column("transitions", "state transitions", 2),
@@ -68,18 +69,20 @@ class Clock:
     calls: Counter[str] = field(default_factory=Counter)
 
 
-def run(plan: Plan) -> list[Table]:
-    """A table of units a job, by callback and by polling, for each number of jobs."""
+@contextmanager
+def begun(plan: Plan) -> Iterator[Callable[[], list[Table]]]:
+    """Begin to count in two other processes, the most jobs first; what it yields waits for the tables."""
+    wanted = [("callback", jobs) for jobs in plan.jobs] + [("polling", plan.polled)]
+    with ProcessPoolExecutor(2, get_context("spawn")) as workers:
+        counting = {one: workers.submit(_counted, *one) for one in sorted(wanted, key=lambda one: -one[1])}
+        yield lambda: _tables({one: counting[one].result() for one in wanted})
+
+
+def _tables(counted: Mapping[tuple[str, int], tuple[dict[str, float], Clock]]) -> list[Table]:
     note = "units of one job; its own CPU is without moto's, with the SDK's"
     table = Table("units", "One job, counted", COLUMNS, note=note)
     functions = Table("functions", "Functions of a job", CALL_COLUMNS)
-    wanted = [("callback", jobs) for jobs in plan.jobs] + [("polling", plan.polled)]
-    # The longest first, in a process of its own beside the others: each has one processor.
-    with ProcessPoolExecutor(2, get_context("spawn")) as workers:
-        begun = {one: workers.submit(_counted, *one) for one in sorted(wanted, key=lambda one: -one[1])}
-        counted = {one: begun[one].result() for one in wanted}
-    for how, jobs in wanted:
-        row, clock = counted[how, jobs]
+    for (how, jobs), (row, clock) in counted.items():
         table.rows[f"{how}, {jobs:,} jobs"] = dict(row)
         for name, calls in clock.calls.items():
             # The last of its kind counts, which has the most jobs.
@@ -137,9 +140,8 @@ def _batch(made: World, numbers: range) -> None:
 
 def _take_away() -> None:
     """Remove what the batch left: moto copies a table for every transaction, and holds objects in memory."""
-    table, s3 = boto3.resource("dynamodb").Table("jobs"), boto3.client("s3")
-    for item in table.scan(ProjectionExpression="id")["Items"]:
-        table.delete_item(Key={"id": item["id"]})
+    dynamodb_backends[ACCOUNT][REGION].tables["jobs"].items.clear()
+    s3 = boto3.client("s3")
     for found in s3.list_objects_v2(Bucket="clips").get("Contents", ()):
         s3.delete_object(Bucket="clips", Key=found["Key"])
 
