@@ -50,7 +50,7 @@ def _check_owner(path: Path, found: os.stat_result) -> None:
 
 
 def _shared_bits(found: os.stat_result) -> int:
-    """The bits of a mode that let others write. A group that is the user's own and nobody else's is no others."""
+    """The bits of a mode that let others write. A group that is the user's own and no one else's is no others."""
     private = found.st_gid == os.getegid() and found.st_gid == found.st_uid
     return stat.S_IWOTH if private else _OTHERS_MAY_WRITE
 

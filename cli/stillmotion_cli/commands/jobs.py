@@ -145,7 +145,7 @@ def purge(
     """
     if not yes:
         if not call.terminal.can_ask:
-            raise BadInput(f"Purging {job_id} cannot be undone, and nobody can be asked here. Say --yes.")
+            raise BadInput(f"Purging {job_id} cannot be undone, and no one can be asked here. Say --yes.")
         if not typer.confirm(f"Delete the clip of {job_id} for good, and all that is this job's alone?", err=True):
             raise BadInput("Nothing was deleted.")
     call.terminal.on_interrupt = f"Stopped; it may be deleted in part. Finish it: stillmotion purge {job_id} --yes"

@@ -76,7 +76,7 @@ def limits(
     """Show or change what may be spent a day.
 
     What an operator sets takes the place of the stack's parameters, from the next paid call on; remove lets them hold
-    again. stop-all lets nothing be spent any more, by nobody and through no entry point; clips that are paid are still
+    again. stop-all lets nothing be spent any more, whoever asks and through whichever entry point; paid clips are still
     stored. allow-all ends that.
 
     \b

@@ -36,7 +36,7 @@ def show_job(job: record.Job, link: Link, kept_days: int = 0) -> dict[str, Any]:
     ``url_reason`` where the ``url`` is ``null``; once it is inspected, also with presigned links to its pictures.
 
     Args:
-        kept_days: for which the stack keeps videos; 0 for ever.
+        kept_days: for which the stack keeps videos; 0: without end.
     """
     gone = _why_gone(job, kept_days)
     if gone is not None:
