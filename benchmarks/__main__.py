@@ -34,11 +34,10 @@ from benchmarks.measure import Table
 
 
 def _benchmarks(quick: bool, counting: Callable[[], list[Table]]) -> dict[str, Callable[[], list[Table]]]:
-    """In their order: first what is counted, beside the counting of jobs; transfers when nothing else runs."""
+    """In their order: beside the counting of many jobs what needs one processor, and then what needs both."""
     return {
         "recovery": lambda: recovery.run(recovery.QUICK if quick else recovery.FULL),
         "callbacks": lambda: callbacks.run(callbacks.QUICK if quick else callbacks.FULL),
-        "ready": lambda: ready.run(ready.QUICK if quick else ready.FULL),
         "workflow": lambda: workflow.run(workflow.QUICK if quick else workflow.FULL),
         "startup": lambda: startup.run(startup.QUICK if quick else startup.FULL),
         "before": lambda: before.run(before.QUICK if quick else before.FULL),
@@ -46,6 +45,7 @@ def _benchmarks(quick: bool, counting: Callable[[], list[Table]]) -> dict[str, C
         "inspection": lambda: inspection.run(inspection.QUICK if quick else inspection.FULL),
         "front": lambda: front.run(front.QUICK if quick else front.FULL),
         "units": counting,
+        "ready": lambda: ready.run(ready.QUICK if quick else ready.FULL),
         "transfer": lambda: transfer.run(transfer.QUICK if quick else transfer.FULL),
     }
 

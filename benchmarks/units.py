@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -71,10 +71,12 @@ class Clock:
 
 @contextmanager
 def begun(plan: Plan) -> Iterator[Callable[[], list[Table]]]:
-    """Begin to count in two other processes, the most jobs first; what it yields waits for the tables."""
+    """Count in two other processes, and go on when the most jobs alone are still being counted, on a processor of
+    their own. What it yields waits for the tables."""
     wanted = [("callback", jobs) for jobs in plan.jobs] + [("polling", plan.polled)]
     with ProcessPoolExecutor(2, get_context("spawn")) as workers:
         counting = {one: workers.submit(_counted, *one) for one in sorted(wanted, key=lambda one: -one[1])}
+        wait(list(counting.values())[1:])
         yield lambda: _tables({one: counting[one].result() for one in wanted})
 
 
