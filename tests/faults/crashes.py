@@ -11,6 +11,7 @@ from unittest.mock import patch
 from botocore.client import BaseClient
 
 from stillmotion.modelgates.client import ModelGates
+from tests.support.aws_calls import every_call
 from tests.support.inprocess import Cloud, Crash
 
 EFFECTS = frozenset(
@@ -56,7 +57,7 @@ class Crasher:
     @contextmanager
     def lurking(self) -> Iterator[None]:
         """Lie in wait for the length of the block."""
-        invoke, made, post = Cloud.invoke, BaseClient._make_api_call, ModelGates._post_once
+        invoke, made, post = Cloud.invoke, every_call(), ModelGates._post_once
 
         def invoked(stack: Cloud, function: str, *given: Any) -> Any:
             thread = threading.get_ident()

@@ -15,6 +15,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from tests.faults.crashes import EFFECTS
+from tests.support.aws_calls import every_call
 
 TRANSIENT = ("ThrottlingException", "InternalServerError")
 
@@ -27,7 +28,7 @@ def shaken(seed: int, *, longest: float = 0.004, failing: float = 0.0) -> Iterat
         failing: the share of our functions' changing calls that fail, half of them before they have an effect and
             half after it, when the answer is lost.
     """
-    chance, made, lock = random.Random(seed), BaseClient._make_api_call, threading.Lock()
+    chance, made, lock = random.Random(seed), every_call(), threading.Lock()
 
     def call(client: Any, name: str, given: Any) -> Any:
         with lock:
@@ -77,7 +78,7 @@ def broken_call(wanted: Wanted, times: int | None, *, lost: bool) -> Iterator[li
 
     With ``lost`` they have their effect first, and only the answer is lost. Yields the names of those that failed.
     """
-    made, lock = BaseClient._make_api_call, threading.Lock()
+    made, lock = every_call(), threading.Lock()
     failed: list[str] = []
 
     def call(client: Any, name: str, given: Any) -> Any:

@@ -14,6 +14,7 @@ from botocore.client import BaseClient
 
 from stillmotion.jobs.record import timestamp
 from stillmotion.jobs.store import DynamoJobStore
+from tests.support.aws_calls import every_call
 
 
 def store() -> DynamoJobStore:
@@ -37,7 +38,7 @@ def age(job_id: str, by: timedelta, **fields: Any) -> None:
 @contextmanager
 def silent_bus(*detail_types: str) -> Iterator[None]:
     """The bus answers 200 and refuses events of these types, as it does when it is throttled."""
-    made = BaseClient._make_api_call  # type: ignore[attr-defined]
+    made = every_call()
 
     def call(client: Any, name: str, given: Any) -> Any:
         if name == "PutEvents" and given["Entries"][0]["DetailType"].removeprefix("Video Generation ") in detail_types:
