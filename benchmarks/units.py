@@ -103,7 +103,7 @@ def count(jobs: int, *, callbacks: bool) -> tuple[dict[str, float], Clock]:
     """Units a job of so many jobs with both limits; each ends after one wake, or at its second poll."""
     settings: dict[str, Any] = {"seconds_pending": 0, "clip": "tiny", "pad_to_bytes": CLIP_BYTES}
     settings |= {"seconds_to_ready": 0, "webhooks": False} if callbacks else {"polls_to_ready": 2}
-    clock, out = Clock(), _Bytes()
+    clock, out, entered = Clock(), _Bytes(), Counter[str]()
     with (
         Simulator(**settings) as simulator,
         redirect_stdout(out),
@@ -117,12 +117,15 @@ def count(jobs: int, *, callbacks: bool) -> tuple[dict[str, float], Clock]:
         out.written = 0
         with _own_time(clock):
             for first in range(1, jobs + 1, AT_ONCE):
-                _batch(made, range(first, min(first + AT_ONCE, jobs + 1)))
-        return {name: value / jobs for name, value in _units(made, calls, clock, out).items()}, clock
+                entered += _batch(made, range(first, min(first + AT_ONCE, jobs + 1)))
+        return {name: value / jobs for name, value in _units(made, entered, calls, clock, out).items()}, clock
 
 
-def _batch(made: World, numbers: range) -> None:
-    """Jobs at once, from order to clip; with callbacks, they come when all wait for one."""
+def _batch(made: World, numbers: range) -> Counter[str]:
+    """Jobs at once, from order to clip; with callbacks, they come when all wait for one.
+
+    Returns how often each state was entered.
+    """
     before = made.stack.began_to_wait
     for number in numbers:
         made.order("workflow", number)
@@ -131,33 +134,36 @@ def _batch(made: World, numbers: range) -> None:
         while made.stack.began_to_wait < before + len(numbers) or made.simulator.untold():
             if time.monotonic() > deadline:
                 raise RuntimeError("executions do not come to wait for their callbacks")
-            time.sleep(0.005)
+            time.sleep(0.05)
         made.simulator.tell_again(*(job["id"] for job in made.simulator.jobs()[-len(numbers) :]))
     made.rest()
     ends = Counter(str(job.status) for job in made.jobs())
     if ends != {"completed": len(numbers)}:
         raise RuntimeError(f"not all of {len(numbers)} jobs completed: {ends}")
-    _take_away()
+    entered = _entered(made)
+    _take_away(made)
+    return entered
 
 
-def _take_away() -> None:
-    """Remove what the batch left: moto copies a table for every transaction, and holds objects in memory."""
+def _take_away(made: World) -> None:
+    """Remove what the batch left: moto copies a table for every transaction, and looks at all that it holds."""
+    made.forget_ended()
     dynamodb_backends[ACCOUNT][REGION].tables["jobs"].items.clear()
     s3 = boto3.client("s3")
     for found in s3.list_objects_v2(Bucket="clips").get("Contents", ()):
         s3.delete_object(Bucket="clips", Key=found["Key"])
 
 
-def _units(made: World, calls: Calls, clock: Clock, out: _Bytes) -> dict[str, float]:
+def _units(made: World, entered: Counter[str], calls: Calls, clock: Clock, out: _Bytes) -> dict[str, float]:
     clock.aws_calls.update(function for function, _, _, _ in calls.made)
-    transitions, waits = _transitions(made)
+    waits = entered["WaitForCallback"]
     writes, reads = float(waits), 0.0
     for _, service, name, given in calls.made:
         if service == "dynamodb":
             write, read = _request_units(name, given)
             writes, reads = writes + write, reads + read
     return {
-        "transitions": transitions,
+        "transitions": entered.total(),
         "invocations": clock.calls.total(),
         "dynamodb": len(calls.to("dynamodb")) + waits,
         "writes": writes,
@@ -169,17 +175,17 @@ def _units(made: World, calls: Calls, clock: Clock, out: _Bytes) -> dict[str, fl
     }
 
 
-def _transitions(made: World) -> tuple[int, int]:
-    """State transitions of all executions but the first, and the requests that the workflow makes by itself."""
+def _entered(made: World) -> Counter[str]:
+    """How often each state was entered, by all executions."""
     client = boto3.client("stepfunctions")
     entered: Counter[str] = Counter()
-    for execution in made.ended()[1:]:
+    for execution in made.ended():
         pages = client.get_paginator("get_execution_history").paginate(executionArn=execution["executionArn"])
         for page in pages:
             for event in page["events"]:
                 entered[event.get("stateEnteredEventDetails", {}).get("name", "")] += 1
     del entered[""]
-    return entered.total(), entered["WaitForCallback"]
+    return entered
 
 
 def _request_units(name: str, given: dict[str, Any]) -> tuple[float, float]:
