@@ -92,27 +92,21 @@ class Control:
             found = self._provider.job(provider_job_id)
         except ProviderUnavailable as error:
             detail = "is not a job that ModelGates knows, or it does not answer"
-            raise InvalidRequest(
-                f"provider_job_id {detail}: {error.detail} Look the id up in the ModelGates account and send it again.",
-                faults=[Fault("#/provider_job_id", detail, given=provider_job_id)],
-            ) from error
+            advice = f": {error.detail} Look the id up in the ModelGates account and send it again."
+            raise _unusable(provider_job_id, detail, advice) from error
         if found.named_id != provider_job_id:
             detail = "is not in ModelGates' own answer about it"
-            raise InvalidRequest(
-                f"provider_job_id {detail}: it names '{found.named_id}'. Look the id up in the ModelGates account and "
-                "send it as it stands there.",
-                faults=[Fault("#/provider_job_id", detail, given=provider_job_id)],
-            )
+            names = f": it names '{found.named_id}'."
+            advice = f"{names} Look the id up in the ModelGates account and send it as it stands there."
+            raise _unusable(provider_job_id, detail, advice)
         answer = job.with_answer(found, as_id=provider_job_id)
         claimed = provider_job_id if self._called_back else None
         try:
             return self._resuming.resume_in_new_execution(job, found.outcome, answer=answer, claims_provider_id=claimed)
         except ProviderIdTaken as taken:
             detail = "is the id of another job of this stack"
-            raise InvalidRequest(
-                f"provider_job_id {detail}. Look this job's own id up in the ModelGates account and send it again.",
-                faults=[Fault("#/provider_job_id", detail, given=provider_job_id)],
-            ) from taken
+            advice = ". Look this job's own id up in the ModelGates account and send it again."
+            raise _unusable(provider_job_id, detail, advice) from taken
 
     def abandon(self, job: Job, *, charged: bool) -> Job:
         """Settle a job whose submit got no answer by giving it up: it ends as ``failed``, and its event is published
@@ -141,6 +135,12 @@ class Control:
         )
         logger.info("job abandoned", extra={"job_id": job.id, "charged": charged})
         return self._failures.publish(given_up)
+
+
+def _unusable(provider_job_id: str, detail: str, advice: str) -> InvalidRequest:
+    """The refusal of an id that an operator gave."""
+    faults = [Fault("#/provider_job_id", detail, given=provider_job_id)]
+    return InvalidRequest(f"provider_job_id {detail}{advice}", faults=faults)
 
 
 def _require_unknown(job: Job) -> None:
