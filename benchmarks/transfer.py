@@ -71,7 +71,7 @@ FULL = Plan(
     (
         Course(64, 8),
         Course(256, 18),
-        Course(1024, 30),
+        Course(1024, 35, everybody=False),
         Course(256, 10, everybody=False, answers_after=LATE_SECONDS),
         Course(1024, 25, everybody=False, tls=True),
         Course(8, 1, alone=True),

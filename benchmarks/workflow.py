@@ -33,7 +33,7 @@ class Plan:
     polls: int
 
 
-FULL = Plan(20, 60)
+FULL = Plan(10, 60)
 QUICK = Plan(2, 5)
 
 

@@ -327,3 +327,12 @@ def _carried(cause: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+class EndedAtOnce(Exception):
+    """The job is on record, and ended at once; ``error`` says why."""
+
+    def __init__(self, job_id: str, error: StillmotionError) -> None:
+        super().__init__(error.detail)
+        self.job_id = job_id
+        self.error = error

@@ -15,7 +15,7 @@ import pytest
 
 from local.simulator import Simulator
 from stillmotion import wiring
-from stillmotion.generation.create import EndedAtOnce
+from stillmotion.errors import EndedAtOnce
 from stillmotion.generation.submit import Origin
 from stillmotion.jobs.record import new_job_id
 from stillmotion.requests.video_request import parse_request

@@ -24,6 +24,7 @@ from unittest.mock import patch
 from urllib.parse import parse_qs
 
 import boto3
+import jsonpath_ng.ext
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from moto import mock_aws
@@ -89,8 +90,10 @@ TERMINAL = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
 # Made once, because making it takes longer than the tests themselves: boto3's clients (which moto serves whatever stack
 # they were made in), parsed definitions and paths, checked schemas.
-_client, _resource = cache(boto3.client), cache(boto3.resource)
-_path = cache(json_path.parse)  # type: ignore[attr-defined]
+_new_client: Callable[..., Any] = boto3.client
+_resource = cache(boto3.resource)
+_clients: dict[Any, Any] = {}
+_path, _event_path = cache(json_path.parse), cache(jsonpath_ng.ext.parse)  # type: ignore[attr-defined]
 _definition_tree = cache(AmazonStateLanguageParser.parse)
 
 
@@ -369,6 +372,7 @@ def cloud(
         patch.object(boto3, "client", _client),
         patch.object(boto3, "resource", _resource),
         patch.object(json_path, "parse", _path),
+        patch.object(jsonpath_ng.ext, "parse", _event_path),
         # They write down a whole definition for every variable that is not there.
         patch.object(EvalComponent, "_log_exception", _say_nothing),
         patch.object(EvalComponent, "_log_failure_event_exception", _say_nothing),
@@ -390,6 +394,14 @@ def forget() -> None:
     for made in vars(wiring).values():
         if hasattr(made, "cache_clear"):
             made.cache_clear()
+
+
+def _client(*names: Any, config: Any = None, **settings: Any) -> Any:
+    """A client that is made once; moto's interpreter brings a new configuration, always the same, for every call."""
+    key = (names, config is not None, *sorted(settings.items()))
+    if key not in _clients:
+        _clients[key] = _new_client(*names, config=config, **settings)
+    return _clients[key]
 
 
 def _failed(kind: str, message: str, stack_trace: list[str] | None = None) -> dict[str, Any]:

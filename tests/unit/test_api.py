@@ -14,8 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stillmotion.api.resolver import IDEMPOTENCY_KEY, answer, caller, is_operator, new_api
-from stillmotion.errors import ERRORS, Fault, JobNotFound, ProviderThrottled, StillmotionError, SubmitOutcomeUnknown
-from stillmotion.generation.create import EndedAtOnce
+from stillmotion.errors import (
+    ERRORS,
+    EndedAtOnce,
+    Fault,
+    JobNotFound,
+    ProviderThrottled,
+    StillmotionError,
+    SubmitOutcomeUnknown,
+)
 from stillmotion.requests.video_request import VideoRequest
 from tests.support.events import sample
 

@@ -8,7 +8,7 @@ from typing import get_args
 
 from stillmotion.batches.record import BatchStatus
 from stillmotion.errors import ERRORS, ProviderError, Refused, SubmitInProgress
-from stillmotion.requests.uploads import UploadType
+from stillmotion.requests.media_types import UploadType
 from tests.support.template import ROOT
 
 PAGE = (ROOT / "docs" / "api.md").read_text()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from stillmotion.errors import (
+    EndedAtOnce,
     IdempotencyConflict,
     ImageNotUsable,
     ProviderOutOfCredits,
@@ -19,7 +20,7 @@ from stillmotion.errors import (
     SubmitOutcomeUnknown,
     UnsupportedByModel,
 )
-from stillmotion.generation.create import SUBMIT_SECONDS, Created, CreateVideo, EndedAtOnce
+from stillmotion.generation.create import SUBMIT_SECONDS, Created, CreateVideo
 from stillmotion.generation.submit import Origin
 from stillmotion.jobs.lifecycle import TERMINAL, Status
 from stillmotion.jobs.record import Job

@@ -23,8 +23,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
 from stillmotion.api.views import Problem
-from stillmotion.errors import BodyTooLarge, InternalError, OperatorsOnly, StillmotionError
-from stillmotion.generation.create import EndedAtOnce
+from stillmotion.errors import BodyTooLarge, EndedAtOnce, InternalError, OperatorsOnly, StillmotionError
 from stillmotion.jobs.record import Job
 from stillmotion.jobs.store import get_owned_job
 from stillmotion.outbound.redaction import redact_all

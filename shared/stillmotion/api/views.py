@@ -14,7 +14,7 @@ from stillmotion.jobs import record
 from stillmotion.jobs.lifecycle import Status
 from stillmotion.jobs.public import http_view
 from stillmotion.outbound.redaction import redact_all
-from stillmotion.requests.uploads import UploadType, plain_upload_type
+from stillmotion.requests.media_types import UploadType, plain_upload_type
 
 Timestamp = Field(description="ISO-8601, UTC", examples=["2026-11-22T12:00:00.000Z"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stillmotion.errors import StillmotionError, StorageFailed, SubmitInProgress
+from stillmotion.errors import EndedAtOnce, StillmotionError, StorageFailed, SubmitInProgress
 from stillmotion.generation.backoff import submit_again_after
 from stillmotion.generation.record_failure import Failures
 from stillmotion.generation.submit import LEASE_SECONDS, NOT_ACCEPTED, Origin, Submission
@@ -26,15 +26,6 @@ class Created:
 
     job: Job
     replayed: bool
-
-
-class EndedAtOnce(Exception):
-    """The job is on record, and ended at once; ``error`` says why."""
-
-    def __init__(self, job_id: str, error: StillmotionError) -> None:
-        super().__init__(error.detail)
-        self.job_id = job_id
-        self.error = error
 
 
 class CreateVideo:

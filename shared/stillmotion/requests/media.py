@@ -16,13 +16,12 @@ from time import monotonic
 from stillmotion.errors import Fault, ImageNotUsable, shown_pointer
 from stillmotion.outbound.guarded_client import GuardedClient
 from stillmotion.ports import ObjectStore
+from stillmotion.requests.media_types import extension_of
 from stillmotion.requests.owned_names import Names, upload_prefix
 from stillmotion.requests.picture_header import PictureHeader, read_header
 from stillmotion.requests.probe import PROBE_SECONDS, Found, MediaAddress, Probe, Unusable, unusable
 from stillmotion.requests.video_request import VideoRequest
 from stillmotion.requests.whose_pictures import InputBucket
-
-_EXTENSIONS = {"image/jpeg": "jpg", "image/svg+xml": "svg", "audio/mpeg": "mp3", "video/quicktime": "mov"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +123,6 @@ class Images:
             fault = Fault(one.pointer, str(error), given=one.url)
             raise ImageNotUsable(f"{fault.place} {error}; nothing was submitted.", faults=[fault]) from None
         return f"data:{content_type};base64,{base64.b64encode(data).decode()}"
-
-
-def extension_of(content_type: str) -> str:
-    """The file name extension for a media type, for example ``jpg`` for ``image/jpeg``."""
-    return _EXTENSIONS.get(content_type, content_type.split("/")[1])
 
 
 def transparency_warnings(pictures: Sequence[Picture]) -> Iterator[str]:

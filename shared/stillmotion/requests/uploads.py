@@ -4,57 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from stillmotion.requests.media import extension_of
+from stillmotion.requests.media_types import MANIFEST_EXTENSIONS, UploadType, extension_of
 from stillmotion.requests.owned_names import upload_prefix
 from stillmotion.requests.probe import MAX_MEDIA_BYTES
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-UploadType = Literal[
-    "image/jpeg",
-    "image/png",
-    "image/webp",
-    "image/gif",
-    "image/bmp",
-    "image/avif",
-    "image/heic",
-    "image/heif",
-    "text/csv",
-    "application/jsonl",
-    "application/json",
-]
-MANIFEST_EXTENSIONS = {"text/csv": "csv", "application/jsonl": "jsonl", "application/json": "json"}
 UPLOAD_SECONDS = 900
-_ALIASES = {
-    **dict.fromkeys(("image/jpg", "image/pjpeg", "image/jfif"), "image/jpeg"),
-    **dict.fromkeys(("image/x-png", "image/apng"), "image/png"),
-    **dict.fromkeys(("image/x-bmp", "image/x-ms-bmp", "image/x-windows-bmp"), "image/bmp"),
-    "image/avif-sequence": "image/avif",
-    "image/heic-sequence": "image/heic",
-    "image/heif-sequence": "image/heif",
-    # The first is what Windows calls a CSV file where Excel is installed.
-    **dict.fromkeys(
-        ("application/vnd.ms-excel", "application/csv", "text/x-csv", "text/comma-separated-values"), "text/csv"
-    ),
-    **dict.fromkeys(
-        ("application/x-ndjson", "application/ndjson", "application/jsonlines", "application/x-jsonlines"),
-        "application/jsonl",
-    ),
-    "text/json": "application/json",
-}
-"""Media types as browsers and tools write them too."""
-
-
-def plain_upload_type(content_type: Any) -> Any:
-    """A media type without parameters, in lower case and by its usual name; anything else as it is."""
-    if not isinstance(content_type, str):
-        return content_type
-    plain = content_type.split(";")[0].strip().lower()
-    return _ALIASES.get(plain, plain)
 
 
 @dataclass(frozen=True, slots=True)
