@@ -187,8 +187,8 @@ def _entered(made: World) -> Counter[str]:
     entered: Counter[str] = Counter()
     for execution in made.ended():
         events = backend.get_execution_history(execution["executionArn"])["events"]
-        begun = [event["stateEnteredEventDetails"] for event in events if "stateEnteredEventDetails" in event]
-        entered.update(str(details["name"]) for details in begun)
+        begun = (event.get("stateEnteredEventDetails") for event in events)
+        entered.update(details["name"] for details in begun if details)
     return entered
 
 
