@@ -54,16 +54,16 @@ def target_of(text: str | None, force: bool) -> Path | None:
     output = _named(text)
     if text.endswith("/"):
         _make(output)
-    if output.exists() and not output.is_dir() and not force:
+    if os.path.exists(output) and not os.path.isdir(output) and not force:
         raise _occupied(output)
-    check_writable(output / default_target("vid_" + "0" * 26).name if output.is_dir() else output)
+    check_writable(output / default_target("vid_" + "0" * 26).name if os.path.isdir(output) else output)
     return output
 
 
 def folder_of(text: str) -> Path:
     """The folder that -o names for several clips. Raises BadInput where it cannot take any."""
     folder = _named(text)
-    if text in ("", "-") or (folder.exists() and not folder.is_dir()):
+    if text in ("", "-") or (os.path.exists(folder) and not os.path.isdir(folder)):
         raise BadInput(f"-o '{text}' is no folder, and several clips need one. Give another -o.")
     check_writable(folder / "clip.mp4")
     return folder
@@ -83,13 +83,14 @@ def check_writable(target: Path) -> None:
     Raises BadInput where it cannot.
     """
     folder = target.parent
-    while not folder.exists() and folder != folder.parent:
+    while not os.path.exists(folder) and folder != folder.parent:
         folder = folder.parent
     try:
         with tempfile.TemporaryFile(dir=folder, prefix=".stillmotion-"):
             pass
     except OSError as error:
-        why = "is no folder" if folder.exists() and not folder.is_dir() else f"cannot be written to: {error.strerror}"
+        no_folder = os.path.exists(folder) and not os.path.isdir(folder)
+        why = "is no folder" if no_folder else f"cannot be written to: {error.strerror}"
         raise BadInput(f"{target} cannot be stored: {folder} {why}. Give another -o.") from error
 
 
@@ -97,12 +98,12 @@ def store(client: ApiClient, job: Job, output: Path | None, force: bool, on_byte
     """Store all videos of a job; further ones get -1, -2, … behind the name. Existing files stay."""
     videos = _videos(job)
     target = output or default_target(job["id"])
-    if target.is_dir():
+    if os.path.isdir(target):
         target /= f"{file_name(job['id'])}.mp4"
     stored = []
     for number, video in enumerate(videos):
         path = target.with_stem(f"{target.stem}-{number}") if number else target
-        if path.exists() and not force:
+        if os.path.exists(path) and not force:
             if not _is_this(path, video):
                 raise _occupied(path, job)
             stored.append(Stored(path, int(video["bytes"])))
@@ -197,7 +198,7 @@ def _place(video: dict[str, Any]) -> str:
 
 def _is_this(path: Path, video: dict[str, Any]) -> bool:
     """Whether a file holds exactly this video."""
-    if not path.is_file() or path.stat().st_size != video["bytes"]:
+    if not os.path.isfile(path) or path.stat().st_size != video["bytes"]:
         return False
     with path.open("rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}" == video.get("checksum")

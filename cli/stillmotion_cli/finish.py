@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from stillmotion_cli import downloads, generation, standard
 from stillmotion_cli.app import Call
 from stillmotion_cli.client import Job
+from stillmotion_cli.downloads import Stored
 from stillmotion_cli.errors import CommandError, NotStored
 from stillmotion_cli.progress import Progress
 from stillmotion_cli.units import money, size
@@ -18,25 +19,36 @@ def finish(call: Call, job: Job, output: Path | None, force: bool, timeout: floa
         job = generation.wait(call.client, job, progress.update, timeout=timeout)
     job = generation.require_completed(job)
     try:
-        store(call, job, output, force)
+        stored = _bring(call, job, output, force)
     except (CommandError, OSError) as error:
         if isinstance(error, NotStored):
             raise
         raise NotStored(f"The clip is finished, but is not stored here. {error}", job, way_back(job["id"])) from error
+    _show(call, job, stored)
 
 
 def store(call: Call, job: Job, output: Path | None, force: bool) -> None:
     """Download the clips of a completed job and print their paths."""
+    _show(call, job, _bring(call, job, output, force))
+
+
+def _bring(call: Call, job: Job, output: Path | None, force: bool) -> list[Stored]:
+    """The clips as files; none where the clip went to standard output."""
     again = way_back(job["id"])
     call.terminal.on_interrupt = again
     if output == standard.STANDARD:
-        return _write(call, job)
+        _write(call, job)
+        return []
     try:
         with Progress(call.terminal) as progress:
-            stored = downloads.store(call.client, job, output, force, progress.bytes)
+            return downloads.store(call.client, job, output, force, progress.bytes)
     except CommandError as error:
         error.hint = error.hint or again
         raise
+
+
+def _show(call: Call, job: Job, stored: list[Stored]) -> None:
+    """Print the paths, or with --json the record with them."""
     if call.terminal.as_json:
         files = [{"path": str(clip.path), "bytes": clip.bytes} for clip in stored]
         call.terminal.document(job | {"output_path": files[0]["path"], "files": files})

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class Manifest:
     def _file(self, address: str) -> Path:
         """The file that a relative address names; one that was written on Windows has backslashes."""
         found = self.path.parent / address
-        return found if "\\" not in address or found.exists() else self.path.parent / address.replace("\\", "/")
+        return found if "\\" not in address or os.path.exists(found) else self.path.parent / address.replace("\\", "/")
 
     def _named(self) -> Iterator[tuple[str, Put]]:
         for holder, name in _cells(self.rows) if self.separator is not None else _fields(self.rows):

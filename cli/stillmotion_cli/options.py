@@ -1,5 +1,6 @@
 """The options and arguments that several commands take, and the words they accept."""
 
+import math
 from enum import StrEnum
 from typing import Annotated
 
@@ -81,8 +82,20 @@ Output = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")]
+
+
+def finite(number: float | None) -> float | None:
+    """Refuse `nan`, which is neither over nor under any limit, and `inf`."""
+    if number is not None and not math.isfinite(number):
+        raise typer.BadParameter(f"{number} is no amount. Give a number, or leave the option out.")
+    return number
+
+
 Timeout = Annotated[
-    float, typer.Option(metavar="SECONDS", help="How long to wait here. The job keeps running afterwards.", min=1)
+    float,
+    typer.Option(
+        metavar="SECONDS", help="How long to wait here. The job keeps running afterwards.", min=1, callback=finite
+    ),
 ]
 Duration = Annotated[
     int | None,

@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+import stat
 from pathlib import Path
 
 from stillmotion_cli import uploads
@@ -27,17 +28,21 @@ def is_address(picture: str) -> bool:
 
 def content_type(path: Path) -> str:
     """The image type that a file's bytes show. Raises BadInput where it is no whole picture that we can send."""
-    if not path.exists():
-        raise BadInput(f"There is no picture at {path}. Give the path of a {KINDS} file, or an https:// address.")
-    if not path.is_file():
-        raise BadInput(f"{path} is not a file. Give the path of a {KINDS} file.")
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise BadInput(f"{path} is not a file. Give the path of a {KINDS} file.")
         with path.open("rb") as file:
             head, length = file.read(HEAD_BYTES), file.seek(0, os.SEEK_END)
             file.seek(max(length - TAIL_BYTES, 0))
             tail = file.read()
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BadInput(
+            f"There is no picture at {path}. Give the path of a {KINDS} file, or an https:// address."
+        ) from error
+    except (OSError, ValueError) as error:
+        # ValueError: a manifest may name a path with a null character.
+        name, why = str(path), error.strerror if isinstance(error, OSError) else error
+        raise BadInput(f"{name[:120]}{'…' if name[120:] else ''} cannot be read: {why}.") from error
     kind = image_type(head)
     if kind is None:
         other = describe(head)

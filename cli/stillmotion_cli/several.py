@@ -1,6 +1,7 @@
 """Several clips in one call: all are checked and priced first, then made side by side, a bounded number at a time."""
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -90,7 +91,7 @@ def _clips(orders: list[Order], way: Way) -> list[Clip]:
     stored = way.wait and not way.dry_run
     if stored:
         downloads.check_writable(clips[0].target)
-    there = [str(clip.target) for clip in clips if clip.target.exists()]
+    there = [str(clip.target) for clip in clips if os.path.exists(clip.target)]
     if stored and there and not way.force:
         more = f" and {len(there) - 3} more" if len(there) > 3 else ""
         raise BadInput(f"{', '.join(there[:3])}{more} would be replaced. Give another -o, or --force to replace.")

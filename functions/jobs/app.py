@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from stillmotion.start import entry_point
@@ -10,7 +11,7 @@ from stillmotion.start import entry_point
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query as QueryParameter
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from stillmotion import wiring
 from stillmotion.api.resolver import JobId, answer, current_caller, documented, get_visible_job, is_operator, new_api
@@ -31,7 +32,15 @@ def _written_out(text: Any) -> Any:
     return text
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+def _in_utc(moment: datetime) -> datetime:
+    """The moment in UTC; one before the year 1 or after 9999 there is refused."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is not a time between the years 1 and 9999") from error
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 
 
 @app.get("/videos", responses=documented({200: JobList}), tags=["videos"])

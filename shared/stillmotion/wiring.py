@@ -181,7 +181,10 @@ def called_back(settings: SubmitSettings) -> CalledBack | None:
 def adoption(settings: ProviderSettings) -> Adoption:
     from stillmotion.generation.adopt import Adoption
 
-    return Adoption(job_store(settings), callbacks(settings), provider(settings), event_bus(settings))
+    def same_model(one: str, other: str) -> bool:
+        return catalogue(settings).same(one, other)
+
+    return Adoption(job_store(settings), callbacks(settings), provider(settings), event_bus(settings), same_model)
 
 
 @cache

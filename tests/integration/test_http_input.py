@@ -44,6 +44,12 @@ def test_a_time_that_does_not_say_what_it_means_is_refused(stack: Cloud, given: 
     assert (status, problem["errors"][0]["pointer"]) == (400, "#/created_after")
 
 
+@pytest.mark.parametrize("given", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_utc_cannot_hold_is_refused(stack: Cloud, given: str) -> None:
+    status, _, problem = stack.http("GET", f"/videos?created_after={quote(given)}")
+    assert (status, problem["errors"][0]["pointer"]) == (400, "#/created_after")
+
+
 @pytest.mark.parametrize("given", ["2026-11-22T12:00:00Z", "2026-11-22T12:00:00.5+02:00"])
 def test_a_time_with_an_offset_is_taken(stack: Cloud, given: str) -> None:
     assert stack.http("GET", f"/videos?created_after={quote(given)}")[0] == 200

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -14,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.simulator import Simulator
+from local.simulator.catalogue import RECORDED
 from stillmotion.modelgates.callback import callback_token
 from tests.support.function_url import FunctionUrl, cloud_with_callbacks
 from tests.support.inprocess import CALLBACK_SECRET, OPERATOR, Cloud, Crash
@@ -104,6 +106,26 @@ def test_a_lost_answer_over_http_is_recovered_by_the_callback(stack: Cloud, simu
     simulator.settings(seconds_to_ready=0.3)
     stack.patience = PATIENT
     delivered(stack, simulator, lost(stack, simulator, how)["id"])
+
+
+def test_a_model_asked_for_by_its_canonical_slug_is_recovered_too(tmp_path: Path) -> None:
+    """ModelGates' answers name a model by its id, whichever of its two names was asked for."""
+    models = json.loads(RECORDED.read_text())
+    for model in models["data"]:
+        model["canonical_slug"] = f"{model['id']}-20261001"
+    catalogue = tmp_path / "models.json"
+    catalogue.write_text(json.dumps(models))
+    with (
+        Simulator(catalogue=catalogue, clip="tiny", seconds_to_ready=0.3) as simulator,
+        cloud_with_callbacks(simulator, max_polls=MAX_POLLS, DailySpendLimitUsd="100") as (stack, _),
+    ):
+        stack.patience = PATIENT
+        simulator.fault("submit", accept_then_lose="reset")
+        asked = request(simulator)
+        asked["model"] += "-20261001"
+        _, _, job = stack.http("POST", "/videos", asked, headers={"Idempotency-Key": "one"})
+        assert job["status"] == "confirming"
+        delivered(stack, simulator, job["id"])
 
 
 @pytest.mark.parametrize("how", LOSSES)

@@ -39,6 +39,9 @@ WINDOW = 1800
 RESERVED = Reservation(day="2026-11-27", micro_usd=250_000)
 
 
+SLUG = f"{MODEL}-20261001"
+
+
 class Addresses:
     def address(self, job_id: str) -> str:
         return f"https://call.example.com/{job_id}"
@@ -50,7 +53,10 @@ class World(Bench):
     def __init__(self) -> None:
         super().__init__()
         self.callbacks = MemoryCallbacks(self.fuse)
-        self.adoption = Adoption(self.store, self.callbacks, self.provider, self.events)
+        names = {MODEL, SLUG}
+        self.adoption = Adoption(
+            self.store, self.callbacks, self.provider, self.events, lambda one, other: {one, other} <= names
+        )
         self.failures = Failures(self.store, self.events, None, Confirming(self.callbacks, WINDOW))
         answered = CalledBack(Addresses(), self.adoption)
         self.submission = Submission(
@@ -185,6 +191,13 @@ def test_a_candidate_that_is_not_the_jobs_is_dropped(
     assert world.callbacks.find("vid_1") == CallbackState(1)
     assert '"CallbackCandidatesDropped":' in capsys.readouterr().out
     assert world.store.markers == {}
+
+
+def test_the_other_name_of_the_jobs_model_is_no_other_model(world: World) -> None:
+    world.put()
+    world.callbacks.note("vid_1", "job-9")
+    world.provider.answers = [an_answer(model=SLUG)]
+    assert world.polling.poll("vid_1", 1).job.provider.job_id == "job-9"
 
 
 def test_a_candidate_of_another_job_is_dropped(world: World) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.exceptions import IncompleteRead, ProtocolError, ReadTimeoutError
 
-from stillmotion.errors import DownloadFailed, GenerationExpired
+from stillmotion.errors import DownloadFailed, GenerationExpired, ProviderUnauthorized
 from stillmotion.outbound.download import Download
 
 BODY = bytes(range(256)) * 4
@@ -147,9 +147,22 @@ def test_another_file_or_another_part_is_not_put_behind_the_first(later: dict[st
         downloaded(Server([300], later=later))
 
 
-def test_what_opening_it_again_says_is_said() -> None:
-    with pytest.raises(GenerationExpired):
-        downloaded(Server([300], later={"error": GenerationExpired("gone")}))
+def refused(status: int) -> DownloadFailed:
+    error = DownloadFailed(f"HTTP {status}")
+    error.answered = status
+    return error
+
+
+@pytest.mark.parametrize("error", [GenerationExpired("gone"), refused(503), refused(416)])
+def test_a_refused_rest_does_not_say_that_there_is_no_such_video(error: DownloadFailed | GenerationExpired) -> None:
+    with pytest.raises(DownloadFailed, match=f"after 300 of 1,024 bytes.*{error.detail}") as failed:
+        downloaded(Server([300], later={"error": error}))
+    assert failed.value.answered is None
+
+
+def test_other_errors_of_opening_it_again_are_said_as_they_are() -> None:
+    with pytest.raises(ProviderUnauthorized):
+        downloaded(Server([300], later={"error": ProviderUnauthorized("HTTP 401")}))
 
 
 def test_an_error_of_the_reader_is_none_of_the_connections() -> None:

@@ -111,6 +111,17 @@ def test_an_operator_may_run_the_commands_of_the_runbook() -> None:
     assert calls - set(allowed("OperatorPolicy")) == {"cloudwatch:GetMetricStatistics"}
 
 
+def test_an_operator_may_redrive_what_any_function_failed() -> None:
+    """Whatever sends to the queue of what is undelivered can be invoked again, and the queue be read under a key."""
+    functions = resources("AWS::Serverless::Function")
+    failing = {name for name, one in functions.items() if "OnFailure" in str(one.get("EventInvokeConfig", ""))}
+    assert failing
+    statements = POLICIES["OperatorPolicy"]["PolicyDocument"]["Statement"]
+    [invoking] = [one for one in statements if one.get("Sid") == "RunRecovery"]
+    assert {name for name in failing if name in str(invoking["Resource"])} == failing
+    assert any("kms:Decrypt" in str(one) and "sqs." in str(one) for one in statements)
+
+
 def test_parents_in_the_examples_need_no_more_than_the_policy_gives() -> None:
     own = read_template(ROOT / "examples" / "parent" / "template.yaml")["Resources"]["MakeClipOfOrder"]["Properties"]
     given = own["Policies"][0]

@@ -182,6 +182,13 @@ def test_callbacks_are_counted_before_modelgates_is_asked(
     assert (polled.wakes, polled.for_machine(30)["wakes"]) == (2, "2")
 
 
+def test_with_callbacks_switched_off_the_number_that_was_seen_stays(
+    store: MemoryJobStore, provider: ScriptedProvider
+) -> None:
+    provider.answers = [ProviderJob("job-1", "in_progress")]
+    assert Polling(store, provider).poll("vid_1", 1, seen_wakes=3).wakes == 3
+
+
 @pytest.mark.parametrize(
     ("named", "seen", "counted"),
     [("job-1", 1, 0), (None, 1, 0), ("job-2", 1, 1), ("job-2", 2, 0)],

@@ -48,15 +48,27 @@ Default = Annotated[
 ]
 Concurrency = Annotated[int | None, typer.Option(metavar="NUMBER", min=1, max=1000, help="Items at a time.")]
 Tolerate = Annotated[
-    float | None, typer.Option(metavar="PERCENT", min=0, max=100, help="Stop when a larger share of the items fails.")
+    float | None,
+    typer.Option(
+        metavar="PERCENT", min=0, max=100, callback=options.finite, help="Stop when a larger share of the items fails."
+    ),
 ]
-Budget = Annotated[float | None, typer.Option(metavar="USD", help="Start only if the estimate is not over this.")]
+Budget = Annotated[
+    float | None,
+    typer.Option(metavar="USD", callback=options.finite, help="Start only if the estimate is not over this."),
+]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the batch to its end.")]
 Output = Annotated[
     str | None, typer.Option("-o", "--output", metavar="FOLDER", help="Store the clips there, named by their item_id.")
 ]
 Timeout = Annotated[
-    float, typer.Option(metavar="SECONDS", help="How long to wait here. The batch keeps running afterwards.", min=1)
+    float,
+    typer.Option(
+        metavar="SECONDS",
+        help="How long to wait here. The batch keeps running afterwards.",
+        min=1,
+        callback=options.finite,
+    ),
 ]
 
 
@@ -223,18 +235,25 @@ class Refused(JobError):
     exit_code = 3
 
 
+TEXTS = frozenset(
+    ("model", "prompt", "resolution", "aspect_ratio", "size", "previous_job_id", "session_id", "user", "metadata")
+)
+"""Fields that are text, whatever they look like: a year in the metadata is no number."""
+
+
 def _defaults(texts: Sequence[str]) -> dict[str, Any]:
     """Fields as the API takes them: numbers and truth values as such, everything else as text."""
     found: dict[str, Any] = {}
-    for text in texts:
-        name, separator, value = text.partition("=")
+    for given in texts:
+        name, separator, value = given.partition("=")
         if not separator or not name:
-            raise BadInput(f"--default {text} is not FIELD=VALUE, for example --default duration=4")
+            raise BadInput(f"--default {given} is not FIELD=VALUE, for example --default duration=4")
         try:
             plain = json.loads(value)
         except ValueError:
             plain = value
-        found[name] = plain if isinstance(plain, int | float | bool) else value
+        is_text = name.partition(".")[0] in TEXTS or not isinstance(plain, int | float | bool)
+        found[name] = value if is_text else plain
     return found
 
 

@@ -46,7 +46,12 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and price the req
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the clip and store it.")]
 MaxCost = Annotated[
     float | None,
-    typer.Option(metavar="USD", min=0, help="Submit nothing where it may cost more, or where that is not known."),
+    typer.Option(
+        metavar="USD",
+        min=0,
+        callback=options.finite,
+        help="Submit nothing where it may cost more, or where that is not known.",
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Make several clips without asking first.")]
 Together = Annotated[

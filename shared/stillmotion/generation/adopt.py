@@ -8,6 +8,8 @@ callback may name another one. The marker of the id and the record are written i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import eq
 from typing import Any
 
 from stillmotion.errors import JobStateConflict, ProviderUnavailable, StorageFailed
@@ -26,13 +28,25 @@ _NOT_ENDED: dict[str, Any] = {"error": None, "completed_at": None, "published_at
 
 
 class Adoption:
-    """The use case of adopting; Poll, a second submit and the sweep share it."""
+    """The use case of adopting; Poll, a second submit and the sweep share it.
 
-    def __init__(self, store: JobStore, callbacks: Callbacks, provider: Provider, events: EventSink) -> None:
+    Args:
+        same_model: whether two names are one model's, which has an id and a canonical slug; asked where they differ.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        callbacks: Callbacks,
+        provider: Provider,
+        events: EventSink,
+        same_model: Callable[[str, str], bool] = eq,
+    ) -> None:
         self._store = store
         self._callbacks = callbacks
         self._provider = provider
         self._events = events
+        self._same_model = same_model
 
     def adopt(self, job: Job) -> Job | None:
         """The job with the id that a callback named, in progress; ``None`` where none named an id that is the job's.
@@ -98,7 +112,7 @@ class Adoption:
         if answer.named_id != provider_id:
             self._drop(job, provider_id, "ModelGates' answer does not contain it")
             return None
-        if answer.model not in (None, job.model):
+        if answer.model not in (None, job.model) and not self._same_model(answer.model, job.model):
             self._drop(job, provider_id, "it is of another model")
             return None
         return answer

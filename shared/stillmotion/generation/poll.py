@@ -113,7 +113,8 @@ class Polling:
 
     def _wakes(self, job: Job, seen: int) -> int:
         if self._callbacks is None:
-            return 0
+            # Callbacks were switched off while it waits. What it has seen stays, or it would poll without a pause.
+            return seen
         found = self._callbacks.find(job.id)
         if found.wakes != seen and job.provider.job_id and found.provider_id not in (None, job.provider.job_id):
             logger.error(

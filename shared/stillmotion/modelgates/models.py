@@ -107,6 +107,14 @@ class ModelCatalogue:
             faults=[Fault("#/model", "is not a model of ModelGates", given=slug, allowed=known)],
         )
 
+    def same(self, one: str, other: str) -> bool:
+        """Whether two names are the id and the canonical slug of one model.
+
+        Raises:
+            ProviderError: the list of models is not available.
+        """
+        return any({one, other} <= {model.id, model.canonical_slug} for model in self.all())
+
 
 def check(request: VideoRequest, model: VideoModel) -> None:
     """Refuse what the model states it does not offer.

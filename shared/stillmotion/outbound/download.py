@@ -15,7 +15,7 @@ from typing import Self
 
 from urllib3.exceptions import HTTPError
 
-from stillmotion.errors import DownloadFailed
+from stillmotion.errors import DownloadFailed, GenerationExpired
 from stillmotion.ports import HttpStatusAnswer
 from stillmotion.telemetry import logger
 
@@ -68,7 +68,14 @@ class Download:
         self._opened.close()
         self._begun_at, etag = self._position, self.headers["ETag"]
         asked = {"Range": f"bytes={self._position}-", "If-Range": etag}
-        self._answer = self._opened.enter_context(self._open(asked))
+        try:
+            self._answer = self._opened.enter_context(self._open(asked))
+        except (DownloadFailed, GenerationExpired) as refused:
+            # It was there, so a refusal of its rest does not say that there is no such video.
+            raise DownloadFailed(
+                f"The video broke off after {self._position:,} of {length:,} bytes, and its rest was refused: "
+                f"{refused.detail}"
+            ) from refused
         wanted = (206, f"bytes {self._position}-{length - 1}/{length}", etag)
         given = self._answer.headers
         if (self._answer.status, given.get("Content-Range", "").strip().lower(), given.get("ETag")) != wanted:

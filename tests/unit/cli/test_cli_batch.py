@@ -76,6 +76,23 @@ def test_local_pictures_are_uploaded_once_and_the_manifest_names_them(api: FakeA
     assert "$0.36" in result.out
 
 
+@pytest.mark.parametrize("option", ["--budget", "--tolerate", "--timeout"])
+def test_a_limit_that_limits_nothing_is_refused(api: FakeApi, run: Run, option: str) -> None:
+    result = run("batch", "s3://in/rows.csv", option, "nan")
+    assert result.code == 2
+    assert f"Invalid value for '{option}'" in result.err
+    assert not api.calls("POST")
+
+
+def test_a_default_of_a_text_field_stays_text(api: FakeApi, run: Run) -> None:
+    answer(api, shown())
+    given = ["metadata.year=2026", "prompt=1984", "user=42", "duration=4", "generate_audio=true", "seed=7"]
+    run("batch", "s3://in/rows.csv", *(part for one in given for part in ("--default", one)), "--no-wait")
+    [order] = api.calls("POST /v1/batches")
+    texts = {"metadata.year": "2026", "prompt": "1984", "user": "42"}
+    assert order.body["defaults"] == texts | {"duration": 4, "generate_audio": True, "seed": 7}
+
+
 @pytest.mark.slow
 def test_the_same_command_again_is_the_same_batch_with_the_same_pictures(api: FakeApi, run: Run, folder: Path) -> None:
     (folder / "rows.csv").write_text(CSV)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from stillmotion_cli.terminal import Terminal
 from tests.support.pictures import CUT_OFF, NO_PICTURES, picture
 from tests.unit.cli.fake_api import CLIP, JOB_ID, FakeApi, Reply, Seen, choice, job, model, problem
 from tests.unit.cli.support import JPEG, Run
@@ -19,6 +20,42 @@ def test_a_local_picture_becomes_a_stored_clip(api: FakeApi, run: Run, folder: P
     assert result.out == "clip.mp4  (104.0 kB, 104,000 bytes, $0.12)\n"
     assert [path.name for path in folder.iterdir()].count("clip.mp4") == 1
     assert not list(folder.glob(".stillmotion-*"))
+
+
+@pytest.mark.parametrize("amount", ["nan", "inf", "NaN"])
+@pytest.mark.parametrize("option", ["--max-cost", "--timeout"])
+def test_a_limit_that_limits_nothing_is_refused(api: FakeApi, run: Run, option: str, amount: str) -> None:
+    result = run("generate", "still.jpg", option, amount, "--yes")
+    assert result.code == 2
+    assert f"Invalid value for '{option}'" in result.err
+    assert not api.calls("POST")
+
+
+def test_a_path_that_leads_nowhere_is_reported_before_anything_is_sent(api: FakeApi, run: Run, folder: Path) -> None:
+    private = folder / "private"
+    private.mkdir(mode=0o000)
+    (folder / "file").write_text("no folder")
+    for path in ("x" * 300, "file/still.jpg", "private/still.jpg"):
+        result = run("generate", path)
+        assert (result.code, "Traceback" in result.err) == (2, False), result.err
+    for place in ("file/clip.mp4", "x" * 300):
+        assert run("generate", "still.jpg", "-o", place).code == 2
+    private.chmod(0o700)
+    assert not api.calls("POST")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_a_reader_that_left_does_not_make_a_stored_clip_unstored(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    def gone(*_: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(Terminal, "line", gone)
+    monkeypatch.setattr(Terminal, "document", gone)
+    result = run("generate", "still.jpg", "-o", "clip.mp4", *arguments)
+    assert (result.code, "is not stored here" in result.err) == (1, False)
+    assert (folder / "clip.mp4").is_file()
 
 
 def test_the_request_holds_what_was_asked_and_nothing_else(api: FakeApi, run: Run) -> None:
