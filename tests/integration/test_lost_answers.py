@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from botocore.exceptions import ClientError
 from local.simulator import Simulator
 from local.simulator.catalogue import RECORDED
 from stillmotion.modelgates.callback import callback_token
+from stillmotion.modelgates.client import ModelGates
+from stillmotion.modelgates.job import ProviderJob
 from tests.support.function_url import FunctionUrl, cloud_with_callbacks
 from tests.support.inprocess import CALLBACK_SECRET, OPERATOR, Cloud, Crash
 from tests.support.recovery import age, ended
@@ -108,8 +111,16 @@ def test_a_lost_answer_over_http_is_recovered_by_the_callback(stack: Cloud, simu
     delivered(stack, simulator, lost(stack, simulator, how)["id"])
 
 
-def test_a_model_asked_for_by_its_canonical_slug_is_recovered_too(tmp_path: Path) -> None:
-    """ModelGates' answers name a model by its id, whichever of its two names was asked for."""
+def test_a_model_asked_for_by_its_canonical_slug_is_recovered_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that names the model names it by its id, whichever of its two names was asked for."""
+    answered = ModelGates.job
+
+    def by_id(self: ModelGates, *given: Any) -> ProviderJob:
+        return replace(answered(self, *given), model="google/veo-3.1-lite")
+
+    monkeypatch.setattr(ModelGates, "job", by_id)
     models = json.loads(RECORDED.read_text())
     for model in models["data"]:
         model["canonical_slug"] = f"{model['id']}-20261001"

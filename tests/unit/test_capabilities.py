@@ -143,6 +143,8 @@ def test_without_any_list_nothing_is_found(listing: Listing, catalogue: ModelCat
 
 def test_a_model_is_found_by_its_canonical_slug_too(catalogue: ModelCatalogue) -> None:
     assert catalogue.find("google/veo-3.1-2026").id == "google/veo-3.1"
+    assert catalogue.same("google/veo-3.1-2026", "google/veo-3.1")
+    assert not catalogue.same("google/veo-3.1", "openai/sora-2")
 
 
 @pytest.mark.parametrize(("slug", "near"), [("google/veo3.1", "google/veo-3.1"), ("zzz", "openai/sora-2")])
