@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import Mock
 
@@ -110,6 +111,10 @@ class Clock:
         return self.now
 
 
+def answer(value: str) -> dict[str, Any]:
+    return {"SecretString": value, "CreatedDate": datetime(2026, 1, 1, tzinfo=UTC)}
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
@@ -133,6 +138,22 @@ def test_the_current_and_the_previous_value_count_and_are_read_by_age(clock: Clo
         assert secret.values() == ("second", "first")
 
 
+def test_new_addresses_are_made_with_what_every_warm_function_knows(clock: Clock) -> None:
+    with mock_aws():
+        secrets = boto3.client("secretsmanager")
+        arn = secrets.create_secret(Name="s", SecretString="first")["ARN"]
+        clock.now = time.time()
+        checking, making = VersionedSecret(secrets, arn), VersionedSecret(secrets, arn)
+        assert making.value_for_addresses() == "first"  # there is no other one
+        assert checking.values() == ("first",)
+        secrets.put_secret_value(SecretId="s", SecretString="second")
+        for seconds, value in ((0, "first"), (299, "first"), (301, "first"), (359, "first"), (365, "second")):
+            clock.now = time.time() + seconds
+            for secret in (making, VersionedSecret(secrets, arn)):
+                assert secret.value_for_addresses() == value, seconds
+                assert value in checking.values()
+
+
 def test_a_secret_that_cannot_be_read_is_asked_for_now_and_then(clock: Clock) -> None:
     client = Mock()
     client.get_secret_value.side_effect = failing("InternalServiceError")
@@ -142,7 +163,10 @@ def test_a_secret_that_cannot_be_read_is_asked_for_now_and_then(clock: Clock) ->
             secret.values()
     assert client.get_secret_value.call_count == 1
     clock.now += 10
-    client.get_secret_value.side_effect = [{"SecretString": "first"}, failing("ResourceNotFoundException")]
+    client.get_secret_value.side_effect = [
+        answer("first"),
+        failing("ResourceNotFoundException"),
+    ]
     assert secret.values() == ("first",)
     clock.now += 300
     client.get_secret_value.side_effect = failing("InternalServiceError")
@@ -151,17 +175,20 @@ def test_a_secret_that_cannot_be_read_is_asked_for_now_and_then(clock: Clock) ->
 
 def test_an_empty_secret_is_none(clock: Clock) -> None:
     client = Mock()
-    client.get_secret_value.side_effect = [{"SecretString": " "}, failing("ResourceNotFoundException")]
+    client.get_secret_value.side_effect = [
+        answer(" "),
+        failing("ResourceNotFoundException"),
+    ]
     with pytest.raises(StorageFailed):
         VersionedSecret(client, "arn").values()
 
 
-def test_an_address_is_made_with_the_current_value_and_not_without_one() -> None:
+def test_an_address_is_not_made_without_a_secret() -> None:
     secret = Mock()
-    secret.values.return_value = ("current", "former")
+    secret.value_for_addresses.return_value = "current"
     addresses = CallbackAddresses("https://x.on.aws/", secret)
     assert addresses.address("vid_1") == callback_url("https://x.on.aws", "current", "vid_1")
-    secret.values.side_effect = StorageFailed("not now")
+    secret.value_for_addresses.side_effect = StorageFailed("not now")
     assert addresses.address("vid_1") is None
 
 

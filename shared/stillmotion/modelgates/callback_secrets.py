@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from stillmotion.aws.errors import storage_errors
 from stillmotion.errors import StorageFailed
 from stillmotion.modelgates.callback import callback_url
-from stillmotion.ports import CallbackSecret
 from stillmotion.telemetry import logger
 
 if TYPE_CHECKING:
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 
 CACHE_SECONDS = 300
 RETRY_SECONDS = 10
+SETTLED_SECONDS = CACHE_SECONDS + 60
+"""After this age of a value, every warm callback function has read it; the minute is for clocks that differ."""
 _NO_VERSION = "ResourceNotFoundException"
 
 
@@ -30,6 +31,7 @@ class VersionedSecret:
         self._secrets = secrets
         self._secret_arn = secret_arn
         self._values: tuple[str, ...] = ()
+        self._current_since = 0.0
         self._read_next = 0.0
 
     def values(self) -> tuple[str, ...]:
@@ -52,30 +54,42 @@ class VersionedSecret:
             )
         return self._values
 
+    def value_for_addresses(self) -> str:
+        """The value that new addresses are made with: the previous one until all who check them know the current one.
+
+        Raises:
+            StorageFailed: as :meth:`values`.
+        """
+        values = self.values()
+        return values[0] if time.time() - self._current_since >= SETTLED_SECONDS else values[-1]
+
     def _read(self) -> tuple[str, ...]:
-        found = [self._version("AWSCURRENT")]
+        current, since = self._version("AWSCURRENT")
+        found = [current]
         try:
-            found.append(self._version("AWSPREVIOUS"))
+            found.append(self._version("AWSPREVIOUS")[0])
         except StorageFailed as error:
             if error.aws_code != _NO_VERSION:
                 raise
+        self._current_since = since
         return tuple(value for value in found if value)
 
-    def _version(self, stage: str) -> str:
+    def _version(self, stage: str) -> tuple[str, float]:
+        """The value with this label, and when it was made, in unix seconds."""
         with storage_errors(f"Secrets Manager did not give the version {stage} of a callback secret"):
             answer = self._secrets.get_secret_value(SecretId=self._secret_arn, VersionStage=stage)
-        return str(answer.get("SecretString", "")).strip()
+        return answer.get("SecretString", "").strip(), answer["CreatedDate"].timestamp()
 
 
 class CallbackAddresses:
     """Where ModelGates calls back about each job: the :class:`~stillmotion.ports.CallbackUrls`."""
 
-    def __init__(self, base: str, secret: CallbackSecret) -> None:
+    def __init__(self, base: str, secret: VersionedSecret) -> None:
         self._base = base
         self._secret = secret
 
     def address(self, job_id: str) -> str | None:
         try:
-            return callback_url(self._base, self._secret.values()[0], job_id)
+            return callback_url(self._base, self._secret.value_for_addresses(), job_id)
         except StorageFailed:
             return None  # a job without a callback is polled, as all are where callbacks are off
