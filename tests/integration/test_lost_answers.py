@@ -261,6 +261,34 @@ def test_a_late_callback_of_a_job_given_up_is_put_on_record(
     assert len(simulator.jobs()) == 1
 
 
+@pytest.mark.parametrize("given_up", [True, False], ids=["given up", "cancelled"])
+def test_of_a_purged_job_what_it_cost_is_put_on_record(
+    stack: Cloud, simulator: Simulator, url: FunctionUrl, given_up: bool
+) -> None:
+    simulator.settings(webhooks=False)
+    stack.patience = 0.02 if given_up else PATIENT
+    job = lost(stack, simulator)
+    if given_up:
+        stack.finish(job["execution_arn"])
+        settled = {"abandon": True, "charged": False}
+        assert stack.http("POST", f"/videos/{job['id']}/settle", settled, caller=OPERATOR)[0] == 200
+    else:
+        assert stack.http("DELETE", f"/videos/{job['id']}")[0] == 200
+        stack.patience = 0.02
+        stack.finish(job["execution_arn"])
+    assert stack.http("DELETE", f"/videos/{job['id']}?purge=true", caller=OPERATOR)[0] == 200
+    [paid] = simulator.jobs()
+    call(url, job["id"], paid["id"])
+    sweep(stack)
+    noted = stack.job(job["id"])
+    assert (noted["provider"]["job_id"], noted.get("resumable", False)) == (paid["id"], False)
+    assert stack.http("POST", f"/videos/{job['id']}/resume", caller=OPERATOR)[0] == 409
+    assert noted["provider"].get("polling_url") is None
+    assert counted() == pytest.approx(noted["estimated_cost_usd"])
+    assert noted["request"].keys() <= {"model", "duration", "resolution", "aspect_ratio", "size", "generate_audio"}
+    assert len(simulator.jobs()) == 1
+
+
 def test_a_job_cancelled_while_confirming_is_not_delivered(
     stack: Cloud, simulator: Simulator, url: FunctionUrl
 ) -> None:

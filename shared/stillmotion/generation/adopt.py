@@ -9,6 +9,7 @@ callback may name another one. The marker of the id and the record are written i
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from operator import eq
 from typing import Any
 
@@ -81,6 +82,8 @@ class Adoption:
         if provider_id is None or answer is None:
             return None
         changes = job.with_answer(answer, as_id=provider_id)
+        if job.purge_begun_at is not None:
+            changes["provider"] = replace(changes["provider"], polling_url=None, error=None)
         try:
             noted = self._store.update(
                 job.id,

@@ -182,9 +182,13 @@ class Recovery:
         """
         try:
             job = self._store.find(job_id)
-            if job is None or (job.purge_begun_at is not None and not job.unpublished):
+            if job is None or not due(job):
                 return None
-            return step(job) if due(job) else None
+            # Of a purged job nothing is left to repair, but what it cost may still become known.
+            of_purged = job.unpublished or (
+                step == self._take_late_callback and job.status is not Status.SUBMIT_UNKNOWN
+            )
+            return step(job) if of_purged or job.purge_begun_at is None else None
         except (JobStateConflict, SubmitInProgress):
             return "nothing"  # it changed meanwhile
         except _NoAnswer:
