@@ -184,11 +184,10 @@ class Recovery:
             job = self._store.find(job_id)
             if job is None or not due(job):
                 return None
-            # Of a purged job nothing is left to repair, but what it cost may still become known.
-            of_purged = job.unpublished or (
-                step == self._take_late_callback and job.status is not Status.SUBMIT_UNKNOWN
-            )
-            return step(job) if of_purged or job.purge_begun_at is None else None
+            # Of a purged job its event may be left to send, and what it cost to be learnt from a late callback.
+            late = step == self._take_late_callback and job.status is not Status.SUBMIT_UNKNOWN
+            nothing_left = job.purge_begun_at is not None and not (job.unpublished or late)
+            return None if nothing_left else step(job)
         except (JobStateConflict, SubmitInProgress):
             return "nothing"  # it changed meanwhile
         except _NoAnswer:
