@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from local.cloud import LocalCloud
 from scripts import chromium
 from stillmotion_cli.stack import Stack
-from tests.browser.support import Open, console
+from tests.browser.support import SLOW, Open, console
 from tests.e2e.support import SimulatorControl
 
 type Before = Callable[[Page], object]
+
+expect.set_options(timeout=SLOW)
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +65,7 @@ def open_page(browser: Browser, address: str) -> Iterator[Open]:
         area: str = "make", width: int = 1440, height: int = 900, before: Before | None = None, **options: object
     ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)  # type: ignore[arg-type]
+        context.set_default_timeout(SLOW)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))

@@ -80,7 +80,7 @@ def choose(page: Page, picture: Path | FilePayload = SAMPLE, which: str = "First
 
 def wait_for_price(page: Page) -> str:
     """The price beside the button, once the dry run has passed."""
-    expect(button(page)).to_have_attribute("aria-disabled", "false", timeout=SLOW)
+    expect(button(page)).to_have_attribute("aria-disabled", "false")
     return page.locator(".bar .price").inner_text()
 
 
@@ -95,19 +95,19 @@ def submit(page: Page, prompt: str) -> str:
     page.get_by_role("textbox", name="Prompt").fill(prompt)
     wait_for_price(page)
     button(page).click()
-    page.wait_for_url(re.compile(r"#watch/vid_"), timeout=SLOW)
+    page.wait_for_url(re.compile(r"#watch/vid_"))
     return page.url.rpartition("/")[2]
 
 
 def state(page: Page, word: str) -> None:
     """Wait until the watched job has a state."""
-    expect(page.locator(".status .state")).to_have_text(word, timeout=SLOW)
+    expect(page.locator(".status .state")).to_have_text(word)
 
 
 def plays(page: Page, clip: Locator) -> bool:
     """Whether the clip has a picture and its time goes on."""
     handle = clip.element_handle()
-    page.wait_for_function("(clip) => clip.videoWidth > 0 && clip.currentTime > 0.2", arg=handle, timeout=SLOW)
+    page.wait_for_function("(clip) => clip.videoWidth > 0 && clip.currentTime > 0.2", arg=handle)
     return True
 
 
@@ -127,6 +127,14 @@ def serious_faults(page: Page) -> list[str]:
         if one["impact"] in ("serious", "critical")
         for node in one["nodes"]
     ]
+
+
+def wait_until(page: Page, true: Callable[[], bool]) -> None:
+    """Wait for something that the page's events tell of."""
+    deadline = time.monotonic() + SLOW / 1000
+    while not true():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(50)
 
 
 def wait_until_inspected(stack: Stack, job_id: str) -> None:

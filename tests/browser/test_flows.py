@@ -11,7 +11,7 @@ from local.paths import SAMPLE
 from stillmotion_cli.client import ApiClient
 from stillmotion_cli.stack import Stack
 from stillmotion_cli.units import money
-from tests.browser.support import SLOW, button, choose, plays, state, submit, wait_for_price, wait_until_inspected
+from tests.browser.support import button, choose, plays, state, submit, wait_for_price, wait_until_inspected
 from tests.e2e.support import SimulatorControl
 
 
@@ -23,7 +23,7 @@ def test_from_a_picture_to_the_clip_in_the_gallery(page: Page, stack: Stack, sim
     expect(page.locator(".note", has_text="whole at 16:9")).to_be_visible()
 
     button(page).dblclick()
-    page.wait_for_url(re.compile(r"#watch/vid_"), timeout=SLOW)
+    page.wait_for_url(re.compile(r"#watch/vid_"))
     job_id = page.url.rpartition("/")[2]
     state(page, "completed")
     clip = page.locator(".clip video")
@@ -35,17 +35,17 @@ def test_from_a_picture_to_the_clip_in_the_gallery(page: Page, stack: Stack, sim
     expect(page.get_by_text(f"stillmotion download {job_id}")).to_be_visible()
     expect(page.get_by_text(job["video"][0]["s3_uri"], exact=True)).to_be_visible()
 
-    expect(page.locator(".timeline li", has_text="Inspected")).to_be_visible(timeout=SLOW)
+    expect(page.locator(".timeline li", has_text="Inspected")).to_be_visible()
     expect(page.locator(".likeness li", has_text="First frame")).to_contain_text("dB · SSIM")
     wait_until_inspected(stack, job_id)
     page.get_by_role("link", name="Gallery").click()
     card = page.get_by_role("link", name="A slow push in").first
     preview = card.locator("img")
-    expect(preview).to_have_attribute("src", re.compile("poster"), timeout=SLOW)
-    card.hover(timeout=SLOW)
+    expect(preview).to_have_attribute("src", re.compile("poster"))
+    card.hover()
     expect(preview).to_have_attribute("src", re.compile("preview"))
     page.wait_for_function("(image) => image.complete && image.naturalWidth > 0", arg=preview.element_handle())
-    expect(page.locator(".panel .price")).not_to_have_text("$0.00", timeout=SLOW)
+    expect(page.locator(".panel .price")).not_to_have_text("$0.00")
     card.click()
     expect(page.locator(".status code")).to_have_text(job_id)
 
@@ -62,8 +62,8 @@ def test_the_clip_is_what_was_stored(page: Page, stack: Stack) -> None:
 
 def test_a_refused_picture_says_why(page: Page, not_a_picture: Path) -> None:
     choose(page, not_a_picture)
-    expect(page.locator(".note", has_text="neither JPEG, PNG")).to_be_visible(timeout=SLOW)
-    expect(page.locator(".bar .beside")).to_have_text("A picture cannot be used. Choose another one.", timeout=SLOW)
+    expect(page.locator(".note", has_text="neither JPEG, PNG")).to_be_visible()
+    expect(page.locator(".bar .beside")).to_have_text("A picture cannot be used. Choose another one.")
     expect(button(page)).to_have_attribute("aria-disabled", "true")
     page.get_by_role("button", name="Remove the first frame").click()
     choose(page)
@@ -74,7 +74,7 @@ def test_a_fault_is_shown_beside_its_field(page: Page) -> None:
     choose(page)
     wait_for_price(page)
     page.get_by_role("spinbutton", name="Seed").fill("-1")
-    expect(page.locator(".settings .fault", has_text="greater than or equal to 0")).to_be_visible(timeout=SLOW)
+    expect(page.locator(".settings .fault", has_text="greater than or equal to 0")).to_be_visible()
     expect(button(page)).to_have_attribute("aria-disabled", "true")
     page.get_by_role("spinbutton", name="Seed").fill("7")
     wait_for_price(page)
@@ -90,7 +90,7 @@ def test_a_failed_job_says_why_in_the_records_words(page: Page, stack: Stack, si
     expect(page.locator(".below", has_text="Refused by the content policy.")).to_be_visible()
     page.get_by_role("link", name="Gallery").click()
     page.get_by_label("Status").select_option("failed")
-    expect(page.get_by_role("link", name=error["message"][:40]).first).to_be_visible(timeout=SLOW)
+    expect(page.get_by_role("link", name=error["message"][:40]).first).to_be_visible()
     expect(page.locator(".card .state:not(.failed)")).to_have_count(0)
 
 
@@ -111,12 +111,12 @@ def test_models_that_cannot_say_why_and_what_is_cheaper_is_offered(page: Page) -
     choose(page)
     wait_for_price(page)
     page.get_by_role("spinbutton", name="Duration").fill("5")
-    page.get_by_text(re.compile(r"\d+ cannot do this")).click(timeout=SLOW)
-    expect(page.get_by_text("makes 4, 6, 8 s, not 5 s").first).to_be_visible(timeout=SLOW)
+    page.get_by_text(re.compile(r"\d+ cannot do this")).click()
+    expect(page.get_by_text("makes 4, 6, 8 s, not 5 s").first).to_be_visible()
     page.get_by_role("spinbutton", name="Duration").fill("8")
-    page.get_by_role("radio", name="google/veo-3.1-lite").check(timeout=SLOW)
+    page.get_by_role("radio", name="google/veo-3.1-lite").check()
     dear = float(wait_for_price(page).removeprefix("$"))
-    page.get_by_role("button", name=re.compile(r"^6 s: \$")).click(timeout=SLOW)
+    page.get_by_role("button", name=re.compile(r"^6 s: \$")).click()
     expect(page.get_by_role("spinbutton", name="Duration")).to_have_value("6")
     assert float(wait_for_price(page).removeprefix("$")) < dear
 
@@ -135,15 +135,13 @@ def test_the_lost_edge_is_shaded(page: Page, tmp_path: Path, size: tuple[int, in
     choose(page, picture)
     choose(page, picture, "Last frame")
     page.get_by_label("Shape").select_option(shape)
-    expect(page.locator(".note", has_text=words)).to_have_count(2, timeout=SLOW)
+    expect(page.locator(".note", has_text=words)).to_have_count(2)
     kept = page.locator(".edges").first.evaluate(
         """(one) => { const inner = getComputedStyle(one, '::before');
         return parseFloat(inner.width) / parseFloat(inner.height); }"""
     )
     lost = 0 if size == (1600, 900) else 2
-    expect(page.locator(".warning", has_text=re.compile("^The (first|last) frame is "))).to_have_count(
-        lost, timeout=SLOW
-    )
+    expect(page.locator(".warning", has_text=re.compile("^The (first|last) frame is "))).to_have_count(lost)
     wide, high = (int(side) for side in (shape or "16:9").split(":"))
     assert kept == pytest.approx(wide / high, rel=0.02)
 
@@ -154,8 +152,8 @@ def test_a_turned_photograph_is_shown_as_the_stack_sees_it(page: Page, tmp_path:
     exif[274] = 6
     Image.new("RGB", (1600, 900), "teal").save(picture, exif=exif)
     choose(page, picture)
-    expect(page.locator(".note", has_text="900 × 1600")).to_be_visible(timeout=SLOW)
-    expect(page.locator(".note", has_text="whole at 9:16")).to_be_visible(timeout=SLOW)
+    expect(page.locator(".note", has_text="900 × 1600")).to_be_visible()
+    expect(page.locator(".note", has_text="whole at 9:16")).to_be_visible()
 
 
 def test_pictures_can_be_dropped_and_pasted(page: Page) -> None:
@@ -165,22 +163,22 @@ def test_pictures_can_be_dropped_and_pasted(page: Page) -> None:
         list(SAMPLE.read_bytes()),
     )
     page.dispatch_event(".frame >> nth=0 >> .drop", "drop", {"dataTransfer": transfer})
-    expect(page.locator(".note", has_text="dropped.jpg, 1600 × 900")).to_be_visible(timeout=SLOW)
+    expect(page.locator(".note", has_text="dropped.jpg, 1600 × 900")).to_be_visible()
     page.evaluate(
         "(data) => document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true }))",
         transfer,
     )
-    expect(page.locator(".note", has_text="dropped.jpg, 1600 × 900")).to_have_count(2, timeout=SLOW)
+    expect(page.locator(".note", has_text="dropped.jpg, 1600 × 900")).to_have_count(2)
     wait_for_price(page)
 
 
 def test_the_document_can_be_read_and_tried(page: Page) -> None:
     page.get_by_role("link", name="Read").click()
-    page.locator("summary", has_text="/models").click(timeout=SLOW)
+    page.locator("summary", has_text="/models").click()
     form = page.get_by_role("form", name="Try GET /models")
     form.get_by_label("duration").fill("5")
     form.get_by_role("button", name="Send, signed").click()
-    expect(form.locator(".answer strong")).to_have_text("200", timeout=SLOW)
+    expect(form.locator(".answer strong")).to_have_text("200")
     expect(form.locator("pre")).to_contain_text('"supported_durations"')
     page.locator("summary", has_text=re.compile("^GET/videos/{id}")).click()
     one = page.get_by_role("form", name="Try GET /videos/{id}")
@@ -188,7 +186,7 @@ def test_the_document_can_be_read_and_tried(page: Page) -> None:
     expect(one.get_by_text("Give a value.")).to_be_visible()
     one.get_by_label("id").fill("vid_00000000000000000000000000")
     one.get_by_role("button", name="Send, signed").click()
-    expect(one.locator(".answer strong")).to_have_text("404", timeout=SLOW)
+    expect(one.locator(".answer strong")).to_have_text("404")
 
 
 def test_a_key_is_enough(page: Page, stack: Stack) -> None:
@@ -199,7 +197,7 @@ def test_a_key_is_enough(page: Page, stack: Stack) -> None:
                 return
         raise AssertionError(f"Tab does not lead to {name}")
 
-    page.locator("input[name=model]").first.wait_for(timeout=SLOW)
+    page.locator("input[name=model]").first.wait_for()
     go_to("First frame: choose a picture")
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
@@ -215,7 +213,7 @@ def test_a_key_is_enough(page: Page, stack: Stack) -> None:
     wait_for_price(page)
     go_to("Make the clip")
     page.keyboard.press("Enter")
-    page.wait_for_url(re.compile(r"#watch/vid_"), timeout=SLOW)
+    page.wait_for_url(re.compile(r"#watch/vid_"))
     state(page, "completed")
     assert ApiClient(stack).job(page.url.rpartition("/")[2])["request"]["prompt"] == "By keys alone"
     page.locator(".clip video").focus()

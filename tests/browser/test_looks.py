@@ -10,7 +10,6 @@ from playwright.sync_api import Page, expect
 from local.paths import SAMPLE
 from stillmotion_cli.stack import Stack
 from tests.browser.support import (
-    SLOW,
     WIDTHS,
     Open,
     button,
@@ -42,7 +41,7 @@ def job_of(open_page: Open, made: dict[str, str]) -> str:
 def settled(page: Page) -> None:
     """Wait until nothing is being fetched any more."""
     page.wait_for_load_state("networkidle")
-    expect(page.get_by_text("looking…")).to_have_count(0, timeout=SLOW)
+    expect(page.get_by_text("looking…")).to_have_count(0)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -61,7 +60,7 @@ def test_nothing_overlaps_or_sticks_out(open_page: Open, made: dict[str, str], t
         page.evaluate("(area) => { location.hash = area; }", area)
         settled(page)
         if area == "read":
-            page.locator("summary", has_text=re.compile("^POST/videos[^/]")).click(timeout=SLOW)
+            page.locator("summary", has_text=re.compile("^POST/videos[^/]")).click()
         faults[area] = layout_faults(page)
     assert faults == {"make": [], f"watch/{job}": [], "watch": [], "gallery": [], "read": []}
 
@@ -75,13 +74,13 @@ def test_axe_finds_nothing_serious(open_page: Open, made: dict[str, str], scheme
     page.get_by_text(re.compile(r"\d+ cannot do this")).click()
     found = serious_faults(page)
     page.get_by_role("spinbutton", name="Seed").fill("-1")
-    expect(page.locator(".problems .failure")).to_be_visible(timeout=SLOW)
+    expect(page.locator(".problems .failure")).to_be_visible()
     found += serious_faults(page)
     for area in (f"watch/{job}", "watch", "gallery", "read"):
         page.evaluate("(area) => { location.hash = area; }", area)
         settled(page)
         if area == "read":
-            page.locator("summary", has_text=re.compile("^POST/videos[^/]")).click(timeout=SLOW)
+            page.locator("summary", has_text=re.compile("^POST/videos[^/]")).click()
         found += serious_faults(page)
     assert found == []
 
@@ -97,12 +96,12 @@ def test_the_whole_way_works_on_a_phone(open_page: Open) -> None:
     page.locator(".clip video").evaluate("(clip) => clip.play()")
     assert plays(page, page.locator(".clip video"))
     page.get_by_role("link", name="Gallery").tap()
-    expect(page.get_by_role("link", name="On the way").first).to_be_visible(timeout=SLOW)
+    expect(page.get_by_role("link", name="On the way").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_nothing_moves_while_a_picture_and_its_price_arrive(page: Page) -> None:
-    page.locator("input[name=model]").first.wait_for(timeout=SLOW)
+    page.locator("input[name=model]").first.wait_for()
     page.evaluate(
         """() => { window.shift = 0; new PerformanceObserver((list) => {
         for (const one of list.getEntries()) if (!one.hadRecentInput) window.shift += one.value;
@@ -121,7 +120,7 @@ def test_previews_stay_still_for_those_who_want_less_motion(
     page = open_page("gallery", reduced_motion="reduce")
     card = page.locator(f".card[href='#watch/{job}']")
     preview = card.locator("img")
-    preview.wait_for(timeout=SLOW)
+    preview.wait_for()
     card.hover()
     page.wait_for_timeout(500)
     expect(preview).to_have_attribute("src", re.compile("poster"))

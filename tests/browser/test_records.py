@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import Page, Request, Route, expect
 
 from local.paths import ROOT
-from tests.browser.support import SLOW, Open
+from tests.browser.support import Open, wait_until
 
 ID = "vid_0123456789abcdefghjkmnpqrs"
 type Answer = Any | Callable[[Request], Any]
@@ -60,12 +60,23 @@ def answer_calls(page: Page, routes: dict[str, Answer], calls: list[Request]) ->
         page.route(re.compile(pattern), answer_with(given))
 
 
-def show(open_page: Open, area: str, routes: dict[str, Answer], **options: Any) -> tuple[Page, list[Request]]:
+def show(
+    open_page: Open,
+    area: str,
+    routes: dict[str, Answer],
+    prepare: Callable[[Page], None] = lambda page: None,
+    **options: Any,
+) -> tuple[Page, list[Request]]:
     """An area of the page with answers put in its way."""
     document = json.loads((ROOT / "functions/docs/openapi.json").read_text())
     common = {r"/api/openapi\.json$": document, r"/api/models($|\?)": {"data": []}}
     calls: list[Request] = []
-    page = open_page(before=lambda opened: answer_calls(opened, common | routes, calls), **options)
+
+    def before(opened: Page) -> None:
+        answer_calls(opened, common | routes, calls)
+        prepare(opened)
+
+    page = open_page(before=before, **options)
     page.evaluate("(area) => { location.hash = area; }", area)
     return page, calls
 
@@ -87,7 +98,7 @@ def test_facts_and_likeness_of_an_inspected_clip_are_shown(open_page: Open) -> N
         "1280 × 720",
         "1.7 Mbit/s",
     ):
-        expect(page.get_by_text(text)).to_be_visible(timeout=SLOW)
+        expect(page.get_by_text(text)).to_be_visible()
     expect(page.get_by_text("The last frame does not look like its picture.")).to_be_visible()
     expect(page.locator(".timeline li", has_text="Inspected")).to_be_visible()
     expect(page.locator(".facts div", has_text="Sound").locator("dd")).to_have_text("none")
@@ -98,9 +109,9 @@ def test_an_inspection_that_comes_after_the_clip_is_waited_for(open_page: Open) 
     found = {"inspected_at": ended, "videos": [{"problem": "Its index is damaged.", "warnings": []}]}
     answer = record(completed_at=ended)
     page, _ = show(open_page, f"watch/{ID}", {rf"/api/videos/{ID}$": lambda _: answer})
-    expect(page.locator(".timeline .now", has_text="Inspecting")).to_be_visible(timeout=SLOW)
+    expect(page.locator(".timeline .now", has_text="Inspecting")).to_be_visible()
     answer["inspection"] = found
-    expect(page.locator(".timeline .done", has_text="Inspected").locator("time")).not_to_be_empty(timeout=SLOW)
+    expect(page.locator(".timeline .done", has_text="Inspected").locator("time")).not_to_be_empty()
     expect(page.get_by_text("Its index is damaged.")).to_be_visible()
     expect(page.locator(".timeline .now")).to_have_count(0)
 
@@ -108,14 +119,14 @@ def test_an_inspection_that_comes_after_the_clip_is_waited_for(open_page: Open) 
 def test_a_clip_that_could_not_be_inspected_says_why(open_page: Open) -> None:
     inspection = {"problem": "Its index is damaged.", "warnings": []}
     page, _ = show(open_page, f"watch/{ID}", {rf"/api/videos/{ID}$": record(inspection=inspection)})
-    expect(page.get_by_text("Its index is damaged.")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("Its index is damaged.")).to_be_visible()
 
 
 def test_a_clip_without_a_link_says_why(open_page: Open) -> None:
     [video] = record()["video"]
     unlinked = record(video=[video | {"url": None, "url_reason": "It is in an earlier output bucket."}])
     page, _ = show(open_page, f"watch/{ID}", {rf"/api/videos/{ID}$": unlinked})
-    expect(page.get_by_text("It is in an earlier output bucket.")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("It is in an earlier output bucket.")).to_be_visible()
     expect(page.locator(".clip video")).to_have_count(0)
 
 
@@ -127,7 +138,7 @@ def test_how_long_such_jobs_took_is_said(open_page: Open) -> None:
     running = record(status="in_progress", video=[], completed_at=None)
     routes = {rf"/api/videos/{ID}$": running, r"/api/videos\?": {"data": before, "next_token": None}}
     page, calls = show(open_page, f"watch/{ID}", routes)
-    expect(page.get_by_text("last 10 took 5:00 (median), nine in ten within 9:00")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("last 10 took 5:00 (median), nine in ten within 9:00")).to_be_visible()
     assert any("model=google%2Fveo-3.1-lite" in call.url and "status=completed" in call.url for call in calls)
 
 
@@ -137,7 +148,7 @@ def test_a_job_that_timed_out_can_be_resumed(open_page: Open) -> None:
         rf"/api/videos/{ID}/resume$": record(status="in_progress", video=[]),
     }
     page, calls = show(open_page, f"watch/{ID}", routes)
-    page.get_by_role("button", name="Resume").click(timeout=SLOW)
+    page.get_by_role("button", name="Resume").click()
     page.wait_for_timeout(100)
     assert [call.method for call in calls if call.url.endswith("/resume")] == ["POST"]
 
@@ -152,7 +163,7 @@ def test_an_operator_settles_a_job_of_unknown_outcome(open_page: Open) -> None:
     )
     routes = {rf"/api/videos/{ID}$": unknown, rf"/api/videos/{ID}/settle$": record(status="in_progress")}
     page, calls = show(open_page, f"watch/{ID}", routes)
-    expect(page.get_by_text("at most $0.20")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("at most $0.20")).to_be_visible()
     page.get_by_label("ModelGates’ id of the job").fill("gen-7")
     page.get_by_role("button", name="It is there: adopt it").click()
     page.get_by_role("button", name="It is not: give it up").click()
@@ -167,7 +178,7 @@ def test_text_of_a_record_never_becomes_markup(open_page: Open) -> None:
     error = {"code": bad, "message": bad, "provider_message": bad}
     failed = record(status="failed", video=[], error=error, request={"model": bad, "prompt": bad}, metadata={bad: bad})
     page, _ = show(open_page, f"watch/{ID}", {rf"/api/videos/{ID}$": failed})
-    expect(page.locator(".prompt")).to_have_text(bad, timeout=SLOW)
+    expect(page.locator(".prompt")).to_have_text(bad)
     assert page.locator("main img").count() == 0
 
 
@@ -178,14 +189,37 @@ def test_the_gallery_pages_and_filters(open_page: Open) -> None:
         return {"data": [entry(n) for n in range(1, 13)], "next_token": "two"}
 
     page, calls = show(open_page, "gallery", {r"/api/videos\?": page_of})
-    expect(page.locator(".card")).to_have_count(12, timeout=SLOW)
+    expect(page.locator(".card")).to_have_count(12)
     page.get_by_role("button", name="Show more").click()
-    expect(page.locator(".card")).to_have_count(13, timeout=SLOW)
+    expect(page.locator(".card")).to_have_count(13)
     expect(page.get_by_role("button", name="Show more")).to_be_hidden()
     expect(page.get_by_text("Reason 13")).to_be_visible()
     page.get_by_label("Since").select_option("day")
-    expect(page.locator(".card")).to_have_count(12, timeout=SLOW)
+    expect(page.locator(".card")).to_have_count(12)
     assert any("created_after=" in call.url and "limit=12" in call.url for call in calls)
+
+
+def test_what_the_gallery_still_loads_ends_with_it(open_page: Open) -> None:
+    jobs = [entry(number, status="completed", error=None) for number in range(3)]
+    pictures = {"poster_url": "https://out.example/poster", "preview_url": "https://out.example/preview"}
+    with_pictures = record(id=jobs[0]["id"], video=[record()["video"][0] | pictures])
+    routes = {r"/api/videos\?": {"data": jobs, "next_token": None}, f"/api/videos/{jobs[0]['id']}": with_pictures}
+    held: set[str] = set()
+    ended: set[str] = set()
+
+    def hold(route: Route) -> None:
+        held.add(route.request.url)
+
+    def prepare(page: Page) -> None:
+        page.on("requestfailed", lambda request: ended.add(request.url))
+        for url in (f"**/api/videos/{jobs[1]['id']}", f"**/api/videos/{jobs[2]['id']}", "**/media/**"):
+            page.route(url, hold)
+
+    page, _ = show(open_page, "gallery", routes, prepare=prepare)
+    expect(page.locator(".card img")).to_be_visible()
+    wait_until(page, lambda: len(held) == 3)
+    page.get_by_role("link", name="Read").click()
+    wait_until(page, lambda: held <= ended)
 
 
 def test_batches_show_their_progress_and_filter_the_gallery(open_page: Open) -> None:
@@ -193,10 +227,10 @@ def test_batches_show_their_progress_and_filter_the_gallery(open_page: Open) -> 
     batch = {"id": "autumn", "status": "completed", "items": 8, "counts": {"done": 5, "failed": 2, "skipped": 1}}
     routes = {r"/api/videos\?": {"data": jobs, "next_token": None}, "/api/batches/autumn": batch}
     page, _ = show(open_page, "gallery", routes)
-    expect(page.get_by_text("completed · 6 of 8, 2 failed")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("completed · 6 of 8, 2 failed")).to_be_visible()
     assert page.get_by_role("progressbar", name="Batch autumn").evaluate("(bar) => bar.value / bar.max") == 1
     page.get_by_label("Batch", exact=True).select_option("autumn")
-    expect(page.locator(".card")).to_have_count(1, timeout=SLOW)
+    expect(page.locator(".card")).to_have_count(1)
     expect(page.get_by_text("Reason 1", exact=True).first).to_be_visible()
 
 
@@ -209,7 +243,7 @@ def test_todays_spend_is_added_up_by_model(open_page: Open) -> None:
     ]
     answers = {r"/api/videos\?": {"data": jobs, "next_token": None}, r"/api/usage\?": {}}
     page, _ = show(open_page, "gallery", answers)
-    expect(page.locator(".panel .price")).to_have_text("$1.88", timeout=SLOW)
+    expect(page.locator(".panel .price")).to_have_text("$1.88")
     expect(page.locator(".panel .facts").first.locator("div")).to_have_text(["a/dear$1.75", "b/cheap$0.125"])
 
 
@@ -220,7 +254,7 @@ def test_todays_spend_is_what_the_api_sums_up(open_page: Open) -> None:
     ]
     jobs = {"data": [], "next_token": None}
     page, _ = show(open_page, "gallery", {r"/api/videos\?": jobs, r"/api/usage\?": {"data": sums, "next_token": None}})
-    expect(page.locator(".panel .price")).to_have_text("$1.88", timeout=SLOW)
+    expect(page.locator(".panel .price")).to_have_text("$1.88")
     expect(page.locator(".panel .facts").first.locator("div")).to_have_text(["a/dear$1.75", "b/cheap$0.125"])
 
 
@@ -233,5 +267,5 @@ def test_unknown_and_stuck_jobs_are_brought_before_a_person(open_page: Open) -> 
 
     page, _ = show(open_page, "gallery", {r"/api/videos\?": listed})
     panel = page.get_by_role("region", name="Needs a person")
-    expect(panel.get_by_role("link")).to_have_count(2, timeout=SLOW)
+    expect(panel.get_by_role("link")).to_have_count(2)
     expect(panel.get_by_text("open for more than an hour, perhaps orphaned")).to_be_visible()

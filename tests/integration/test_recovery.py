@@ -166,9 +166,12 @@ def test_a_failed_execution_publishes_the_unpublished_video(stack: Cloud, simula
 def test_an_unpublished_refusal_is_published(stack: Cloud, simulator: Simulator) -> None:
     simulator.fault("submit", times=1, status=402)
     with silent_bus("Failed"):
-        status, _, _ = stack.http("POST", "/videos", request(simulator), headers={"Idempotency-Key": "a"})
-    assert status >= 400
-    [job_id] = unpublished()
+        status, _, problem = stack.http("POST", "/videos", request(simulator), headers={"Idempotency-Key": "a"})
+        assert status >= 400
+        job_id = problem["instance"].rsplit("/", 1)[1]
+        # The API hands over to the workflow what it could not publish, which cannot publish it either.
+        assert stack.finish(str(store().find(job_id).execution_arn))["status"] == "FAILED"  # type: ignore[union-attr]
+    assert unpublished() == [job_id]
     age(job_id, HOUR)
     assert stack.invoke("SweepFunction", {})["published"] == 1
     assert [heard["detail"]["error"]["code"] for heard in stack.events()] == ["ProviderOutOfCredits"]

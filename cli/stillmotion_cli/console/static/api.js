@@ -5,6 +5,7 @@ const RETRIED = new Set([429, 502, 503, 504]);
 let token = null;
 let mediaKey = null;
 let document_ = null;
+let area = new AbortController();
 
 export class ApiError extends Error {
   constructor(status, problem, retryAfter) {
@@ -38,8 +39,17 @@ export async function open() {
   return known.stack;
 }
 
+// Ends what the area that is left still reads: a browser has six connections to this server, and the next area needs them.
+export function leaveArea() {
+  area.abort();
+  area = new AbortController();
+}
+
+// Only what reads may end early; who has asked for something to be done hears what became of it.
+const untilLeft = (method) => (method === 'GET' ? area.signal : null);
+
 // One call. Returns {status, body, text, headers} whatever the status is.
-export async function send(method, path, { query, body, headers, signal } = {}) {
+export async function send(method, path, { query, body, headers, signal = untilLeft(method) } = {}) {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query || {})) {
     for (const one of Array.isArray(value) ? value : [value]) {
@@ -63,7 +73,8 @@ export async function send(method, path, { query, body, headers, signal } = {}) 
 }
 
 // One call's document. Reads are repeated a few times where the API asks for patience.
-export async function call(method, path, options = {}) {
+export async function call(method, path, given = {}) {
+  const options = { signal: untilLeft(method), ...given };
   for (let attempt = 1; ; attempt += 1) {
     const answer = await send(method, path, options);
     if (answer.status >= 200 && answer.status < 300 && answer.body) return options.whole ? answer : answer.body;
@@ -94,7 +105,7 @@ export const mediaUrl = (id, output, part) => `/media/${mediaKey}/${encodeURICom
 
 // The API's own document: what it has, older and newer stacks differ.
 export async function apiDocument() {
-  document_ ||= call('GET', '/openapi.json').catch((error) => { document_ = null; throw error; });
+  document_ ||= call('GET', '/openapi.json', { signal: null }).catch((error) => { document_ = null; throw error; });
   return document_;
 }
 

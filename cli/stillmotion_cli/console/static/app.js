@@ -1,6 +1,6 @@
 // The areas, by the part of the address after #. Each is a function that fills <main> and may return how to leave it.
 
-import { open } from './api.js';
+import { leaveArea, open } from './api.js';
 import { failure, fill, h } from './dom.js';
 import gallery from './gallery.js';
 import make from './make.js';
@@ -21,6 +21,7 @@ function show() {
   const [area, ...rest] = location.hash.slice(1).split('/').map(decodeURIComponent);
   const name = area in AREAS ? area : 'make';
   leave?.();
+  leaveArea();
   for (const link of document.querySelectorAll('nav a')) {
     if (link.hash === `#${name}`) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');

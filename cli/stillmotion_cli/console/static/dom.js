@@ -18,6 +18,14 @@ export function fill(element, ...children) {
   element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
 }
 
+// Ends what pictures and clips are still loading: a browser goes on with those that are no longer shown.
+export function unload(element) {
+  for (const one of element.querySelectorAll('img, video')) {
+    one.removeAttribute('src');
+    one.load?.();
+  }
+}
+
 // Says something to a screen reader without moving the page.
 export function say(text) {
   document.getElementById('live').textContent = text;

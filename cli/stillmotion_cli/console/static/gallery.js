@@ -2,7 +2,7 @@
 
 import { apiDocument, call, mediaUrl } from './api.js';
 import { shapeOf } from './clip.js';
-import { failure, field, fill, h, select, setOptions } from './dom.js';
+import { failure, field, fill, h, select, setOptions, unload } from './dom.js';
 import { dayTime, money, RUNNING, statusWord } from './format.js';
 import { midnight, spendToday } from './spend.js';
 
@@ -76,11 +76,13 @@ class Gallery {
     this.stopped = true;
     this.observer.disconnect();
     clearTimeout(this.timer);
+    unload(this.grid);
   }
 
   restart() {
     this.token = null;
     this.round = (this.round || 0) + 1;
+    unload(this.grid);
     fill(this.grid);
     return this.next();
   }

@@ -67,10 +67,14 @@ class Make {
     };
   }
 
-  changed() {
+  leave() {
     clearTimeout(this.timer);
-    this.ready = null;
     this.running?.abort();
+  }
+
+  changed() {
+    this.leave();
+    this.ready = null;
     this.button.setAttribute('aria-disabled', 'true');
     this.timer = setTimeout(() => this.refresh(), PAUSE);
   }
@@ -250,6 +254,7 @@ export default function make(main) {
   fill(main, kept.element);
   kept.changed();
   return () => {
+    kept.leave();
     document.removeEventListener('paste', paste);
     removeEventListener('dragover', ignore);
     removeEventListener('drop', ignore);

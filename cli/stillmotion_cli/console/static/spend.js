@@ -15,7 +15,10 @@ export async function spendToday() {
       const day = midnight().slice(0, 10);
       const usage = await call('GET', '/usage', { query: { from: day, to: day, by: 'model' } });
       return { rows: sorted(readUsage(usage)), partial: usage.next_token !== null };
-    } catch { /* the records say it too */ }
+    } catch (error) {
+      if (error.name === 'AbortError') throw error;
+      // The records say it too.
+    }
   }
   return fromRecords();
 }

@@ -2,7 +2,7 @@
 
 import { call, mediaUrl } from './api.js';
 import { copies, facts, inspectionOf, likeness, shapeOf } from './clip.js';
-import { confirm, failure, field, fill, h, say } from './dom.js';
+import { confirm, failure, field, fill, h, say, unload } from './dom.js';
 import { clock, dayTime, money, quantile, RUNNING, secondsBetween, statusWord, time } from './format.js';
 import { given } from './frames.js';
 
@@ -35,6 +35,7 @@ class Watch {
     this.stopped = true;
     clearTimeout(this.timer);
     clearTimeout(this.ticking);
+    unload(this.stage);
   }
 
   async refresh() {
