@@ -107,7 +107,7 @@ def test_a_cancel_and_the_submit(race: World) -> None:
 
 
 def test_two_cancels(race: World) -> None:
-    race.simulator.settings(polls_to_ready=50)
+    race.simulator.settings(polls_to_ready=MAX_POLLS)
     submit(race)
     answers = at_once(*[lambda: cancel(race, only(race))] * 2)
     race.rest()
