@@ -82,13 +82,13 @@ def test_a_thousand_drips_and_floods_leave_no_thread_and_no_socket() -> None:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             ends = list(pool.map(lambda case: outcome(case[1], servers[case[0]].url), calls))
     count("drips and floods", len(ends))
-    count("threads left", left.threads)
+    count("threads left", len(left.threads))
     count("sockets left", left.sockets)
     wrong = Counter(
         (server, kind, end) for (server, kind), end in zip(calls, ends, strict=True) if end != ERRORS[kind].__name__
     )
     assert not wrong
-    assert (left.threads, left.sockets) == (0, 0)
+    assert (left.threads, left.sockets) == ((), 0)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
+from traceback import extract_stack
 from typing import Any
 from unittest.mock import patch
 
@@ -28,27 +30,28 @@ def open_sockets() -> int:
     return sum(target(number).startswith("socket:") for number in os.listdir("/proc/self/fd"))
 
 
-def settled(measured: Callable[[], int], wanted: int, seconds: float = PATIENCE) -> int:
-    """The figure, once the test's own servers have noticed that their clients are gone."""
-    end = time.monotonic() + seconds
-    while measured() > wanted and time.monotonic() < end:
-        time.sleep(0.05)
-    return measured()
-
-
 class Left:
-    """Threads and sockets more than at the beginning, after the block."""
+    """What is there after the block and was not before: sockets by their number, threads by where they are."""
 
-    threads = sockets = 0
+    sockets = 0
+    threads: tuple[str, ...] = ()
 
 
 @contextmanager
 def leftovers() -> Iterator[Left]:
-    """What the block leaves behind."""
-    threads, sockets, left = threading.active_count(), open_sockets(), Left()
+    """What the block leaves behind, once what it has ended has had time to end."""
+    before, sockets, left = set(threading.enumerate()), open_sockets(), Left()
     yield left
-    left.threads = max(settled(threading.active_count, threads) - threads, 0)
-    left.sockets = max(settled(open_sockets, sockets) - sockets, 0)
+    end = time.monotonic() + PATIENCE
+    while (set(threading.enumerate()) - before or open_sockets() > sockets) and time.monotonic() < end:
+        time.sleep(0.05)
+    left.threads = tuple(_place(thread) for thread in set(threading.enumerate()) - before)
+    left.sockets = max(open_sockets() - sockets, 0)
+
+
+def _place(thread: threading.Thread) -> str:
+    frame = sys._current_frames().get(thread.ident or 0)
+    return f"{thread.name}: {' < '.join(f'{one.name}:{one.lineno}' for one in reversed(extract_stack(frame)))}"
 
 
 @contextmanager

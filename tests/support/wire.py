@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -19,6 +20,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+ENDS_WITHIN = 5.0
+"""Seconds that a script may take to notice that its connection is shut."""
 
 type Script = bytes | Callable[[socket.socket], None]
 
@@ -50,15 +54,22 @@ class Wire:
         self.port: int = self._listener.getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
         self.url = f"{'https' if self.tls else 'http'}://{self.host}"
-        self._open = threading.Event()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._answering: dict[threading.Thread, socket.socket] = {}
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Take no more connections, and hang up where somebody is still being answered."""
         self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
         self._listener.close()
+        for thread, connection in list(self._answering.items()):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            thread.join(ENDS_WITHIN)
 
     def _accept(self) -> None:
         while True:
@@ -67,12 +78,16 @@ class Wire:
             except OSError:
                 return
             self.connections += 1
-            threading.Thread(target=self._serve, args=(connection, self.connections), daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(connection, self.connections), daemon=True)
+            self._answering[thread] = connection
+            thread.start()
 
     def _serve(self, raw: socket.socket, number: int) -> None:
         raw.settimeout(20)
+        this = threading.current_thread()
         try:
             with self.tls.wrap_socket(raw, server_side=True) if self.tls else raw as connection:
+                self._answering[this] = connection
                 while (request := _read(connection, number)) is not None:
                     self.seen.append(request)
                     script = self.scripts[min(len(self.seen), len(self.scripts)) - 1]
@@ -86,6 +101,8 @@ class Wire:
                         return
         except OSError:
             return
+        finally:
+            del self._answering[this]
 
 
 def _read(connection: socket.socket, number: int) -> Seen | None:
