@@ -197,6 +197,15 @@ Resources:
             Effect: Allow
             Action: secretsmanager:PutSecretValue
             Resource: !Sub arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:*Secret-*
+          # Secrets Manager encrypts on behalf of who writes.
+          - !If
+            - HasKmsKey
+            - Sid: EncryptApiKey
+              Effect: Allow
+              Action: [kms:Decrypt, kms:GenerateDataKey]
+              Resource: !Ref KmsKeyArn
+              Condition: { StringEquals: { kms:ViaService: !Sub "secretsmanager.${AWS::Region}.${AWS::URLSuffix}" } }
+            - !Ref AWS::NoValue
 
   # Tables, secrets and variables of functions are encrypted on behalf of who makes them.
   KeyPolicy:

@@ -1,13 +1,14 @@
 """Send again what a stack could not deliver, each to where it was meant to go.
 
-    python -m scripts.redrive --stack-name stillmotion
+    python -m scripts.redrive --stack-name stillmotion [--drop-log-lines]
 
 What the queue holds, and what is done with it:
 
     an event for a workflow      its execution is started
     an event for a function      the function is invoked with it
     an event a function failed   the function is invoked with it again
-    an event for the log         stays: to send it again would tell it to every other listener too
+    an event for the log         stays: to send it again would tell it to every other listener too;
+                                 --drop-log-lines deletes it
 
 Safe to repeat and safe where an event did arrive: which job an event means is derived from the event, so a second
 delivery finds the first one's job; settling and sweeping change nothing the second time. A message leaves the queue
@@ -45,13 +46,13 @@ class Targets:
     functions: Any
 
 
-def redrive(queue_url: str, sqs: Any, targets: Targets) -> tuple[int, int]:
-    """Send every message to its target; how many were sent again, and how many could not be.
+def redrive(queue_url: str, sqs: Any, targets: Targets, *, drop_log_lines: bool = False) -> tuple[int, int, int]:
+    """Send every message to its target; how many were sent again, could not be, and were dropped.
 
-    Messages that cannot be sent stay in the queue.
+    Messages that cannot be sent stay in the queue, lines of the event log unless they are to be dropped.
     """
-    sent = kept = 0
-    while sent + kept < MAX_MESSAGES:
+    sent = kept = dropped = 0
+    while sent + kept + dropped < MAX_MESSAGES:
         answer = sqs.receive_message(
             QueueUrl=queue_url,
             MaxNumberOfMessages=10,
@@ -63,6 +64,10 @@ def redrive(queue_url: str, sqs: Any, targets: Targets) -> tuple[int, int]:
         if not messages:
             break
         for message in messages:
+            if drop_log_lines and _target(message).split(":")[2:3] == ["logs"]:
+                sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+                dropped += 1
+                continue
             try:
                 _send(message, targets)
             except (_Stays, ClientError, BotoCoreError) as error:
@@ -71,13 +76,18 @@ def redrive(queue_url: str, sqs: Any, targets: Targets) -> tuple[int, int]:
             else:
                 sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
                 sent += 1
-    return sent, kept
+    return sent, kept, dropped
+
+
+def _target(message: dict[str, Any]) -> str:
+    """The ARN of what EventBridge could not deliver a message to; empty for what a function failed on."""
+    return str(message.get("MessageAttributes", {}).get("TARGET_ARN", {}).get("StringValue", ""))
 
 
 def _send(message: dict[str, Any], targets: Targets) -> None:
     body: str = message["Body"]
-    target = message.get("MessageAttributes", {}).get("TARGET_ARN", {}).get("StringValue")
-    if target is None:
+    target = _target(message)
+    if not target:
         target, body = _failed_invocation(body)
     service = (target.split(":") + [""] * 3)[2]
     if service == "states":
@@ -112,12 +122,15 @@ def main() -> int:
     """Redrive a stack's queue; 1 when messages stayed."""
     parser = argparse.ArgumentParser(description="Send again what a stack could not deliver.")
     parser.add_argument("--stack-name", default="stillmotion")
-    stack_name = parser.parse_args().stack_name
+    parser.add_argument("--drop-log-lines", action="store_true", help="delete lines of the event log")
+    given = parser.parse_args()
+    stack_name = given.stack_name
     stack = boto3.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     targets = Targets(boto3.client("stepfunctions"), boto3.client("lambda"))
-    sent, kept = redrive(outputs["UndeliveredQueueUrl"], boto3.client("sqs"), targets)
-    print(f"{sent} sent again, {kept} could not be sent and stay in the queue")
+    queue_url, sqs = outputs["UndeliveredQueueUrl"], boto3.client("sqs")
+    sent, kept, dropped = redrive(queue_url, sqs, targets, drop_log_lines=given.drop_log_lines)
+    print(f"{sent} sent again, {kept} could not be sent and stay in the queue, {dropped} lines of the log deleted")
     return 1 if kept else 0
 
 

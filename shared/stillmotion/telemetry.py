@@ -17,6 +17,8 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 NAMESPACE = "Stillmotion"
+SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "stillmotion")
+"""The stack's name, by which alarms and dashboards of stacks in one account tell their figures apart."""
 
 
 def _unchanged(record: Any) -> Any:
@@ -36,7 +38,7 @@ def _serialized(record: dict[str, Any]) -> str:
     return json.dumps(_redact(record), default=str, separators=(",", ":"), ensure_ascii=False)
 
 
-logger = Logger(service="stillmotion", json_serializer=_serialized)
+logger = Logger(service=SERVICE, json_serializer=_serialized)
 
 type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
@@ -87,7 +89,7 @@ def count(name: str, value: float = 1, unit: Unit = "Count", **dimensions: str) 
         unit=MetricUnit(unit),
         value=value,
         namespace=NAMESPACE,
-        default_dimensions={"service": "stillmotion"},
+        default_dimensions={"service": SERVICE},
     ) as metric:
         for dimension, given in dimensions.items():
             metric.add_dimension(dimension, given)

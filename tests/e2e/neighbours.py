@@ -35,7 +35,8 @@ type Change = Callable[[bytes], bytes]
 def saying(part: str, version: str) -> str:
     """A line of Python after which every log line of its process has the field `part` with this version."""
     said = f'lambda line: vars(line).update({part}="{version}") or True'
-    return f'\nimport logging; logging.getLogger("stillmotion").addFilter({said})\n'
+    begin = "import logging; from stillmotion.telemetry import SERVICE; logging.getLogger(SERVICE)"
+    return f"\n{begin}.addFilter({said})\n"
 
 
 def with_functions_and_definition(before: Path, folder: Path, version: str) -> Path:

@@ -73,7 +73,7 @@ def test_redriven_events_become_jobs_once(stack: Cloud, simulator: Simulator, qu
     for event in events:
         put(queue, event, MACHINE)
 
-    assert redrive(queue, boto3.client("sqs"), Targets(machine, Functions(stack))) == (3, 0)
+    assert redrive(queue, boto3.client("sqs"), Targets(machine, Functions(stack))) == (3, 0, 0)
     executions = machine.list_executions(stateMachineArn=MACHINE)["executions"]
     ended = [stack.finish(execution["executionArn"]) for execution in executions]
     assert {one["status"] for one in ended} == {"SUCCEEDED"}
@@ -101,7 +101,7 @@ def test_a_function_hears_what_did_not_reach_it_and_what_it_failed_on(
     put(queue, failed("SweepFunction", {"source": "aws.events"}), None)
 
     functions = Functions(stack)
-    assert redrive(queue, boto3.client("sqs"), Targets(boto3.client("stepfunctions"), functions)) == (3, 0)
+    assert redrive(queue, boto3.client("sqs"), Targets(boto3.client("stepfunctions"), functions)) == (3, 0, 0)
     assert [stack.job(job["id"])["status"] for job in jobs] == ["timed_out", "timed_out"]
     assert [answer["id"] for answer in functions.answers[:2]] == [job["id"] for job in jobs]
     assert functions.answers[2]["failed"] == 0
@@ -124,9 +124,19 @@ def test_what_cannot_be_sent_again_stays_and_says_why(
 ) -> None:
     put(queue, body, target)
     sqs = boto3.client("sqs")
-    assert redrive(queue, sqs, Targets(boto3.client("stepfunctions"), Functions(stack))) == (0, 1)
+    assert redrive(queue, sqs, Targets(boto3.client("stepfunctions"), Functions(stack))) == (0, 1, 0)
     told = capsys.readouterr().err
     assert why in told
     assert "; it stays" in told
+    name = "ApproximateNumberOfMessagesNotVisible"
+    assert sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[name])["Attributes"][name] == "1"
+
+
+def test_lines_of_the_event_log_go_on_request_and_nothing_else(stack: Cloud, queue: str) -> None:
+    put(queue, {"detail-type": "Video Generation Completed"}, LOG)
+    put(queue, {}, f"{FUNCTION}gone")
+    sqs = boto3.client("sqs")
+    targets = Targets(boto3.client("stepfunctions"), Functions(stack))
+    assert redrive(queue, sqs, targets, drop_log_lines=True) == (0, 1, 1)
     name = "ApproximateNumberOfMessagesNotVisible"
     assert sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[name])["Attributes"][name] == "1"

@@ -57,7 +57,8 @@ def function_environment(function: str, values: dict[str, str]) -> dict[str, str
         **template()["Globals"]["Function"]["Environment"]["Variables"],
         **resources("AWS::Serverless::Function")[function].get("Environment", {}).get("Variables", {}),
     }
-    known = {name: str(p["Default"]) for name, p in template()["Parameters"].items() if "Default" in p} | values
+    known = {"AWS::StackName": "stillmotion"} | values
+    known = {name: str(p["Default"]) for name, p in template()["Parameters"].items() if "Default" in p} | known
     found = {name: _value(value, known) for name, value in declared.items()}
     return {name: value for name, value in found.items() if value is not None}
 
@@ -70,7 +71,7 @@ def deployed_environment(function: str) -> dict[str, str]:
         name: arn.format(name) if found["Type"].endswith(("StateMachine", "Secret")) else name.lower()
         for name, found in template()["Resources"].items()
     }
-    names |= {"AWS::StackName": "stillmotion", "AWS::Region": "eu-central-1"}
+    names |= {"AWS::Region": "eu-central-1"}
     started = {"AWS_LAMBDA_FUNCTION_NAME": function, "AWS_DEFAULT_REGION": "eu-central-1"}
     return function_environment(function, names) | started | {"POWERTOOLS_TRACE_DISABLED": "true"}
 

@@ -43,6 +43,13 @@ def test_no_rule_takes_a_resource_away(name: str) -> None:
     assert set(deployed(**WHOLE)) <= set(deployed(**WHOLE, **RULES[name]))
 
 
+@pytest.mark.parametrize("alone", VPC)
+def test_half_a_network_is_none_that_code_may_leave(alone: str) -> None:
+    """Lambda refuses it; without a network at all the functions would run outside of what was asked for."""
+    for found in deployed_resources("AWS::Lambda::Function", **{alone: VPC[alone]}).values():
+        assert found["VpcConfig"]
+
+
 def test_a_local_stack_has_no_network_whatever_is_given() -> None:
     local = {"AwsEndpointUrl": "http://127.0.0.1:4566"}
     [api] = deployed_resources("AWS::ApiGateway::RestApi", **local, **RULES["private api"]).values()

@@ -88,7 +88,7 @@ def shown_metrics() -> Iterator[tuple[str, str, dict[str, str]]]:
 def searches() -> list[tuple[set[str], str]]:
     """Dimensions and metric's name of every search."""
     lines = [line[0] for widget in widgets("metric") for line in widget["metrics"] if isinstance(line[0], dict)]
-    search = r"SEARCH\('\{Stillmotion,([\w,]+)\} MetricName=\"(\w+)\"'"
+    search = r"SEARCH\('\{Stillmotion,([\w,]+)\} MetricName=\"(\w+)\" service=\"AWS::StackName\"'"
     found = [re.findall(search, line["expression"]) for line in lines]
     assert all(len(one) == 1 for one in found)
     return [(set(one[0][0].split(",")), one[0][1]) for one in found]
@@ -110,7 +110,7 @@ def test_every_metric_of_ours_is_emitted_with_these_dimensions() -> None:
     assert own
     for name, dimensions in own:
         assert set(dimensions) == known[name], name
-        assert dimensions["service"] == "stillmotion"
+        assert dimensions["service"] == "AWS::StackName"
     assert searches()
     for names, name in searches():
         assert names == known[name], name

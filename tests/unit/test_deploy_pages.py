@@ -59,6 +59,12 @@ def test_what_stays_are_buckets_and_tables_as_the_command_lists_them() -> None:
     assert set(KEPT.values()) == set(re.findall(r"ResourceType=='([\w:]+)'", TEARDOWN))
 
 
+def test_the_list_of_what_stays_is_not_cut_off() -> None:
+    """`describe-stack-resources` answers with the first hundred; a stack has more."""
+    assert "list-stack-resources" in TEARDOWN
+    assert "describe-stack-resources" not in TEARDOWN
+
+
 @pytest.mark.parametrize("page", ["deploy", "upgrade", "teardown", "runbook"])
 def test_links_and_outputs_on_the_page_exist(page: str) -> None:
     text = (ROOT / "docs" / f"{page}.md").read_text()

@@ -111,6 +111,16 @@ def test_an_operator_may_run_the_commands_of_the_runbook() -> None:
     assert calls - set(allowed("OperatorPolicy")) == {"cloudwatch:GetMetricStatistics"}
 
 
+def test_an_operator_may_do_it_to_what_the_command_names() -> None:
+    page = (ROOT / "docs" / "runbook.md").read_text()
+    calls = re.findall(r"aws ([a-z]+) ([a-z-]+)[^\n|]*\$\(resource ([A-Z]\w+)\)", page)
+    assert calls
+    statements = deployed_resources("AWS::IAM::ManagedPolicy")["OperatorPolicy"]["PolicyDocument"]["Statement"]
+    for service, operation, name in calls:
+        rules = [one for one in statements if iam_name(service, operation) in one["Action"]]
+        assert any(name in str(rule["Resource"]) for rule in rules), (operation, name)
+
+
 def test_an_operator_may_redrive_what_any_function_failed() -> None:
     """Whatever sends to the queue of what is undelivered can be invoked again, and the queue be read under a key."""
     functions = resources("AWS::Serverless::Function")

@@ -164,3 +164,9 @@ def test_a_secret_that_gets_into_a_log_line_is_redacted(lines: Any) -> None:
     [line] = lines()
     assert "SECRET" not in json.dumps(line)
     assert line["message"].startswith("fetching https://b.example/a?")
+
+
+def test_stacks_of_one_account_are_told_apart() -> None:
+    code = "from stillmotion.telemetry import count, logger; logger.info('x'); count('PaidSubmits')"
+    logged, counted = (json.loads(line) for line in run(code, POWERTOOLS_SERVICE_NAME="prod").splitlines())
+    assert logged["service"] == counted["service"] == "prod"
