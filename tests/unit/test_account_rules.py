@@ -8,23 +8,12 @@ from typing import Any
 
 import pytest
 
+from tests.support.account_rules import BOUNDARY, KEY, RULES, VPC
 from tests.support.cloudformation import deployed, deployed_resources
 from tests.support.template import ROOT, resources, template
 
-KEY = "arn:aws:kms:eu-central-1:123456789012:key/0f"
-BOUNDARY = "arn:aws:iam::123456789012:policy/bounds"
-VPC = {"VpcSubnetIds": "subnet-0a1b2c3d,subnet-1a1b2c3d", "VpcSecurityGroupIds": "sg-0a1b2c3d"}
 WHOLE = {"EnableCallback": "true"}
 """A stack with everything that is off by default and makes resources."""
-RULES: dict[str, dict[str, str]] = {
-    "boundary": {"PermissionsBoundaryArn": BOUNDARY},
-    "vpc": VPC,
-    "private api": {"ApiVpcEndpointIds": "vpce-0a1b2c3d,vpce-1a1b2c3d"},
-    "key": {"KmsKeyArn": KEY},
-    "access logs": {"ApiAccessLogs": "true"},
-    "versions": {"ObjectVersionDays": "30"},
-    "concurrency": {"ReservedConcurrency": "5"},
-}
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.account_rules import RULES
 from tests.support.cloudformation import deployed
 from tests.support.template import template
-from tests.unit.test_account_rules import RULES
 
 SIZES = {
     "small": {"EnableCallback": "false", "EnableInspection": "false"},
@@ -62,7 +62,7 @@ def test_a_stack_has_an_order(size: str, gradual: str, rules: str) -> None:
     assert len(order(resources)) == len(resources)
 
 
-def test_an_alarm_of_every_deployment_about_a_function_that_knows_the_workflow_would_close_a_circle() -> None:
+def test_an_alarm_about_what_knows_the_workflow_closes_a_circle() -> None:
     resources = deployed(GradualDeployment=GRADUAL[1])
     assert "SubmitTaskFunctionDeploymentGroup" in named(resources["SubmitTaskFunctionAliaslive"])
     alarms = resources["SubmitTaskFunctionDeploymentGroup"]["Properties"]["AlarmConfiguration"]["Alarms"]
