@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import quote
 
 import pytest
@@ -70,3 +71,12 @@ def test_another_kind_of_value_is_no_whole_number(stack: Cloud, simulator: Simul
 def test_an_address_that_no_manifest_can_have_is_refused(stack: Cloud, given: str) -> None:
     status, _, problem = stack.http("POST", "/batches", {"manifest": given})
     assert (status, problem["errors"][0]["detail"]) == (400, "must be s3://bucket/key")
+
+
+@pytest.mark.parametrize("path", ["/videos", "/videos?dry_run=true", "/batches"])
+def test_a_field_that_is_given_twice_is_refused(stack: Cloud, simulator: Simulator, path: str) -> None:
+    body = json.dumps(request(simulator))[:-1] + ', "duration": 4, "duration": 8}'
+    status, _, problem = stack.http("POST", path, body)
+    assert status == 400
+    assert "'duration' twice" in json.dumps(problem)
+    assert simulator.jobs() == []

@@ -97,6 +97,14 @@ def test_user_metadata_of_no_sense_are_refused_by_name(metadata: dict[str, str],
     assert [fault.pointer for fault in refused.value.faults] == [place]
 
 
+@pytest.mark.parametrize("name", ["a.json", "request.json"])
+def test_a_field_that_is_given_twice_refuses_the_drop(name: str) -> None:
+    folder = Folder(**{name: b'{"prompt": "p", "duration": 4, "duration": 8}'})
+    folder.put_object("drop/a.jpg")
+    with pytest.raises(InvalidRequest, match="'duration' twice"):
+        folder.dropped("a.jpg" if name == "a.json" else name)
+
+
 def test_metadata_of_sidecar_and_object_are_joined() -> None:
     folder = Folder(**{"a.json": b'{"metadata": {"order_id": "1", "sku": "x"}, "audio": true, "prompt": "p"}'})
     folder.put_object("drop/a.jpg", metadata__sku="2", size="1280x720")

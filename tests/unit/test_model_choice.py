@@ -175,6 +175,8 @@ FRAME = {"type": "image_url", "image_url": {"url": "s3://b/a.png"}, "frame_type"
         ("google/veo-3.1", {}, "google/veo-3.1", None),
         ("google/veo-3.1", {"duration": 5}, "x-ai/grok-imagine-video", 5),
         ("", {}, "google/veo-3.1-lite", 4),
+        ("", {"duration": 15.0}, "x-ai/grok-imagine-video", 15.0),
+        ("google/veo-3.1-lite", {"duration": 5.0}, "x-ai/grok-imagine-video", 5.0),
         ("gone/model", {"resolution": "480p"}, "bytedance/seedance-1-5-pro", 4),
         ("google/veo-3.1-lite", {"model": "runway/gen-4.5"}, "runway/gen-4.5", None),
     ],

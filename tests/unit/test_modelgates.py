@@ -23,6 +23,7 @@ from stillmotion.errors import (
 from stillmotion.modelgates import client as client_module
 from stillmotion.modelgates.client import ModelGates
 from stillmotion.modelgates.job import Outcome, ProviderJob
+from stillmotion.modelgates.models import ModelCatalogue, VideoModel
 from stillmotion.outbound.address_guard import origin
 from stillmotion.outbound.guarded_client import GuardedClient
 from tests.support.wire import Script, Wire, answer, hang_up, reset, silence
@@ -159,6 +160,30 @@ def test_the_model_list_needs_no_key_and_survives_odd_entries() -> None:
     assert (models[1].supported_durations, models[1].seed) == (None, True)
     assert models[1].pricing_skus == {"per-video-second": "0.03"}  # numbers have been seen among the prices
     assert "authorization" not in api.seen[0].headers
+
+
+def test_durations_that_no_clip_has_are_left_out() -> None:
+    """Other APIs write "any" as -1 or 0; a price of that is negative, or divided by nothing."""
+    given = [[4, 8, -1], [0], [-1, 0], [], None]
+    listed = {"data": [{"id": f"a/{at}", "supported_durations": one} for at, one in enumerate(given)]}
+    with Wire([answer(200, json.dumps(listed).encode())]) as api:
+        assert [model.supported_durations for model in gates(api.url).models()] == [[4, 8], None, None, [], None]
+
+
+@pytest.mark.parametrize("listed", [{"data": []}, {"data": [{"name": "no id"}]}])
+def test_an_empty_model_list_is_none(listed: dict[str, Any]) -> None:
+    with Wire([answer(200, json.dumps(listed).encode())]) as api, pytest.raises(ProviderUnavailable, match="empty"):
+        gates(api.url).models()
+
+
+def test_an_id_counts_before_another_models_slug() -> None:
+    listed = [
+        VideoModel(id="g/x:beta", canonical_slug="g/x"),
+        VideoModel(id="g/x"),
+        VideoModel(id="g/y:1", canonical_slug="g/y"),
+    ]
+    catalogue = ModelCatalogue(lambda: listed)
+    assert [catalogue.find(name).id for name in ("g/x", "g/x:beta", "g/y")] == ["g/x", "g/x:beta", "g/y:1"]
 
 
 NO_ANSWER: dict[str, Script] = {

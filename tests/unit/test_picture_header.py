@@ -75,3 +75,17 @@ def test_a_broken_picture_does_no_harm(kind: str, data: st.DataObject) -> None:
         whole[data.draw(st.integers(12, len(whole) - 1))] = data.draw(st.integers(0, 255))
     found = read_header(bytes(whole[: data.draw(st.integers(0, len(whole)))]))
     assert found is None or min(found.size) > 0
+
+
+@pytest.mark.parametrize("seen", [1.0, 0.5])
+def test_exif_behind_the_picture_is_read_or_awaited(seen: float) -> None:
+    """WebP keeps it at the end: of a large file only the beginning is read, and a shape that may be turned is none."""
+    whole = picture("WEBP", (1600, 900), orientation=6)
+    found = read_header(whole[: int(len(whole) * seen)])
+    assert found == (PictureHeader(900, 1600) if seen == 1 else None)
+
+
+def test_what_does_not_begin_as_a_png_has_no_size() -> None:
+    """Xcode's PNG begins with a part of its own; its bytes are no size."""
+    whole = picture("PNG")
+    assert read_header(whole[:8] + b"\x00\x00\x00\x04CgBI" + bytes(8) + whole[8:]) is None

@@ -231,3 +231,13 @@ def test_two_names_of_a_tier_are_the_same_tier(asked: str, priced: str) -> None:
 def test_pixels_of_a_size_that_is_not_listed_are_even_and_whole() -> None:
     listed = model({"video_tokens": "0.00001"}, supported_resolutions=["480p"])
     assert price(listed, Ask(4, "480p", "16:9")).at_most == Decimal("0.3843")  # 854x480
+
+
+def test_a_size_of_the_highest_tier_has_its_price() -> None:
+    rates = {"duration_seconds_4k": "0.4", "duration_seconds_8k": "1.6"}
+    sizes = {"supported_sizes": ["3840x2160", "7680x4320"], "supported_resolutions": ["4K", "8K"]}
+    found = [
+        at_most(model(rates, **sizes), a_request(duration=4, **{name: value}))
+        for name, value in (("size", "3840x2160"), ("size", "7680x4320"), ("resolution", "8K"))
+    ]
+    assert found == [Decimal("1.6"), Decimal("6.4"), Decimal("6.4")]

@@ -75,7 +75,9 @@ def test_a_submit_is_one_post_with_the_key_on_a_connection_of_its_own() -> None:
 
 
 def test_every_call_has_a_connection_of_its_own() -> None:
-    with Wire([answer(200, b'{"data": []}'), answer(202, JOB), answer(200, JOB), answer(200, JOB)]) as wire:
+    with Wire(
+        [answer(200, b'{"data": [{"id": "a/b"}]}'), answer(202, JOB), answer(200, JOB), answer(200, JOB)]
+    ) as wire:
         client = gates(wire.url)
         client.models()
         client.submit(BODY)

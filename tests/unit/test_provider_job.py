@@ -227,3 +227,55 @@ def test_an_id_that_was_asked_for_is_not_one_that_the_answer_names() -> None:
     asked = read_job({"status": "completed"}, "vg_1")
     assert asked is not None
     assert (asked.id, asked.named_id) == ("vg_1", None)
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        {"status": "error", "message": "upstream connect error"},
+        {"status": "failed", "error": {"code": 502, "message": "Provider returned error"}},
+        {"status": "expired"},
+        {"status": "success"},
+        {"status": "success", "data": {"status": "failed"}},
+    ],
+)
+def test_an_envelope_without_an_id_ends_no_job(envelope: dict[str, Any]) -> None:
+    assert read_job(envelope, "vg_1") is None
+
+
+@pytest.mark.parametrize("mark", [{}, {"id": "request-7"}, {"id": 7}])
+def test_the_job_counts_and_not_what_it_is_wrapped_in(mark: dict[str, Any]) -> None:
+    job = read_job({**mark, "status": "success", "data": {"id": "vg_1", "status": "pending"}}, "vg_1")
+    assert job is not None
+    assert (job.id, job.outcome) == ("vg_1", Outcome.WAITING)
+
+
+@pytest.mark.parametrize("more", [{"model": "a/b"}, {"generation_id": "gen_1"}, {"usage": None}, {"id": None}])
+def test_a_job_that_leaves_out_its_id_still_fails(more: dict[str, Any]) -> None:
+    job = read_job({"status": "failed", "error": "no face found", **more}, "vg_1")
+    assert job is not None
+    assert job.outcome is Outcome.FAILED
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "again", [".btn{color:#fff;background-color:#0d6efd}", "a?b=1\n", "\n", ";a", "sk-", "eyJaaaaaaaa-", "://a:", "x"]
+)
+def test_megabytes_of_words_are_read_in_a_moment(again: str) -> None:
+    """Looking for secrets took hours of them; a function has seconds, and the answer says how the job ended."""
+    said = words_of_answer({"error": "It is refused. a?b=1" + again * (2**23 // len(again))})
+    assert said is not None
+    assert said.startswith("It is refused.")
+    assert len(said) <= 2000
+
+
+def test_a_secret_at_the_cut_of_long_words_is_not_half_shown() -> None:
+    for length in range(7900, 8010, 7):
+        said = words_of_answer({"error": "https://a.example/?b=" + "x" * length + " sk-live0123456789abcdefghij"})
+        assert said == "https://a.example/?…" or said == "https://a.example/?… …"
+
+
+def test_half_a_symbol_is_a_question_mark_everywhere() -> None:
+    job = read_job({"id": "j\ud83d", "status": "failed", "error": "bad \ud83d", "generation_id": "\udc00"})
+    assert job is not None
+    assert (job.id, job.error, job.generation_id) == ("j?", "bad ?", "?")

@@ -14,6 +14,7 @@ from stillmotion.errors import InvalidRequest
 from stillmotion.requests.video_request import (
     MAX_FAULTS,
     MAX_FREE_FORM_BYTES,
+    MAX_FREE_FORM_DEPTH,
     FrameImage,
     VideoRequest,
     parse_request,
@@ -21,6 +22,13 @@ from stillmotion.requests.video_request import (
 from tests.support.fakes import FRAME_URL, a_request
 
 BASE = {"model": "m", "prompt": "p"}
+
+
+def nested(depth: int) -> Any:
+    """A list in a list, so many times."""
+    return [nested(depth - 1)] if depth else 1
+
+
 PICTURE = "data:image/png;base64," + "iVBORw0KGgo" * 300
 POINTER = re.compile(r"#(/([A-Za-z0-9._!$&'()*+,;=:@?-]|%[0-9A-F]{2}|~[01])*)*")
 
@@ -203,6 +211,9 @@ def test_a_callers_callback_address_is_refused_with_advice() -> None:
         ({"frame_images": []}, "#/frame_images"),
         ({"trace": {"x": float("nan")}}, "#/trace"),
         ({"trace": {"x": "\ud800"}}, "#/trace"),
+        ({"trace": {"x": nested(MAX_FREE_FORM_DEPTH)}}, "#/trace"),
+        ({"trace": {"x": nested(260)}}, "#/trace"),
+        ({"provider": {"options": {"a": {"parameters": {"x": nested(260)}}}}}, "#/provider"),
         ({"trace": {"x": "x" * MAX_FREE_FORM_BYTES}}, "#/trace"),
         ({"provider": {"options": {"x": {"parameters": {"x": "x" * MAX_FREE_FORM_BYTES}}}}}, "#/provider"),
         ({"metadata": {"a?b": "x"}}, "#/metadata/a?b"),
@@ -281,3 +292,8 @@ def test_models_may_list_other_resolutions_and_ratios(given: dict[str, str]) -> 
 )
 def test_what_cannot_be_a_resolution_or_ratio_is_refused(field: str, value: str) -> None:
     assert set(faults(**{field: value})) == {f"#/{field}"}
+
+
+def test_what_is_nested_as_deep_as_is_taken_can_be_recorded() -> None:
+    taken = parse_request(BASE | {"trace": {"x": nested(MAX_FREE_FORM_DEPTH - 2)}})
+    assert json.loads(json.dumps(taken.as_given()))["trace"] == taken.trace

@@ -29,6 +29,7 @@ from stillmotion.jobs.store import get_owned_job
 from stillmotion.outbound.redaction import redact_all
 from stillmotion.ports import JobStore
 from stillmotion.problems import CONTENT_TYPE, TYPE_PREFIX, problem
+from stillmotion.requests.json_text import GivenTwice, load_json
 from stillmotion.requests.video_request import VideoRequest, invalid_request
 from stillmotion.telemetry import logger
 
@@ -78,9 +79,11 @@ def _json(text: str) -> Any:
     thousands of digits) counts as invalid JSON.
     """
     try:
-        return json.loads(text.removeprefix("\ufeff"))
+        return load_json(text.removeprefix("\ufeff"))
     except json.JSONDecodeError:
         raise
+    except GivenTwice as error:
+        raise json.JSONDecodeError(f"it {error}", "", 0) from error
     except (ValueError, RecursionError) as error:
         raise json.JSONDecodeError("it is nested too deeply or holds a number that is too long", "", 0) from error
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from stillmotion.batches.manifest_row import MAX_ROW_BYTES, TOO_LARGE, Piece, Row, lines, not_utf8
 from stillmotion.errors import InvalidRequest
+from stillmotion.requests.json_text import GivenTwice, load_json
 
 _OUTSIDE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\],]', re.DOTALL)
 """A whole string, or a bracket, comma or quote; that quote begins a string that continues in the next piece."""
@@ -47,7 +47,7 @@ def _rows(pieces: Iterable[Piece]) -> Iterator[Row]:
             yield Row(number, None, TOO_LARGE, piece.line, piece.item_id())
             continue
         try:
-            data = json.loads(piece.content.decode(), object_pairs_hook=_each_once)
+            data = load_json(piece.content.decode())
         except UnicodeDecodeError as error:
             line = piece.line + piece.content.count(b"\n", 0, error.start)
             raise not_utf8(f"line {line:,}, byte {error.object[error.start]:#04x}") from None
@@ -58,21 +58,9 @@ def _rows(pieces: Iterable[Piece]) -> Iterator[Row]:
         yield Row(number, data if fits else None, "" if fits else "is not a JSON object", piece.line)
 
 
-class _Repeated(ValueError):
-    """A field that one object gives twice, of which JSON readers silently keep the last."""
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _Repeated(next(name for name in names if names.count(name) > 1))
-    return found
-
-
 def _why(error: Exception, line: int) -> str:
-    if isinstance(error, _Repeated):
-        return f"gives '{str(error)[:80]}' twice"
+    if isinstance(error, GivenTwice):
+        return str(error)
     if isinstance(error, json.JSONDecodeError):
         return f"is not JSON: {error.msg} at line {line + error.lineno - 1:,}, character {error.colno:,}"
     return f"is not JSON ({type(error).__name__})"

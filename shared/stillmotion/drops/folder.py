@@ -24,6 +24,7 @@ from stillmotion.drops.fields import fields_of_metadata, with_plain_names
 from stillmotion.errors import Fault, InvalidRequest
 from stillmotion.ports import ObjectFacts, ObjectStore
 from stillmotion.requests.image_types import HEAD_BYTES, describe, image_type
+from stillmotion.requests.json_text import GivenTwice, load_json
 from stillmotion.requests.merging import merged
 from stillmotion.requests.relative_addresses import whole_addresses
 
@@ -182,7 +183,9 @@ class Drops:
             return None
         try:
             # As bytes, so that a byte order mark and UTF-16, as editors on Windows write them, are understood.
-            data = json.loads(raw) if len(raw) <= MAX_JSON_BYTES else None
+            data = load_json(raw) if len(raw) <= MAX_JSON_BYTES else None
+        except GivenTwice as error:
+            raise InvalidRequest(f"'{key}' {error}. Correct it and drop it again; nothing was submitted.") from error
         except (ValueError, RecursionError):
             data = None
         if not isinstance(data, dict):

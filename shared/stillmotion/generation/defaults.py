@@ -7,7 +7,7 @@ from typing import Any
 
 from stillmotion.errors import Fault, UnsupportedByModel
 from stillmotion.generation.model_choice import Wish, can_do, choose, described
-from stillmotion.modelgates.models import ModelCatalogue, VideoModel
+from stillmotion.modelgates.models import ModelCatalogue, VideoModel, named
 
 
 class Defaults:
@@ -39,7 +39,7 @@ class Defaults:
             model, duration = self._choose(offered, _wish(whole))
             whole["model"] = model.id
         elif fields:
-            model = next((one for one in offered if whole["model"] in (one.id, one.canonical_slug)), None)
+            model = named(offered, whole["model"])
         whole |= _fitting(fields or {}, whole, model)
         if duration is not None and whole.get("duration") is None:
             whole["duration"] = duration
@@ -47,9 +47,9 @@ class Defaults:
 
     def _choose(self, offered: Sequence[VideoModel], wish: Wish) -> tuple[VideoModel, int | None]:
         """The model of a request that names none, and the clip's length where the choice was made by price."""
-        preferred = [model for model in offered if self._default_model in (model.id, model.canonical_slug)]
-        if preferred and can_do(preferred[0], wish):
-            return preferred[0], None
+        preferred = named(offered, self._default_model)
+        if preferred is not None and can_do(preferred, wish):
+            return preferred, None
         choice = choose(offered, wish)
         if choice is None:
             raise UnsupportedByModel(
@@ -94,4 +94,7 @@ def _text(value: Any) -> str | None:
 
 
 def _whole(value: Any) -> int | None:
+    """A whole number, also as JSON libraries write it that know one kind of numbers: ``15.0``."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -83,7 +83,10 @@ class ModelGates:
             )
         from stillmotion.modelgates.models import read_models  # pydantic, which polling and delivering start without
 
-        return read_models(listed)
+        models = read_models(listed)
+        if not models:
+            raise ProviderUnavailable("ModelGates gave an empty model list. Nothing was submitted; try again.")
+        return models
 
     def submit(self, body: Mapping[str, Any]) -> ProviderJob:
         """Start paid work, with one request. Only after a 401, which accepts nothing, it is sent once more with the key

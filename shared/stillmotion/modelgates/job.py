@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from stillmotion.modelgates.wording import words_of_answer
+from stillmotion.modelgates.wording import with_whole_characters, words_of_answer
 from stillmotion.outbound.redaction import redact
 
 MAX_TEXT_CHARACTERS = 8192
@@ -38,6 +38,9 @@ _OUTCOMES: Mapping[str, Outcome] = {
 _FINISHED_WORDS = frozenset({"done", "ready", "complete", "finished"})
 _FAILED_WORDS = frozenset({"error", "errored", "rejected", "failure"})
 """Undocumented words, which may describe an intermediate step: they count only together with an output or an error."""
+_CERTAIN_WORDS = frozenset({"completed", "succeeded"})
+"""Those that only a job has: an answer of other words may be a proxy's own envelope."""
+_FIELDS_OF_A_JOB = ("id", "generation_id", "model", "polling_url", "usage", "unsigned_urls", "urls", "expires_at")
 _WRAPPINGS = ("data", "job", "video", "result", "response")
 
 
@@ -79,13 +82,22 @@ class ProviderJob:
 
 def read_job(data: Any, job_id: str | None = None) -> ProviderJob | None:
     """The job in a decoded answer, also inside an object or a list of one, or ``None`` when there is none (no id, no
-    status). A known ``job_id`` stands in for one that the answer leaves out."""
-    for inner in _unwrapped(data):
-        given, status = inner.get("id"), _text(inner.get("status"))
-        found = (id_text(given) if isinstance(given, str) else None) or job_id or id_text(given)
-        if found is not None and status is not None:
-            return _job(inner, found, status)
-    return None
+    status). A known ``job_id`` stands in for one that the answer leaves out.
+
+    An envelope has a status of its own, and a proxy's error may come with 200: the object with the job's id counts
+    before others with an id, and those before one without. One without ends a job only if it has more of a job.
+    """
+    found = [inner for inner in _unwrapped(data) if _text(inner.get("status")) is not None]
+    named = [inner for inner in found if id_text(inner.get("id")) is not None]
+    asked = [inner for inner in named if inner["id"] == job_id]
+    if inner := next(iter(asked or named), None):
+        given = inner["id"]
+        return _job(inner, (id_text(given) if isinstance(given, str) else job_id) or str(given), inner["status"])
+    if job_id is None or not found:
+        return None
+    job = _job(found[-1], job_id, found[-1]["status"])
+    sure = job.status.strip().lower() in _CERTAIN_WORDS or any(name in found[-1] for name in _FIELDS_OF_A_JOB)
+    return job if sure or job.outcome is Outcome.WAITING else None
 
 
 def read_accepted(data: Any) -> ProviderJob | None:
@@ -143,7 +155,8 @@ def id_text(value: Any) -> str | None:
 
 def _text(value: Any) -> str | None:
     # Longer than any id, status or address; a record has to hold it (400 KB, Amazon DynamoDB quotas).
-    return value if isinstance(value, str) and 0 < len(value) <= MAX_TEXT_CHARACTERS else None
+    fits = isinstance(value, str) and 0 < len(value) <= MAX_TEXT_CHARACTERS
+    return with_whole_characters(value) if fits else None
 
 
 def _redacted(text: str | None) -> str | None:

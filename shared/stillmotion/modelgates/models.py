@@ -47,6 +47,12 @@ class VideoModel(BaseModel):
         """A price as text. Numbers have been seen among prices: one unusual entry must not invalidate the others."""
         return {name: str(price) for name, price in value.items()} if isinstance(value, Mapping) else value
 
+    @field_validator("supported_durations")
+    @classmethod
+    def _real_durations(cls, value: list[int] | None) -> list[int] | None:
+        """The durations that clips can have: other APIs write "any" as -1 or 0. Where none is left, none is stated."""
+        return ([seconds for seconds in value if seconds > 0] or None) if value else value
+
 
 def read_models(listed: Sequence[Any]) -> list[VideoModel]:
     """The models of a decoded model list; entries that are no objects, or have no ``id``, are left out."""
@@ -63,6 +69,12 @@ def _model(entry: Mapping[str, Any]) -> VideoModel | None:
     except ValidationError as error:
         odd = {str(fault["loc"][0]) for fault in error.errors()}
     return None if "id" in odd else VideoModel.model_validate({k: v for k, v in entry.items() if k not in odd})
+
+
+def named(models: Sequence[VideoModel], name: Any) -> VideoModel | None:
+    """The model with this id, else the one with this canonical slug, which may be another one's id."""
+    by_id = next((model for model in models if model.id == name), None)
+    return by_id or next((model for model in models if model.canonical_slug == name), None)
 
 
 class ModelCatalogue:
@@ -97,9 +109,8 @@ class ModelCatalogue:
             UnknownModel: there is none; the nearest names are given.
         """
         models = self.all()
-        for model in models:
-            if slug in (model.id, model.canonical_slug):
-                return model
+        if (found := named(models, slug)) is not None:
+            return found
         known = [model.id for model in models]
         near = get_close_matches(slug, known, n=3, cutoff=0.4) or known[:5]
         raise UnknownModel(

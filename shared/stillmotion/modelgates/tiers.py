@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from fractions import Fraction
 from math import ceil
 
-SHORT_SIDES = {"480p": 480, "720p": 720, "768p": 768, "1024p": 1024, "1080p": 1080, "2k": 1440, "4k": 2160}
+SHORT_SIDES = {"480p": 480, "720p": 720, "768p": 768, "1024p": 1024, "1080p": 1080, "2k": 1440, "4k": 2160, "8k": 4320}
 """Pixels of the shorter side of the tiers in price lists."""
 
 _SIDE_TOLERANCE = Fraction(2, 100)

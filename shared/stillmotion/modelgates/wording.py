@@ -13,6 +13,9 @@ from typing import Any
 from stillmotion.outbound.redaction import redact
 
 MAX_MESSAGE_CHARACTERS = 2000
+_MAX_READ_CHARACTERS = 4 * MAX_MESSAGE_CHARACTERS
+"""What is looked at: an answer may hold megabytes, and looking for secrets takes its time."""
+_BETWEEN_WORDS = " \n\t\"'<>;,(){}[]"
 _BESIDE_ERROR = ("failure_reason", "failure_message", "message", "detail", "reason")
 _INSIDE_ERROR = ("message", "msg", "detail", "reason", "failure_reason", "description", "error", "errors", "raw")
 _MAX_DEPTH, _MAX_ENTRIES = 6, 10
@@ -38,7 +41,17 @@ def words_of_error(error: Any) -> str | None:
 
 def _joined(found: list[str]) -> str | None:
     text = ": ".join(dict.fromkeys(part.strip() for part in found if part.strip()))
-    return redact(text)[:MAX_MESSAGE_CHARACTERS] or None
+    if len(text) > _MAX_READ_CHARACTERS:
+        text = text[:_MAX_READ_CHARACTERS]
+        end = max(map(text.rfind, _BETWEEN_WORDS))  # half a secret would not be known for one
+        text = text[:end] if end > 0 else text
+    return redact(with_whole_characters(text))[:MAX_MESSAGE_CHARACTERS] or None
+
+
+def with_whole_characters(text: str) -> str:
+    """The text with a question mark for half a surrogate pair, which no record, log line or event takes. Servers that
+    cut a text inside a symbol send such halves."""
+    return text.encode(errors="replace").decode()
 
 
 def _words(value: Any, depth: int = 0) -> Iterator[str]:

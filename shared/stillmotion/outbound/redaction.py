@@ -30,7 +30,8 @@ _SLASH = r"(?:\\*/|%(?:25)*2f|\\+u002f)"
 _AT = r"(?:@|%(?:25)*40|\\+u0040)"
 _DASH = r"(?:-|%(?:25)*2d|\\+u002d|_)"
 _END_OF_VALUE = r"\s\"'<>&;,)}\]"
-_NEXT_LINE = r"(?:\s*\n\s*(?=\S*\d)[0-9a-z%/+_=-]{16,})?"
+# Runs are bounded, so that a long text takes no more than its length.
+_NEXT_LINE = r"(?:[ \t\r]{0,8}\n\s{0,80}(?=\S*\d)[0-9a-z%/+_=-]{16,})?"
 _NAMES = "|".join(
     [
         rf"x{_DASH}(?:amz|goog|ms|oss|cos){_DASH}[a-z]{{1,20}}(?:{_DASH}[a-z]{{1,20}}){{0,3}}",
@@ -43,7 +44,9 @@ _PARAMETER = re.compile(
     rf"(?<![a-z0-9])((?:{_NAMES})[\"']?\s*{_EQUALS}[\"']?\s*)(?!{MASK})[^{_END_OF_VALUE}]+{_NEXT_LINE}",
     re.IGNORECASE,
 )
-_QUERY = re.compile(rf"(?<=\S)([?#;]|%(?:25)*3f|\\+u003f)[^\s\"'<>?=]*?{_EQUALS}[^\s\"'<>]*{_NEXT_LINE}", re.IGNORECASE)
+_QUERY = re.compile(
+    rf"(?<=\S)([?#;]|%(?:25)*3f|\\+u003f)[^\s\"'<>?=]{{0,256}}?{_EQUALS}[^\s\"'<>]*{_NEXT_LINE}", re.IGNORECASE
+)
 _BROKEN_QUERY = re.compile(rf"([?&])\s+[a-z0-9_%-]+{_EQUALS}[^\s\"'<>]*", re.IGNORECASE)
 _USER = re.compile(
     rf"({_COLON}{_SLASH}{_SLASH})[^\s\"'<>/@]{{1,200}}?{_COLON}[^\s\"'<>/@]{{1,500}}?(?={_AT})", re.IGNORECASE
@@ -54,7 +57,7 @@ _HEADER = re.compile(
 _SCHEME = re.compile(r"\b(bearer|basic)\s+(?=\S*[\d._=+/-])[^\s\"'<>,;]{8,}", re.IGNORECASE)
 _ACCESS_KEY = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")
 _JWT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?")
-_API_KEY = re.compile(r"\b(?:sk|mg|pk|rk)[-_](?=[\w-]*\d)[\w-]{16,}")
+_API_KEY = re.compile(r"\b(?:sk|mg|pk|rk)[-_](?=[\w-]{0,128}\d)[\w-]{16,}")
 
 
 def remember_secret(value: str) -> None:

@@ -39,6 +39,7 @@ MetadataValue = Annotated[str, StringConstraints(max_length=512)]
 MAX_PROMPT_CHARACTERS = 10_000
 MAX_METADATA_PAIRS = 20
 MAX_FREE_FORM_BYTES = 16 * 1024
+MAX_FREE_FORM_DEPTH = 32
 MAX_INPUT_REFERENCES = 16
 MAX_FAULTS, MAX_SHOWN_CHARACTERS = 30, 80
 PATTERNS = {
@@ -152,6 +153,8 @@ class VideoRequest(_Strict):
             size = len(json.dumps(plain, allow_nan=False, ensure_ascii=False).encode())
         except (ValueError, RecursionError):
             raise ValueError("holds NaN, an infinite number or broken characters") from None
+        if _depth(plain) > MAX_FREE_FORM_DEPTH:
+            raise ValueError(f"is nested more than {MAX_FREE_FORM_DEPTH} levels deep")
         if size > MAX_FREE_FORM_BYTES:
             raise ValueError(f"has {size:,} bytes as JSON, at most {MAX_FREE_FORM_BYTES:,} are taken")
         return value
@@ -286,6 +289,20 @@ def _unknown_field(where: str, location: tuple[Any, ...], body: type[BaseModel])
 
 def _not_listed(where: str, given: Any, expected: str) -> Fault:
     return Fault(where, f"must be one of {expected}", given=_short(given), allowed=re.findall(r"'([^']*)'", expected))
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects lie in each other; at most one more than is taken."""
+    depth, level = 0, [value]
+    while level and depth <= MAX_FREE_FORM_DEPTH:
+        level = [
+            part
+            for one in level
+            if isinstance(one, dict | list)
+            for part in (one.values() if isinstance(one, dict) else one)
+        ]
+        depth += 1
+    return depth
 
 
 def _fields_at(location: tuple[Any, ...], body: type[BaseModel]) -> list[str]:
