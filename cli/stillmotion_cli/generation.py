@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping
+from http.client import TOO_MANY_REQUESTS
 from pathlib import Path
 from typing import Any
 
 from stillmotion_cli import downloads
 from stillmotion_cli.client import ApiClient, Job
-from stillmotion_cli.errors import CommandError, GenerationFailed, StillRunning, Unreachable
+from stillmotion_cli.errors import ApiProblem, CommandError, GenerationFailed, StillRunning, Unreachable
 from stillmotion_cli.shown import one_line
 from stillmotion_cli.stack import Stack
 from stillmotion_cli.units import clock, money
@@ -73,6 +74,8 @@ def _poll(client: ApiClient, job: Job) -> Job:
     try:
         return client.job(job["id"])
     except CommandError as error:
+        if isinstance(error, ApiProblem) and error.status == TOO_MANY_REQUESTS:
+            return job  # asked again later: the job runs and is paid, whatever the API can answer now
         if isinstance(error, Unreachable) or error.exit_code == Unreachable.exit_code:
             error.hint = f"The job keeps running. Come back to it with: stillmotion watch {job['id']}"
         raise

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
-from stillmotion_cli import downloads, generation, order, pictures
+from stillmotion_cli import downloads, generation, order, pictures, standard
 from stillmotion_cli.app import Call
 from stillmotion_cli.choice import describe_price, most
 from stillmotion_cli.client import ApiClient, Document, Job
@@ -86,7 +86,7 @@ def _clips(orders: list[Order], way: Way) -> list[Clip]:
         taken.add(name.lower())
         if len(one.key) > SHORTEST_REST:
             raise BadInput(f"--idempotency-key may have {SHORTEST_REST} characters where there are several pictures.")
-        own = hashlib.sha256(f"{picture}\0{number}".encode(errors="surrogateescape")).hexdigest()[:16]
+        own = hashlib.sha256(f"{standard.typed(picture)}\0{number}".encode(errors="surrogateescape")).hexdigest()[:16]
         clips.append(Clip(name, folder / f"{name}.mp4", f"{one.key}-{own}", one))
     stored = way.wait and not way.dry_run
     if stored:

@@ -10,6 +10,9 @@ import typer
 from stillmotion_cli.errors import BadInput
 
 STANDARD = Path("-")
+FOLDER_PREFIX = "stillmotion-"
+"""Of the folder that a picture from standard input is put into."""
+_FILE = "standard-input"
 # More than any stack takes. A limit, so that a stream without an end cannot fill the disk.
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -28,9 +31,15 @@ def pictures(given: Sequence[str], folder: Path) -> list[str]:
         raise BadInput("- is a picture on standard input, and there was nothing on it.")
     if len(content) > MAX_BYTES:
         raise BadInput(f"- has more than {MAX_BYTES:,} bytes, which is too large for a picture.")
-    file = folder / "standard-input"
+    file = folder / _FILE
     file.write_bytes(content)
     return [str(file) if one == "-" else one for one in given]
+
+
+def typed(picture: str) -> str:
+    """A picture as it was given: the file that holds standard input has another name each time."""
+    path = Path(picture)
+    return "-" if path.name == _FILE and path.parent.name.startswith(FOLDER_PREFIX) else picture
 
 
 def check_output(as_json: bool) -> None:

@@ -7,14 +7,14 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from stillmotion_cli.errors import ApiProblem, CommandError, NoCredentials, Unreachable
+from stillmotion_cli.errors import ApiProblem, BadInput, CommandError, NoCredentials, Unreachable
 
 # API Gateway gives up after 29 seconds; waiting longer is of no use.
 TIMEOUT = urllib3.Timeout(connect=5, read=35)
@@ -30,8 +30,22 @@ def new_pool(url: str) -> urllib3.PoolManager:
     certificates = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE") or None
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
-        return urllib3.ProxyManager(proxy, timeout=TIMEOUT, retries=False, ca_certs=certificates)
+        address, headers = _proxy(proxy)
+        return urllib3.ProxyManager(
+            address, proxy_headers=headers, timeout=TIMEOUT, retries=False, ca_certs=certificates
+        )
     return urllib3.PoolManager(timeout=TIMEOUT, retries=False, ca_certs=certificates)
+
+
+def _proxy(given: str) -> tuple[str, dict[str, str]]:
+    """A proxy's address without its user, and the header that names the user; a scheme may be left out."""
+    address = urllib3.util.parse_url(given if "://" in given else f"http://{given}")
+    if address.scheme not in ("http", "https") or not address.host:
+        raise BadInput(
+            "The proxy in HTTP_PROXY or HTTPS_PROXY is not usable: give http://host:port or https://host:port."
+        )
+    headers = urllib3.util.make_headers(proxy_basic_auth=unquote(address.auth)) if address.auth else {}
+    return address._replace(auth=None).url, dict(headers)
 
 
 def signed_headers(

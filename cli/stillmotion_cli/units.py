@@ -53,9 +53,9 @@ def moment(option: str, text: str, now: datetime | None = None) -> datetime:
 
     A time without an offset is this machine's own.
     """
-    if span := _SPAN.fullmatch(text.strip()):
-        return (now or datetime.now(UTC)) - timedelta(**{_UNITS[span["unit"]]: int(span["number"])})
     try:
+        if span := _SPAN.fullmatch(text.strip()):
+            return (now or datetime.now(UTC)) - timedelta(**{_UNITS[span["unit"]]: int(span["number"])})
         return datetime.fromisoformat(text.strip()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise BadInput(

@@ -21,7 +21,7 @@ from stillmotion.settings import BatchesSettings, load
 from stillmotion.stepfunctions.batch_input import hand_over_batch
 from stillmotion.stepfunctions.executions import execution_arn
 
-app = new_api()
+app = new_api(BatchOrder)
 wiring.prepare(wiring.batches, BatchesSettings)
 BatchId = Annotated[str, Path(description="the batch's id", max_length=48)]
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
 from local.paths import ROOT
-from tests.browser.support import Open, wait_until
+from tests.browser.support import Open, button, choose, wait_for_price, wait_until
 
 ID = "vid_0123456789abcdefghjkmnpqrs"
 type Answer = Any | Callable[[Request], Any]
@@ -232,6 +233,33 @@ def test_batches_show_their_progress_and_filter_the_gallery(open_page: Open) -> 
     page.get_by_label("Batch", exact=True).select_option("autumn")
     expect(page.locator(".card")).to_have_count(1)
     expect(page.get_by_text("Reason 1", exact=True).first).to_be_visible()
+
+
+def test_the_button_never_submits_what_is_no_longer_shown(open_page: Open) -> None:
+    """The limits of a first wish arrive when a second one is shown already."""
+    held: list[Route] = []
+    page = open_page(before=lambda opened: opened.route("**/api/limits", lambda route: held.append(route)))
+    choose(page)
+    page.get_by_role("textbox", name="Prompt").fill("a cat")
+    wait_until(page, lambda: len(held) == 1)
+    page.get_by_role("textbox", name="Prompt").fill("a dog")
+    wait_until(page, lambda: len(held) == 2)
+    expect(button(page)).to_have_attribute("aria-disabled", "true")
+    with page.expect_request(re.compile(r"/api/videos$")) as submitted:
+        held[1].fulfill(status=200, content_type="application/json", body='{"stopped": true}')
+        wait_for_price(page)
+        button(page).click()
+    assert submitted.value.post_data_json["prompt"] == "a dog"
+
+
+@pytest.mark.parametrize("area", ["constructor", "watch/%", "main"])
+def test_an_address_that_is_none_opens_the_page_all_the_same(open_page: Open, area: str) -> None:
+    page = open_page()
+    page.goto(f"{page.url.partition('#')[0]}#{area}")
+    page.reload()
+    expect(page.locator("#main > *").first).to_be_visible()
+    page.get_by_role("link", name="Gallery").click()
+    expect(page.get_by_role("region", name="Clips")).to_be_visible()
 
 
 def test_todays_spend_is_added_up_by_model(open_page: Open) -> None:

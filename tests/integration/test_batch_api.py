@@ -169,6 +169,11 @@ def test_a_refused_batch_says_why_and_can_be_ordered_again(batches: BatchCloud, 
     assert finish(batches, again)["status"] == "completed"
 
 
+def nested(depth: int) -> Any:
+    """A list in a list, so many times."""
+    return [nested(depth - 1)] if depth else 1
+
+
 @pytest.mark.parametrize(
     ("given", "pointer"),
     [
@@ -181,12 +186,19 @@ def test_a_refused_batch_says_why_and_can_be_ordered_again(batches: BatchCloud, 
         ({"manifest": "s3://pictures/x.csv", "budget_usd": 0}, "#/budget_usd"),
         ({"manifest": "s3://pictures/x.csv", "defaults": {"item_id": "a"}}, "#/defaults"),
         ({"manifest": "s3://pictures/x.csv", "defaults": {"prompt": "x" * 20_000}}, "#/defaults"),
+        ({"manifest": "s3://pictures/x.csv", "defaults": {"trace": {"a": nested(200)}}}, "#/defaults"),
     ],
 )
 def test_an_order_that_will_not_do_is_refused_by_name(batches: BatchCloud, given: Any, pointer: str) -> None:
     status, body = order(batches, given)
     assert (status, body["code"]) == (400, "InvalidRequest"), body
     assert pointer in [fault["pointer"] for fault in body["errors"]]
+
+
+def test_a_field_that_an_order_does_not_have_is_told_the_orders_own(batches: BatchCloud) -> None:
+    _, body = order(batches, {"manifest": "s3://pictures/x.csv", "concurrency": 5})
+    assert "max_concurrency" in body["detail"]
+    assert "aspect_ratio" not in body["detail"]
 
 
 def test_a_manifest_that_is_not_there_is_refused_at_once(batches: BatchCloud) -> None:

@@ -264,6 +264,9 @@ def test_only_operators_set_limits(limited: Cloud, caller: str, order: dict[str,
         *(({"principal": principal, "daily_usd": "5"}, "#/principal") for principal in (
             "", "**", "alice", "arn:aws:iam::123456789012:role/*", "arn:aws:iam::123:role/a", 7, None, True, ["*"],
             "arn:aws:iam::123456789012:role/a\n", "arn:aws:s3:::bucket/key", BOB + "a" * 800,
+            "arn:aws:iam::123456789012:role/team/a/", "arn:aws:iam::123456789012:role//",
+            "arn:aws:iam::123456789012:user/a//b",
+            "arn:aws:sts::123456789012:assumed-role/Editors",
         )),
         ({"principal": "*"}, "#/daily_usd"),
         ({"daily_usd": "5"}, "#/principal"),
@@ -282,3 +285,8 @@ def test_not_a_number_in_json_is_no_amount(limited: Cloud) -> None:
         body = f'{{"principal": "*", "daily_usd": {amount}}}'
         assert limited.http("PUT", "/limits", body, caller=OPERATOR)[0] == 400
     assert limits(limited, OPERATOR)["entries"] == []
+
+
+@pytest.mark.parametrize("principal", ["*", "arn:aws:iam::123456789012:root", "arn:aws:iam::123456789012:role/team/a"])
+def test_whoever_can_call_can_be_limited(limited: Cloud, principal: str) -> None:
+    assert allow(limited, principal, "5.00")["daily_usd"] == "5.00"

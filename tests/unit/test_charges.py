@@ -12,6 +12,7 @@ from stillmotion.errors import ProviderUnavailable
 from stillmotion.generation import charges
 from stillmotion.generation.charges import CreditsWatch, watch_charge
 from stillmotion.jobs.record import PriceEstimate, Usage
+from stillmotion.jobs.spend import Spend, correction
 from tests.support.fakes import a_job
 
 
@@ -77,3 +78,10 @@ def test_credits_left_become_a_metric(
     CreditsWatch(account).report()
     found = metrics(capsys.readouterr().out).get("CreditsLeftUsd")
     assert found in ([reported], reported)
+
+
+def test_a_charge_that_nobody_could_estimate_counts_on_its_day() -> None:
+    """Else a limit that is set at noon would not include the morning."""
+    reserved = Spend("2026-11-27", 0, "alice").reservation
+    assert correction(reserved, 5.0) == Spend("2026-11-27", 5_000_000, "alice")
+    assert correction(reserved, 0.0) is None

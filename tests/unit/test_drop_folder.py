@@ -105,6 +105,26 @@ def test_a_field_that_is_given_twice_refuses_the_drop(name: str) -> None:
         folder.dropped("a.jpg" if name == "a.json" else name)
 
 
+def test_a_last_frame_that_the_sidecar_names_is_used() -> None:
+    folder = Folder(**{"a.json": b'{"prompt": "p", "last_frame": "b.jpg"}'})
+    folder.put_object("drop/a.jpg")
+    frames = {one["frame_type"]: one["image_url"]["url"] for one in asked(folder, "a.jpg")["frame_images"]}
+    assert frames == {"first_frame": "s3://pictures/drop/a.jpg", "last_frame": "s3://pictures/drop/b.jpg"}
+
+
+def test_two_last_frames_refuse_the_drop() -> None:
+    folder = Folder(**{"a.json": b'{"last_frame": "b.jpg"}', "a.last.jpg": PNG})
+    folder.put_object("drop/a.jpg")
+    with pytest.raises(InvalidRequest, match="is one too"):
+        folder.dropped("a.jpg")
+
+
+def test_a_first_frame_makes_json_a_whole_request() -> None:
+    folder = Folder(**{"r.json": b'{"model": "m", "prompt": "p", "first_frame": "b.jpg"}'})
+    [frame] = asked(folder, "r.json")["frame_images"]
+    assert (frame["frame_type"], frame["image_url"]["url"]) == ("first_frame", "s3://pictures/drop/b.jpg")
+
+
 def test_metadata_of_sidecar_and_object_are_joined() -> None:
     folder = Folder(**{"a.json": b'{"metadata": {"order_id": "1", "sku": "x"}, "audio": true, "prompt": "p"}'})
     folder.put_object("drop/a.jpg", metadata__sku="2", size="1280x720")

@@ -240,6 +240,17 @@ def test_only_the_index_of_pandas_may_stand_in_a_nameless_column() -> None:
         ]
 
 
+@pytest.mark.parametrize("size", [1, 3, 7, 500])
+@pytest.mark.parametrize("before", ["", "\n", " \t\n\n"])
+def test_the_index_of_pandas_stays_the_first_column_of_tabs(before: str, size: int) -> None:
+    """Without it every cell would be one column further left, and the wrong prompts be paid."""
+    found = read(f"{before}\tprompt\tmetadata.note\n0\tA cat\t\n1\tA dog\tx\n", "rows.tsv", size)
+    assert [row.problem for row in found] == ["", ""]
+    assert [row.data and row.data["prompt"] for row in found] == ["A cat", "A dog"]
+    [laid_out] = read('\t{"prompt": "p"}\n', "rows.jsonl", size)
+    assert laid_out.data == {"prompt": "p"}
+
+
 def test_every_row_knows_its_line() -> None:
     assert [row.line for row in read('prompt\n\n"a\nb"\n\nc\n', "rows.csv")] == [3, 6]
     assert [row.line for row in read("sep=,\r\nprompt\r\na\r\n", "rows.csv")] == [3]

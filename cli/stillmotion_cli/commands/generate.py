@@ -100,7 +100,7 @@ def generate(
     if output and (dry_run or not wait):
         raise BadInput(f"-o {output} has no use with {'--dry-run' if dry_run else '--no-wait'}: leave one of them out.")
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="stillmotion-")))
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix=standard.FOLDER_PREFIX)))
         given = standard.pictures([*images, *([last_image] if last_image else [])], folder)
         firsts, last = given[: len(images)], given[len(images) :]
         extra = {"seed": seed, "metadata": order.pairs_of(metadata or []) or None}

@@ -16,6 +16,7 @@ from stillmotion_cli.console.threads import each_from_loop, in_thread
 from stillmotion_cli.errors import CommandError, Unreachable
 from stillmotion_cli.image_types import HEAD_BYTES, KINDS, describe, image_type
 from stillmotion_cli.transport import new_pool
+from stillmotion_cli.trust import require_link
 from stillmotion_cli.units import size
 from stillmotion_cli.uploads import UploadRefused, s3_message
 
@@ -50,6 +51,7 @@ async def _store(client: ApiClient, length: int, stream: AsyncIterator[bytes]) -
             limit = f"{size(place['max_bytes'])} ({place['max_bytes']:,} bytes)"
             words = f"The picture has {size(length)} ({length:,} bytes), it may have {limit}. Scale it down first."
             return problem(422, "ImageNotUsable", words)
+        require_link(place["url"], client.stack.api_url)
         await in_thread(_post, place, kind, length, chain([head], each_from_loop(stream, asyncio.get_running_loop())))
     except UploadRefused as error:
         return problem(502, "UploadRefused", str(error))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from stillmotion.generation.limits import Limits, day_end, shown
 from stillmotion.jobs.budgets import EVERYONE, Budget
@@ -49,6 +49,18 @@ class LimitOrder(BaseModel):
         "drops, events and workflows",
         examples=["*", "arn:aws:iam::123456789012:role/Editors"],
     )
+
+    @field_validator("principal")
+    @classmethod
+    def _of_somebody(cls, principal: str) -> str:
+        """Refuse what no caller is ever called: a limit for it would hold for nobody."""
+        _, _, named = principal.partition("/")
+        if "" in named.split("/") and principal != EVERYONE and not principal.endswith(":root"):
+            raise ValueError("names nobody: it has an empty part between or after '/'")
+        if ":assumed-role/" in principal and "/" not in named:
+            raise ValueError("is a role's session without its name: give the role, arn:…:iam::…:role/NAME")
+        return principal
+
     daily_usd: Annotated[
         str | None, BeforeValidator(_exact), Field(description="USD, exact, as a string; null removes the entry")
     ]

@@ -77,9 +77,13 @@ def _head(chunks: Iterator[bytes]) -> tuple[bytes, int, Iterator[bytes]]:
         head += chunk
         # A byte order mark may be split over two pieces.
         if not _BOM.startswith(head):
-            text = head.removeprefix(_BOM).lstrip()
-            blank += head[: len(head) - len(text)].count(b"\n")
-            head = text
+            whole = head.removeprefix(_BOM)
+            text = whole.lstrip()
+            space = whole[: len(whole) - len(text)]
+            blank += space.count(b"\n")
+            indent = space[space.rfind(b"\n") + 1 :]
+            # Before a tab the first column has no name: so pandas writes its index.
+            head = indent + text if b"\t" in indent and text[:1] not in (b"[", b"{") else text
         # So may a line, or the field around the array.
         if b"\n" in head[_HEAD_BYTES:] or len(head) > MAX_ROW_BYTES:
             break

@@ -77,7 +77,7 @@ class Batches:
         batch_id, earlier = self._meant(asked, manifest, named)
         if earlier is not None:
             if earlier.owner not in (None, asked.owner):
-                raise JobStateConflict(f"Batch '{batch_id}' belongs to another caller. Choose another batch_id.")
+                raise _anothers(batch_id)
             if not self._wants_a_run(asked, earlier):
                 return Opened(earlier, owned_by_this_execution=earlier.execution_arn == own)
             if shared and not asked.operator:
@@ -99,7 +99,9 @@ class Batches:
         if self._store.claim(batch):
             return Opened(batch, owned_by_this_execution=True)
         # Another process was first, or this call was, in a try whose answer was lost.
-        first = self._store.get(batch_id, asked.owner)
+        first = self._store.find(batch_id)
+        if first is None or first.owner not in (None, asked.owner):
+            raise _anothers(batch_id)
         return Opened(first, owned_by_this_execution=first == batch)
 
     def _meant(self, asked: Ordered, manifest: Manifest, named: Batch | None) -> tuple[str, Batch | None]:
@@ -146,6 +148,10 @@ class Batches:
         if found is None:
             raise _no_manifest(address, "404")
         return Manifest(bucket=bucket, key=key, etag=found.etag, version=found.version)
+
+
+def _anothers(batch_id: str) -> JobStateConflict:
+    return JobStateConflict(f"Batch '{batch_id}' belongs to another caller. Choose another batch_id.")
 
 
 def _operators_only(batch_id: str) -> OperatorsOnly:

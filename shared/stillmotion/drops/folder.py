@@ -157,7 +157,14 @@ class Drops:
             frames.append(_frame(drop.bucket, beside.last_frame, "last_frame"))
             etags.append(last.etag)
         said = merged(with_plain_names(settings, beside.settings or ""), fields_of_metadata(there.metadata))
-        asked = said | {"frame_images": frames}
+        own = said.get("frame_images") or []
+        if own and beside.last_frame is not None:
+            raise InvalidRequest(
+                f"'{beside.settings}' names a last_frame, and '{beside.last_frame}' is one too. Keep one of them and "
+                f"drop '{drop.key}' again; nothing was submitted.",
+                faults=[Fault("#/last_frame", "is given twice")],
+            )
+        asked = whole_addresses(said | {"frame_images": [*frames, *own]}, drop.folder)
         return DroppedRequest(asked, True, _content(drop, " ".join(etags), asked), there.put_at)
 
     def _check_picture(self, drop: Drop, there: ObjectFacts) -> None:
@@ -212,8 +219,8 @@ def _content(drop: Drop, etags: str, asked: Mapping[str, Any]) -> str:
 
 
 def _is_whole(data: Mapping[str, Any]) -> bool:
-    """Whether a JSON object is a request by itself: it says which images it is about."""
-    return "frame_images" in data or "input_references" in data
+    """Whether a JSON object is a request by itself: it says which images it is about, or which one it begins with."""
+    return any(name in data for name in ("frame_images", "first_frame", "input_references"))
 
 
 def _frame(bucket: str, key: str, frame_type: str) -> dict[str, Any]:

@@ -64,9 +64,10 @@ class Spend:
     guard: Guard | None = None
 
     @property
-    def reservation(self) -> Reservation | None:
-        """The reservation that a record keeps of it; ``None`` where nothing is counted."""
-        return Reservation(day=self.day, micro_usd=self.micro_usd, caller=self.caller) if self.micro_usd else None
+    def reservation(self) -> Reservation:
+        """The reservation that a record keeps of it. One of nothing too: it says which day a charge that nobody could
+        estimate belongs to."""
+        return Reservation(day=self.day, micro_usd=self.micro_usd, caller=self.caller)
 
 
 class CeilingReached(Exception):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from stillmotion.errors import Fault, InvalidRequest
-from stillmotion.requests.video_request import invalid_request
+from stillmotion.requests.video_request import MAX_FREE_FORM_DEPTH, depth, invalid_request
 
 MAX_CONCURRENCY = 1000
 MAX_DEFAULTS_BYTES = 16 * 1024
@@ -52,6 +52,8 @@ class BatchOrder(BaseModel):
     def _small(cls, defaults: dict[str, Any]) -> dict[str, Any]:
         if "item_id" in defaults:
             raise ValueError("item_id belongs to one row")
+        if depth(defaults) > MAX_FREE_FORM_DEPTH:
+            raise ValueError(f"is nested more than {MAX_FREE_FORM_DEPTH} levels deep")
         if len(json.dumps(defaults)) > MAX_DEFAULTS_BYTES:
             raise ValueError(f"has more than {MAX_DEFAULTS_BYTES:,} bytes as JSON")
         return defaults
@@ -71,4 +73,4 @@ def parse_order(data: Any) -> BatchOrder:
     try:
         return BatchOrder.model_validate(data)
     except ValidationError as error:
-        raise invalid_request(error.errors(include_url=False)) from None
+        raise invalid_request(error.errors(include_url=False), body=BatchOrder) from None

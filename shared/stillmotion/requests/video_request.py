@@ -153,7 +153,7 @@ class VideoRequest(_Strict):
             size = len(json.dumps(plain, allow_nan=False, ensure_ascii=False).encode())
         except (ValueError, RecursionError):
             raise ValueError("holds NaN, an infinite number or broken characters") from None
-        if _depth(plain) > MAX_FREE_FORM_DEPTH:
+        if depth(plain) > MAX_FREE_FORM_DEPTH:
             raise ValueError(f"is nested more than {MAX_FREE_FORM_DEPTH} levels deep")
         if size > MAX_FREE_FORM_BYTES:
             raise ValueError(f"has {size:,} bytes as JSON, at most {MAX_FREE_FORM_BYTES:,} are taken")
@@ -291,7 +291,7 @@ def _not_listed(where: str, given: Any, expected: str) -> Fault:
     return Fault(where, f"must be one of {expected}", given=_short(given), allowed=re.findall(r"'([^']*)'", expected))
 
 
-def _depth(value: Any) -> int:
+def depth(value: Any) -> int:
     """How deep lists and objects lie in each other; at most one more than is taken."""
     depth, level = 0, [value]
     while level and depth <= MAX_FREE_FORM_DEPTH:

@@ -11,8 +11,9 @@ import urllib3
 
 from stillmotion_cli import transport
 from stillmotion_cli.client import ApiClient
-from stillmotion_cli.errors import ApiProblem, Unreachable
+from stillmotion_cli.errors import ApiProblem, BadInput, Unreachable
 from stillmotion_cli.stack import Stack
+from stillmotion_cli.transport import new_pool
 from tests.unit.cli.fake_api import JOB_ID, FakeApi, Reply, job, problem
 from tests.unit.cli.support import Run, local_stack
 
@@ -149,3 +150,36 @@ def test_a_local_cloud_that_is_gone_says_how_to_start_it(api: FakeApi, run: Run)
         ApiClient(gone, sleep=lambda _: None).job(JOB_ID)
     assert "make local" in (failure.value.hint or "")
     assert "Connection refused" in str(failure.value)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_throttled_poll_ends_no_waiting(api: FakeApi, run: Run) -> None:
+    """The job runs and is paid: an end as "refused" would have scripts order it again."""
+    api.on(SHOW, problem(429, "Throttled", headers={"Retry-After": "0"}), times=6)
+    result = run("generate", "still.jpg", "--json")
+    assert (result.code, result.json["status"]) == (0, "completed")
+
+
+@pytest.mark.parametrize(
+    ("given", "address", "header"),
+    [
+        ("proxy.example:3128", "http://proxy.example:3128", {}),
+        ("http://u%40x:p@proxy.example:3128", "http://proxy.example:3128", {"proxy-authorization": "Basic dUB4OnA="}),
+    ],
+)
+def test_a_proxy_is_taken_as_it_is_usually_written(
+    monkeypatch: pytest.MonkeyPatch, given: str, address: str, header: dict[str, str]
+) -> None:
+    monkeypatch.setenv("https_proxy", given)
+    monkeypatch.setenv("no_proxy", "")
+    pool = new_pool("https://api.example.com/v1")
+    assert isinstance(pool, urllib3.ProxyManager)
+    assert pool.proxy is not None
+    assert (pool.proxy.url, dict(pool.proxy_headers)) == (address, header)
+
+
+def test_a_proxy_of_another_kind_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "socks5://proxy.example:1080")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(BadInput, match="give http://host:port"):
+        new_pool("https://api.example.com/v1")

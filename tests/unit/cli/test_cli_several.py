@@ -287,3 +287,16 @@ def test_the_table_shows_what_is_at_work_first() -> None:
     assert "and 5 more" in text
     assert "1 of 25" in text
     assert "picture-00" not in text
+
+
+def test_standard_input_keeps_its_key(api: FakeApi, folder: Path) -> None:
+    """The same command with the same key again must find the first one's job."""
+    (folder / "b.jpg").write_bytes(JPEG)
+    keys = []
+    for _ in range(2):
+        command = ["generate", "-", "b.jpg", "--yes", "--no-wait", "--idempotency-key", "k"]
+        assert CliRunner().invoke(app, command, input=JPEG).exit_code == 0
+        keys.append(sorted(seen.headers["Idempotency-Key"] for seen in api.calls("POST /v1/videos")))
+        api.seen.clear()
+    assert keys[0] == keys[1]
+    assert len(keys[0]) >= 2

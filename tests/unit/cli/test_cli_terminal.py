@@ -142,3 +142,5 @@ def test_times_read_well() -> None:
     assert units.iso(units.moment("--since", "2026-11-22T12:00:00+02:00")) == "2026-11-22T10:00:00.000Z"
     with pytest.raises(BadInput, match="--since soon is no time"):
         units.moment("--since", "soon")
+    with pytest.raises(BadInput, match="--since 999999d is no time"):
+        units.moment("--since", "999999d")

@@ -13,14 +13,20 @@ const main = document.getElementById('main');
 let stack = null;
 let leave = null;
 
+function decoded(part) {
+  try { return decodeURIComponent(part); } catch { return part; }
+}
+
 function show() {
-  if (location.hash === '#main') {
+  // The link past the navigation; on a page that is opened with it, there is nothing yet.
+  if (location.hash === '#main' && main.hasChildNodes()) {
     main.focus();
     return;
   }
-  const [area, ...rest] = location.hash.slice(1).split('/').map(decodeURIComponent);
-  const name = area in AREAS ? area : 'make';
+  const [area, ...rest] = location.hash.slice(1).split('/').map(decoded);
+  const name = Object.hasOwn(AREAS, area) ? area : 'make';
   leave?.();
+  for (const dialog of document.querySelectorAll('dialog')) dialog.close('no');
   leaveArea();
   for (const link of document.querySelectorAll('nav a')) {
     if (link.hash === `#${name}`) link.setAttribute('aria-current', 'page');

@@ -80,7 +80,7 @@ export class Frame {
   #reset() {
     this.stop?.abort();
     this.image.removeAttribute('src');
-    Object.assign(this, { uri: null, shape: null, error: null, busy: false, file: null });
+    Object.assign(this, { uri: null, shape: null, pixels: null, error: null, busy: false, file: null });
     this.image.hidden = this.edges.hidden = this.remove.hidden = true;
     this.empty.hidden = false;
     this.#say('\u00a0');
@@ -123,7 +123,7 @@ export class Frame {
     try {
       await this.image.decode();
     } catch {
-      this.image.removeAttribute('src');
+      if (this.file === file) this.image.removeAttribute('src');
       return;
     }
     if (this.file !== file) return;

@@ -128,11 +128,14 @@ class Make {
     const request = asRequest(wish, model, ratio, frames, this.prompt.control.value.trim());
     try {
       const checked = await call('POST', '/videos', { query: { dry_run: 'true' }, body: request, repeat: true, signal });
-      this.showPrice({ ...model, ...checked }, (await dayLimit()) || 'Checked; nothing is paid yet.');
+      const limit = await dayLimit(signal);
+      // What has been changed meanwhile is checked by itself: the button must never submit what is no longer shown.
+      if (signal.aborted) return;
+      this.showPrice({ ...model, ...checked }, limit || 'Checked; nothing is paid yet.');
       fill(this.problems, checked.warnings.map((text) => h('p', { class: 'warning' }, named(text, frames))));
       this.ready = request;
       this.button.setAttribute('aria-disabled', 'false');
-      await this.suggest(model, wish, checked.estimated_cost_usd, signal);
+      await this.suggest(model, wish, checked.estimated_cost_usd, signal).catch(() => {}); // only what is cheaper is missing
     } catch (error) {
       if (signal.aborted) throw error;
       this.showPrice(model, 'It cannot be submitted like this.');
@@ -207,7 +210,11 @@ class Make {
       this.attempt = null;
       location.hash = `#watch/${job.id}`;
     } catch (error) {
-      if (error.job) location.hash = `#watch/${error.job}`;
+      if (error.job) {
+        // It has ended for good: the same wish is a new job the next time. Only what may have been paid keeps its key.
+        if (error.code !== 'SubmitOutcomeUnknown') this.attempt = null;
+        location.hash = `#watch/${error.job}`;
+      }
       this.showFaults(error);
     } finally {
       this.busy = false;
@@ -230,10 +237,10 @@ function named(text, frames) {
 }
 
 // The caller's limit of the day in words, else the stack's, where this stack's API has it.
-async function dayLimit() {
+async function dayLimit(signal) {
   if (!(await offers('/limits'))) return null;
   try {
-    const limits = await call('GET', '/limits');
+    const limits = await call('GET', '/limits', { signal });
     if (limits.stopped) return 'An operator has stopped all spending.';
     const own = limits.caller.daily_usd === null ? limits.stack : limits.caller;
     if (!own || own.daily_usd === null) return null;

@@ -24,11 +24,12 @@ class Watch {
     this.below = h('div', { class: 'below' });
     this.timeline = h('ol', { class: 'timeline' });
     this.times = h('p', { class: 'muted' }, '\u00a0');
+    this.trouble = h('p', { class: 'warning', role: 'status' });
     this.actions = h('div', { class: 'row actions' });
     this.facts = h('div', { class: 'aside' });
     this.element = h('div', { class: 'page watch' },
       h('section', { class: 'stage', 'aria-label': 'Clip' }, this.stage, this.below),
-      h('section', { class: 'choice', 'aria-label': 'Job' }, this.status, this.title, this.timeline, this.times, this.actions, this.facts));
+      h('section', { class: 'choice', 'aria-label': 'Job' }, this.status, this.title, this.timeline, this.times, this.trouble, this.actions, this.facts));
   }
 
   stop() {
@@ -43,6 +44,7 @@ class Watch {
     try {
       const answer = await call('GET', `/videos/${encodeURIComponent(this.id)}`, { whole: true });
       if (this.stopped) return;
+      this.trouble.textContent = '';
       this.show(answer.body);
       const usual = this.inspecting ? 2 : 5;
       const pause = Math.min(Math.max(Number(answer.headers.get('Retry-After') || usual), 1), 60);
@@ -50,7 +52,7 @@ class Watch {
     } catch (error) {
       if (this.stopped) return;
       if (this.job && (error.status === 0 || error.status >= 500 || error.status === 429)) {
-        this.times.textContent = `${error.message} Trying again.`;
+        this.trouble.textContent = `${error.message} Trying again.`;
         this.timer = setTimeout(() => this.refresh(), 5000);
       } else fill(this.below, failure(error));
     }
