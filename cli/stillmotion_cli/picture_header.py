@@ -87,7 +87,9 @@ def _jpeg(head: bytes) -> PictureHeader | None:
     return None
 
 
-def _png(head: bytes) -> PictureHeader:
+def _png(head: bytes) -> PictureHeader | None:
+    if head[12:16] != b"IHDR":
+        return None
     width, height, _, colour = struct.unpack_from(">IIBB", head, 16)
     transparent, orientation, at = colour in (4, 6), 1, 8
     while at + 8 <= len(head):
@@ -113,12 +115,16 @@ def _webp(head: bytes) -> PictureHeader | None:
         return None
     width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (4, 7))
     orientation, at = 1, 12
+    awaited = bool(data[0] & 0x08)  # the file has Exif, which follows the picture's data
     while at + 8 <= len(head):
         name, length = struct.unpack_from("<4sI", head, at)
         if name == b"EXIF":
             orientation = _orientation(head[at + 8 : at + 8 + length].removeprefix(_EXIF))
+            awaited = False
         at += 8 + length + length % 2
-    return _turned(width, height, orientation, bool(data[0] & 0x10)) if len(data) >= 10 else None
+    if awaited or len(data) < 10:
+        return None
+    return _turned(width, height, orientation, bool(data[0] & 0x10))
 
 
 def _gif(head: bytes) -> PictureHeader:
