@@ -52,11 +52,11 @@ class LimitOrder(BaseModel):
 
     @field_validator("principal")
     @classmethod
-    def _of_somebody(cls, principal: str) -> str:
-        """Refuse what no caller is ever called: a limit for it would hold for nobody."""
+    def _of_a_caller(cls, principal: str) -> str:
+        """Refuse what no caller is ever called: a limit for it would limit no one."""
         _, _, named = principal.partition("/")
         if "" in named.split("/") and principal != EVERYONE and not principal.endswith(":root"):
-            raise ValueError("names nobody: it has an empty part between or after '/'")
+            raise ValueError("names no caller: it has an empty part between or after '/'")
         if ":assumed-role/" in principal and "/" not in named:
             raise ValueError("is a role's session without its name: give the role, arn:…:iam::…:role/NAME")
         return principal

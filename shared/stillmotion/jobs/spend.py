@@ -65,8 +65,8 @@ class Spend:
 
     @property
     def reservation(self) -> Reservation:
-        """The reservation that a record keeps of it. One of nothing too: it says which day a charge that nobody could
-        estimate belongs to."""
+        """The reservation that a record keeps of it. One of nothing too: it says which day a charge without an estimate
+        belongs to."""
         return Reservation(day=self.day, micro_usd=self.micro_usd, caller=self.caller)
 
 
