@@ -20,9 +20,12 @@ from stillmotion_cli.errors import BadInput, CommandError, NotStored
 from stillmotion_cli.order import Order
 from stillmotion_cli.several_table import SeveralTable
 from stillmotion_cli.shown import one_line
+from stillmotion_cli.terminal import agreed
 from stillmotion_cli.units import money, size
 
 SHORTEST_REST = order.MAX_KEY_CHARACTERS - 20
+LONGEST_STEM = 200
+"""Bytes of the name that an address gives a clip; file systems take 255, with a number and an ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,9 @@ def _stem(picture: str) -> str:
     if not pictures.is_address(picture):
         return Path(picture).stem
     parts = urlsplit(picture)
-    return "clip" if parts.scheme == "data" else PurePosixPath(unquote(parts.path)).stem or "clip"
+    stem = "clip" if parts.scheme == "data" else PurePosixPath(unquote(parts.path)).stem
+    # An address may have parts that no file can be called by.
+    return stem.encode(errors="replace")[:LONGEST_STEM].decode(errors="ignore") or "clip"
 
 
 def _price(call: Call, clips: list[Clip], concurrency: int) -> None:
@@ -145,7 +150,7 @@ def _confirm(call: Call, clips: list[Clip], way: Way) -> None:
         return call.terminal.say(f"{question}.")
     if not call.terminal.can_ask:
         raise BadInput(f"{question}: nothing was submitted. Say --yes, or what it may cost: --max-cost USD")
-    if not typer.confirm(f"{question}. Make them?", err=True):
+    if not agreed(f"{question}. Make them?"):
         raise BadInput("Nothing was submitted.")
     return None
 

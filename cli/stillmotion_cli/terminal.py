@@ -79,3 +79,13 @@ class Terminal:
         self.insist(with_single_stops(f"Error: {error.text(self.names)}"), "red")
         if error.hint:
             self.insist(with_single_stops(error.hint))
+
+
+def agreed(question: str) -> bool:
+    """The answer to a question that is put on standard error. Ctrl-C is one like anywhere else, and no answer."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort as abort:
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise

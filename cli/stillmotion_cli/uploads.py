@@ -6,6 +6,7 @@ import re
 import time
 from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import urllib3
@@ -35,9 +36,7 @@ def upload(client: ApiClient, path: Path, content_type: str, key: str | None = N
     if memory and (known := _recall(memory)):
         return known
     address = store(client, path, content, content_type)
-    if memory:
-        _remember(memory, address)
-    return address
+    return _remember(memory, address) if memory else address
 
 
 def store(client: ApiClient, path: Path, content: bytes, content_type: str) -> str:
@@ -100,11 +99,22 @@ def _recall(memory: Path) -> str | None:
     return None
 
 
-def _remember(memory: Path, s3_uri: str) -> None:
-    """Keep the address, and forget the old ones. Where nothing can be kept, a repeated command uploads again."""
+def _remember(memory: Path, s3_uri: str) -> str:
+    """Keep the address, and forget the old ones. Where nothing can be kept, a repeated command uploads again.
+
+    Returns the address that counts: of two equal pictures that are uploaded side by side, the one kept first.
+    """
     with suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True)
-        memory.write_text(s3_uri + "\n")
+        with NamedTemporaryFile("w", dir=memory.parent) as whole:
+            whole.write(s3_uri + "\n")
+            whole.flush()
+            if _recall(memory) is None:
+                memory.unlink(missing_ok=True)  # one that is too old
+            with suppress(FileExistsError):
+                os.link(whole.name, memory)
+        s3_uri = _recall(memory) or s3_uri
         for old in memory.parent.iterdir():
             if time.time() - old.stat().st_mtime > REMEMBERED_SECONDS:
                 old.unlink(missing_ok=True)
+    return s3_uri

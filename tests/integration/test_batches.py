@@ -232,4 +232,7 @@ def test_a_batch_requested_on_the_bus_runs_once_whatever_the_deliveries(
     assert counts(summary(batches.run(event))) == (1, 0, 0)
     assert summary(batches.run(event))["outcome"] == "duplicate"
     assert counts(summary(batches.run(event | {"id": "7b1e"}))) == (0, 0, 1)
+    # Also where another event has ordered a run since: what had failed would be paid again.
+    assert summary(batches.run(event))["outcome"] == "duplicate"
+    assert summary(batches.run(event | {"id": "7b1e"}))["outcome"] == "duplicate"
     assert len(simulator.jobs()) == 1

@@ -10,6 +10,7 @@ from stillmotion_cli.client import ApiClient, Document, Job
 from stillmotion_cli.errors import BadInput
 from stillmotion_cli.options import JobId, Status
 from stillmotion_cli.render import show_job, show_jobs, show_timeline
+from stillmotion_cli.terminal import agreed
 from stillmotion_cli.timeline import read_timeline
 from stillmotion_cli.units import iso, moment
 
@@ -146,7 +147,7 @@ def purge(
     if not yes:
         if not call.terminal.can_ask:
             raise BadInput(f"Purging {job_id} cannot be undone, and no one can be asked here. Say --yes.")
-        if not typer.confirm(f"Delete the clip of {job_id} for good, and all that is this job's alone?", err=True):
+        if not agreed(f"Delete the clip of {job_id} for good, and all that is this job's alone?"):
             raise BadInput("Nothing was deleted.")
     call.terminal.on_interrupt = f"Stopped; it may be deleted in part. Finish it: stillmotion purge {job_id} --yes"
     job = call.client.purge(job_id)

@@ -11,6 +11,8 @@ from stillmotion.ports import BatchStore, ObjectStore
 from stillmotion.requests.owned_names import Names, names_of
 from stillmotion.requests.whose_pictures import InputBucket
 
+MAX_DELIVERIES = 100
+"""So many events are remembered that ordered earlier runs."""
 _ENDED = (BatchStatus.COMPLETED, BatchStatus.STOPPED, BatchStatus.REFUSED)
 
 
@@ -91,6 +93,7 @@ class Batches:
             execution_arn=arn(batch_id, run),
             owner=asked.owner,
             delivery=asked.delivery,
+            earlier_deliveries=[] if earlier is None else _heard(earlier)[-MAX_DELIVERIES:],
             source=asked.source,
         )
         if earlier is not None and shared:
@@ -125,7 +128,7 @@ class Batches:
         """
         if earlier.status not in _ENDED and self._running(earlier.execution_arn):
             return False
-        if asked.delivery is not None and asked.delivery == earlier.delivery:
+        if asked.delivery is not None and asked.delivery in _heard(earlier):
             return False
         return asked.order.batch_id is not None or earlier.status not in (BatchStatus.COMPLETED, BatchStatus.STOPPED)
 
@@ -148,6 +151,11 @@ class Batches:
         if found is None:
             raise _no_manifest(address, "404")
         return Manifest(bucket=bucket, key=key, etag=found.etag, version=found.version)
+
+
+def _heard(batch: Batch) -> list[str]:
+    """The events that have ordered runs of it, newest last."""
+    return [*batch.earlier_deliveries, *([] if batch.delivery is None else [batch.delivery])]
 
 
 def _anothers(batch_id: str) -> JobStateConflict:

@@ -90,7 +90,8 @@ class BatchSummary(Document):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch(Document):
-    """A batch's record, of its latest run. ``items`` counts the rows; times are ISO-8601 in UTC."""
+    """A batch's record, of its latest run. ``items`` counts the rows; times are ISO-8601 in UTC. ``earlier_deliveries``
+    are the events that ordered runs before: one of them that is delivered again orders nothing."""
 
     id: str
     run: int = 1
@@ -100,6 +101,7 @@ class Batch(Document):
     execution_arn: str
     owner: str | None = None
     delivery: str | None = None
+    earlier_deliveries: list[str] = field(default_factory=list)
     source: str = "workflow"
     items: int | None = None
     prepared: dict[str, int] = field(default_factory=dict)

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+import typer
 
+from stillmotion_cli.errors import INTERRUPTED
 from stillmotion_cli.terminal import Terminal
 from tests.unit.cli.fake_api import JOB_ID, FakeApi, Reply, job, problem
 from tests.unit.cli.support import Run
@@ -55,3 +57,15 @@ def test_a_job_that_runs_is_refused_with_the_apis_words(api: FakeApi, run: Run) 
     result = run("purge", JOB_ID, "--yes")
     assert result.code == 3
     assert "only a job that has ended is purged." in result.err
+
+
+def test_ctrl_c_at_the_question_is_ctrl_c(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> bool:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise typer.Abort from None
+
+    monkeypatch.setattr(Terminal, "can_ask", property(lambda _: True))
+    monkeypatch.setattr(typer, "confirm", interrupted)
+    assert run("purge", JOB_ID).code == INTERRUPTED

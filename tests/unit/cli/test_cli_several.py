@@ -300,3 +300,21 @@ def test_standard_input_keeps_its_key(api: FakeApi, folder: Path) -> None:
         api.seen.clear()
     assert keys[0] == keys[1]
     assert len(keys[0]) >= 2
+
+
+def test_equal_pictures_of_one_key_have_one_address(api: FakeApi, run: Run, folder: Path) -> None:
+    """A second run finds one address for both: a first run with two of them would be another request."""
+    for name in ("a", "b"):
+        (folder / f"{name}.jpg").write_bytes(JPEG)
+    for _ in range(2):
+        assert run("generate", "a.jpg", "b.jpg", "--yes", "--no-wait", "--idempotency-key", "k").code == 0
+    sent = [seen.body["frame_images"][0]["image_url"]["url"] for seen in api.calls("POST /v1/videos")]
+    assert len(sent) == 4
+    assert len(set(sent)) == 1
+
+
+def test_an_address_without_end_gives_a_name_that_a_file_can_have(api: FakeApi, run: Run, folder: Path) -> None:
+    (folder / "a.jpg").write_bytes(JPEG)
+    result = run("generate", "a.jpg", f"https://pictures.example/{'ü' * 140}.jpg", "--yes")
+    assert result.code == 0
+    assert (folder / "out" / f"{'ü' * 100}.mp4").exists()
