@@ -109,10 +109,11 @@ def _remember(memory: Path, s3_uri: str) -> str:
         with NamedTemporaryFile("w", dir=memory.parent) as whole:
             whole.write(s3_uri + "\n")
             whole.flush()
-            if _recall(memory) is None:
-                memory.unlink(missing_ok=True)  # one that is too old
-            with suppress(FileExistsError):
+            try:
                 os.link(whole.name, memory)
+            except FileExistsError:
+                if _recall(memory) is None:  # too old
+                    memory.write_text(s3_uri + "\n")
         s3_uri = _recall(memory) or s3_uri
         for old in memory.parent.iterdir():
             if time.time() - old.stat().st_mtime > REMEMBERED_SECONDS:

@@ -139,6 +139,8 @@ def _one(
     request = order.build(call.client, call.terminal, wanted, order.choose_model(call, wanted))
     if dry_run:
         planned = call.client.dry_run(request)
+        if call.terminal.as_json:  # one document: the plan, or why it may not be
+            order.within(max_cost, [planned.get("price")])
         _show_dry_run(call, planned)
         return order.within(max_cost, [planned.get("price")])
     planned = order.preview(call, request, needed=max_cost is not None)

@@ -45,14 +45,15 @@ def show(
     if poster and not open_it:
         raise BadInput("--poster has no use without --open.")
     job = call.client.job(job_id)
+    link = opening.link_of(job, "poster_url" if poster else "url", call.stack.api_url) if open_it else None
     if timeline:
         _show_life(call, job)
     elif call.terminal.as_json:
         call.terminal.document(job)
     else:
         show_job(call.terminal, job)
-    if open_it:
-        opening.open_link(call.terminal, opening.link_of(job, "poster_url" if poster else "url", call.stack.api_url))
+    if link is not None:
+        opening.open_link(call.terminal, link)
 
 
 def _show_life(call: Call, job: Job) -> None:

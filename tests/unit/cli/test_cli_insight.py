@@ -129,3 +129,8 @@ def test_quiet_leaves_the_result_and_the_errors(api: FakeApi, run: Run) -> None:
     refused = run("generate", "still.jpg", "-o", "other.mp4", "-q")
     assert refused.code == 3
     assert refused.err.startswith("Error: Title of SpendLimitReached")
+
+
+def test_with_json_what_cannot_be_opened_is_one_document(api: FakeApi, run: Run) -> None:
+    api.states = [job("in_progress")]
+    assert run("show", JOB_ID, "--open", "--json").json["error"]["code"] == "BadInput"

@@ -103,6 +103,7 @@ def test_one_picture_is_held_to_the_bound_too(api: FakeApi, run: Run) -> None:
     assert (result.code, result.json["error"]["code"]) == (3, "TooExpensive")
     assert "it may cost $0.12" in result.json["error"]["message"]
     assert run("generate", "a.jpg", "--max-cost", "0.11", "--dry-run").code == 3
+    assert run("generate", "a.jpg", "--max-cost", "0.11", "--dry-run", "--json").json["error"]["code"] == "TooExpensive"
     api.on("DRY POST /v1/videos", problem(422, "UnsupportedByModel", "It has no 60 s."))
     refused = run("generate", "a.jpg", "--max-cost", "9")
     assert "It has no 60 s." in refused.err
