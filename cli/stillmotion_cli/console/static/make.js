@@ -6,6 +6,7 @@ import { money } from './format.js';
 import { Frame } from './frames.js';
 import { asQuery, asRequest, askedRatio, cheaperWishes, reasons, suggested } from './wish.js';
 
+const NOT_ACCEPTED = new Set(['ProviderRejected', 'ProviderUnauthorized', 'ProviderOutOfCredits']);
 const PAUSE = 350;
 const RESOLUTIONS = ['360p', '480p', '720p', '768p', '1080p', '1K', '2K', '4K'];
 const RATIOS = ['16:9', '9:16', '1:1', '4:3', '3:4', '3:2', '2:3', '21:9', '9:21'];
@@ -211,8 +212,8 @@ class Make {
       location.hash = `#watch/${job.id}`;
     } catch (error) {
       if (error.job) {
-        // It has ended for good: the same wish is a new job the next time. Only what may have been paid keeps its key.
-        if (error.code !== 'SubmitOutcomeUnknown') this.attempt = null;
+        // Nothing was submitted: the same wish is a new job the next time. What may have been paid keeps its key.
+        if (NOT_ACCEPTED.has(error.code)) this.attempt = null;
         location.hash = `#watch/${error.job}`;
       }
       this.showFaults(error);
